@@ -1,0 +1,107 @@
+//! `POST /v1/onboarding/workspaces`.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use shared::auth::{PlainToken, Role};
+use shared::error::Kind;
+use shared::http::{Bearer, Body, CommonErrors};
+use shared::ids::{PatId, Place, ProjectId, TenantId};
+use shared::store::{NewTenant, PatRecord, StoreError};
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+/// A workspace to open.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWorkspace {
+    /// Its name for people, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "Acme")]
+    name: String,
+    /// Its id: 1–63 of `a-z 0-9 -`.
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", example = "acme")]
+    slug: String,
+    /// Its first project, `default` when absent; the same characters.
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", example = "prod")]
+    project_id: Option<String>,
+}
+
+/// An open workspace.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Workspace {
+    /// The tenant's id: the slug.
+    tenant_id: String,
+    /// Its first project.
+    project_id: String,
+    /// A token with the rights of a tenant admin, shown this once.
+    #[schema(example = "pat_…")]
+    token: String,
+}
+
+/// Open a workspace.
+///
+/// The bearer is the operator token, which the deployment keeps in its secret store.
+#[utoipa::path(post, path = "/v1/onboarding/workspaces", tag = "operators", request_body = NewWorkspace,
+               responses((status = 201, body = Workspace), CommonErrors))]
+pub async fn create_workspace(
+    State(state): State<AppState>,
+    Bearer(bearer): Bearer,
+    Body(new): Body<NewWorkspace>,
+) -> Result<(StatusCode, Json<Workspace>)> {
+    check_operator(&state, &bearer).await?;
+    let name = shared::text::name("name", &new.name)?;
+    let tenant_id: TenantId = new.slug.parse().map_err(|why| Error::invalid(format!("slug: {why}.")))?;
+    let project_id = new.project_id.as_deref().unwrap_or("default");
+    let project_id: ProjectId =
+        project_id.parse().map_err(|why| Error::invalid(format!("project_id: {why}.")))?;
+
+    let place = Place { tenant_id, project_id };
+    let token = PlainToken::generate(PatId::new(state.clock.now()))?;
+    open(&state, &name, &place, &token).await?;
+    let workspace = Workspace {
+        tenant_id: place.tenant_id.to_string(),
+        project_id: place.project_id.to_string(),
+        token: token.reveal().to_owned(),
+    };
+    Ok((StatusCode::CREATED, Json(workspace)))
+}
+
+/// Opens a workspace with this token as its first.
+///
+/// # Errors
+/// Conflict `SLUG_IN_USE` when there is a workspace of this id.
+pub async fn open(state: &AppState, name: &str, place: &Place, token: &PlainToken) -> Result<()> {
+    let created_at = state.clock.now();
+    let pat = PatRecord {
+        id: token.id(),
+        place: place.clone(),
+        role: Role::TenantAdmin,
+        scopes: Vec::new(),
+        display_name: "First token".to_owned(),
+        secret_hash: state.auth.key().await?.hash(token),
+        created_at,
+        expires_at_time: None,
+    };
+    let tenant = NewTenant { name, pat: &pat, created_at };
+    state.store.create_tenant(&tenant).await.map_err(|error| match error {
+        StoreError::Conflict => {
+            Error::conflict("SLUG_IN_USE", format!("slug: {} is in use; choose another.", place.tenant_id))
+        }
+        other => other.into(),
+    })
+}
+
+async fn check_operator(state: &AppState, bearer: &str) -> Result<()> {
+    let secret = state.secrets.get(&state.config.operator_secret).await?;
+    let secret =
+        secret.ok_or_else(|| Error::internal("the operator secret is missing in the secret store"))?;
+    // An empty secret would let an empty bearer in; extractors refuse that too.
+    let same = state.auth.key().await?.same(bearer, secret.expose_secret());
+    if same && !secret.expose_secret().is_empty() {
+        return Ok(());
+    }
+    let message = "The operator token is not valid; the deployment's secret store has it.";
+    Err(Error::new(Kind::Unauthenticated, "UNAUTHENTICATED", message))
+}

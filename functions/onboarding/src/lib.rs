@@ -1,0 +1,20 @@
+//! Operators open workspaces: a tenant, its first project, and its first token.
+
+mod create_workspace;
+
+pub use create_workspace::open;
+
+use axum::Router;
+use shared::AppState;
+use shared::http::{document, finish};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes with their description.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(document()).routes(routes!(create_workspace::create_workspace))
+}
+
+/// The function as a service.
+pub fn router(state: AppState) -> Router {
+    finish(routes().into(), state)
+}

@@ -1,0 +1,37 @@
+//! The Lambda function `run_step_worker`: SQS hands it messages, it moves the runs that they name.
+
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use run_step_worker::{Message, handle};
+use shared::AppState;
+use tokio::time::Instant;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shared::telemetry::init("info");
+    let state = AppState::from_env().await;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| batch(state.clone(), event))).await
+}
+
+async fn batch(state: AppState, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    let messages = event.payload.records.into_iter().map(|record| Message {
+        id: record.message_id.unwrap_or_default(),
+        body: record.body.unwrap_or_default(),
+        receive_count: record
+            .attributes
+            .get("ApproximateReceiveCount")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1),
+    });
+    let failed = handle(&state, messages, Instant::now() + left).await;
+    let mut response = SqsBatchResponse::default();
+    for id in failed {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = id;
+        response.batch_item_failures.push(failure);
+    }
+    Ok(response)
+}

@@ -1,0 +1,21 @@
+//! `GET /v1/workflows/{id}/runs/{run_id}/summary`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::http::{CanRead, CommonErrors, Path};
+use shared::ids::{RunId, RunRef, WorkflowId};
+use shared::run::{Reader, RunSummary};
+use shared::{AppState, Result};
+
+/// Read a run in short.
+#[utoipa::path(get, path = "/v1/workflows/{id}/runs/{run_id}/summary", tag = "runs",
+               params(("id" = uuid::Uuid, Path), ("run_id" = uuid::Uuid, Path)),
+               responses((status = 200, body = RunSummary), CommonErrors))]
+pub async fn run_summary(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Path((id, run_id)): Path<(WorkflowId, RunId)>,
+) -> Result<Json<RunSummary>> {
+    let key = RunRef { place: caller.place, run_id };
+    Ok(Json(Reader::load(&state, &key, id).await?.summary()))
+}

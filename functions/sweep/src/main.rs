@@ -1,0 +1,18 @@
+//! The Lambda function `sweep`, once a minute.
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use shared::AppState;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shared::telemetry::init("info");
+    let state = AppState::from_env().await;
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| tick(state.clone()))).await
+}
+
+async fn tick(state: AppState) -> Result<(), Error> {
+    let woken = sweep::sweep(&state, state.clock.now()).await?;
+    tracing::info!(woken, "swept");
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! `GET /v1/workflows/{id}`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use shared::http::{CanRead, CommonErrors, Path};
+use shared::ids::WorkflowId;
+use shared::{AppState, Result};
+
+use crate::view::{WorkflowView, find};
+
+/// Read a workflow with its draft.
+#[utoipa::path(get, path = "/v1/workflows/{id}", tag = "workflows", params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = WorkflowView), CommonErrors))]
+pub async fn get_workflow(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Path(id): Path<WorkflowId>,
+) -> Result<Response> {
+    let record = find(&state, &caller.place, id).await?;
+    let graph = state.store.draft(&record).await?;
+    Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
+}

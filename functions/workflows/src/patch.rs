@@ -1,0 +1,107 @@
+//! `PATCH /v1/workflows/{id}`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::error::Kind;
+use shared::http::{Body, CanWrite, CommonErrors, ErrorBody, Path};
+use shared::ids::WorkflowId;
+use shared::run::StartRequest;
+use shared::store::{Draft, StoreError, WorkflowRecord};
+use shared::text;
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+use crate::create::read_draft;
+use crate::view::{WorkflowView, etag, find};
+
+/// The most bytes of saved start defaults: they stand in the row that every start reads.
+const LARGEST_RUN_SETUP: usize = 64 * 1024;
+
+/// What to change; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowPatch {
+    /// Its name, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// What it is for, up to 2,000 characters.
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// The draft graph, whole.
+    #[schema(value_type = Option<Object>)]
+    graph: Option<Value>,
+    /// The defaults of a start: the keys of `params`; an empty object removes them.
+    #[schema(value_type = Option<Object>)]
+    run_setup: Option<Map<String, Value>>,
+}
+
+/// Change a workflow's name, description, draft or start defaults.
+#[utoipa::path(patch, path = "/v1/workflows/{id}", tag = "workflows", request_body = WorkflowPatch,
+               params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "an etag")),
+               responses((status = 200, body = WorkflowView),
+                         (status = 412, body = ErrorBody, description = "If-Match names an older state"),
+                         CommonErrors))]
+pub async fn patch_workflow(
+    State(state): State<AppState>,
+    CanWrite(caller): CanWrite,
+    Path(id): Path<WorkflowId>,
+    headers: HeaderMap,
+    Body(patch): Body<WorkflowPatch>,
+) -> Result<Response> {
+    let mut record = find(&state, &caller.place, id).await?;
+    check_if_match(&headers, &record)?;
+    if let Some(name) = &patch.name {
+        record.name = text::name("name", name)?;
+    }
+    if let Some(description) = &patch.description {
+        record.description = text::text("description", description)?;
+    }
+    if let Some(setup) = patch.run_setup {
+        record.run_setup = if setup.is_empty() { None } else { Some(check_run_setup(setup)?) };
+    }
+    record.updated_at = state.clock.now();
+    let draft = match &patch.graph {
+        None => Draft::Kept,
+        Some(graph) => {
+            read_draft(graph)?;
+            Draft::Replaced(graph)
+        }
+    };
+    state.store.save_workflow(&mut record, draft).await.map_err(|error| match error {
+        StoreError::Conflict if headers.contains_key(header::IF_MATCH) => stale(),
+        other => other.into(),
+    })?;
+    let graph = match patch.graph {
+        Some(graph) => graph,
+        None => state.store.draft(&record).await?,
+    };
+    Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
+}
+
+/// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.
+fn check_run_setup(setup: Map<String, Value>) -> Result<String> {
+    StartRequest::from_params(setup.clone())
+        .map_err(|error| Error::invalid(error.message.replacen("params.", "run_setup.", 1)))?;
+    let text = Value::Object(setup).to_string();
+    if text.len() > LARGEST_RUN_SETUP {
+        return Err(Error::invalid("run_setup: must be at most 64 KiB of JSON."));
+    }
+    Ok(text)
+}
+
+fn check_if_match(headers: &HeaderMap, record: &WorkflowRecord) -> Result<()> {
+    let Some(asked) = headers.get(header::IF_MATCH) else { return Ok(()) };
+    let own = etag(record);
+    let matches = asked.to_str().is_ok_and(|tags| {
+        tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == own || tag == own.trim_matches('"'))
+    });
+    if matches { Ok(()) } else { Err(stale()) }
+}
+
+fn stale() -> Error {
+    let message = "The workflow has changed since the state that If-Match names; read it again.";
+    Error::new(Kind::PreconditionFailed, "STALE", message)
+}

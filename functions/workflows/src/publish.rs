@@ -1,0 +1,67 @@
+//! `POST /v1/workflows/{id}/versions`.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use shared::error::Kind;
+use shared::http::{Body, CanWrite, CommonErrors, Path};
+use shared::ids::WorkflowId;
+use shared::store::{NewVersion, Version};
+use shared::text;
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+use crate::validate::{Checked, check};
+use crate::versions::VersionView;
+use crate::view::find;
+
+/// A version to publish.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// What changed, up to 2,000 characters.
+    #[serde(default)]
+    #[schema(max_length = 2000, example = "first")]
+    changelog: String,
+}
+
+/// Publish the draft.
+///
+/// A draft equal to the latest version publishes nothing: the answer is 200 with that version.
+#[utoipa::path(post, path = "/v1/workflows/{id}/versions", tag = "workflows", request_body = Publish,
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 201, body = VersionView, description = "published"),
+                         (status = 200, body = VersionView, description = "nothing changed since"), CommonErrors))]
+pub async fn publish_version(
+    State(state): State<AppState>,
+    CanWrite(caller): CanWrite,
+    Path(id): Path<WorkflowId>,
+    Body(publish): Body<Publish>,
+) -> Result<(StatusCode, Json<VersionView>)> {
+    let changelog = text::text("changelog", &publish.changelog)?;
+    let mut record = find(&state, &caller.place, id).await?;
+    if record.archived {
+        let message = "The workflow is archived; restore it to publish versions.";
+        return Err(Error::conflict("WORKFLOW_ARCHIVED", message));
+    }
+    let graph = state.store.draft(&record).await?;
+    let (report, graph) = check(Checked { graph, params: None, mock_step_outputs: None }).await?;
+    if !report.valid {
+        let message = "The graph has errors; see issues. POST …/validate checks without publishing.";
+        return Err(Error::new(Kind::Invalid, "GRAPH_INVALID", message).with_issues(report.issues));
+    }
+    if record.latest_hash.as_deref() == Some(report.graph_hash.as_str())
+        && let Some(latest) = state.store.version(&record.place, id, record.latest_version).await?
+    {
+        return Ok((StatusCode::OK, Json(VersionView::new(id, latest, Some(graph)))));
+    }
+    let version = Version {
+        version: record.latest_version + 1,
+        published_at: state.clock.now(),
+        changelog,
+        graph_hash: report.graph_hash,
+    };
+    state.store.publish(&mut record, &NewVersion { version: &version, graph: &graph }).await?;
+    Ok((StatusCode::CREATED, Json(VersionView::new(id, version, Some(graph)))))
+}

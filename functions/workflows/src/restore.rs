@@ -1,0 +1,29 @@
+//! `POST /v1/workflows/{id}/restore`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use shared::http::{CanWrite, CommonErrors, Path};
+use shared::ids::WorkflowId;
+use shared::store::Draft;
+use shared::{AppState, Result};
+
+use crate::view::{WorkflowView, find};
+
+/// Undo the archiving of a workflow. One that is not archived stays as it is.
+#[utoipa::path(post, path = "/v1/workflows/{id}/restore", tag = "workflows", params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = WorkflowView), CommonErrors))]
+pub async fn restore_workflow(
+    State(state): State<AppState>,
+    CanWrite(caller): CanWrite,
+    Path(id): Path<WorkflowId>,
+) -> Result<Response> {
+    let mut record = find(&state, &caller.place, id).await?;
+    if record.archived {
+        record.archived = false;
+        record.updated_at = state.clock.now();
+        state.store.save_workflow(&mut record, Draft::Kept).await?;
+    }
+    let graph = state.store.draft(&record).await?;
+    Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
+}

@@ -1,0 +1,84 @@
+//! `POST /v1/workflows/{id}/validate` and `POST /v1/workflows/validate`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::http::{Body, CanWrite, CommonErrors, Path};
+use shared::ids::WorkflowId;
+use shared::step::is_available;
+use shared::workflow::validate::{Report, Request, validate};
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+use crate::view::find;
+
+/// What to check.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validate {
+    /// The graph; the saved draft when absent.
+    #[schema(value_type = Option<Object>)]
+    graph: Option<Value>,
+    /// The input that a run would get.
+    #[schema(value_type = Option<Object>)]
+    params: Option<Value>,
+    /// Outputs by step id: scripts that read only these are run.
+    #[schema(value_type = Option<Object>)]
+    mock_step_outputs: Option<Map<String, Value>>,
+}
+
+/// A graph with what it is checked against.
+pub struct Checked {
+    /// The graph.
+    pub graph: Value,
+    /// The input that a run would get.
+    pub params: Option<Value>,
+    /// Outputs by step id.
+    pub mock_step_outputs: Option<Map<String, Value>>,
+}
+
+/// Checks a graph. Scripts are compiled, and run where outputs are given, so this takes a thread that may
+/// block.
+pub async fn check(what: Checked) -> Result<(Report, Value)> {
+    let checking = tokio::task::spawn_blocking(move || {
+        let request = Request {
+            graph: &what.graph,
+            params: what.params.as_ref(),
+            mock_step_outputs: what.mock_step_outputs.as_ref(),
+            available: &is_available,
+        };
+        (validate(&request), what.graph)
+    });
+    checking.await.map_err(|error| Error::internal(format!("validation: {error}")))
+}
+
+/// Check a workflow's draft, or a graph given here, without running it.
+#[utoipa::path(post, path = "/v1/workflows/{id}/validate", tag = "workflows", request_body = Validate,
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = Object), CommonErrors))]
+pub async fn validate_workflow(
+    State(state): State<AppState>,
+    CanWrite(caller): CanWrite,
+    Path(id): Path<WorkflowId>,
+    Body(body): Body<Validate>,
+) -> Result<Json<Report>> {
+    let record = find(&state, &caller.place, id).await?;
+    let graph = match body.graph {
+        Some(graph) => graph,
+        None => state.store.draft(&record).await?,
+    };
+    let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
+    Ok(Json(check(what).await?.0))
+}
+
+/// Check a graph that is not saved, without running it.
+#[utoipa::path(post, path = "/v1/workflows/validate", tag = "workflows", request_body = Validate,
+               responses((status = 200, body = Object), CommonErrors))]
+pub async fn validate_graph(_: CanWrite, Body(body): Body<Validate>) -> Result<Json<Report>> {
+    let graph = body
+        .graph
+        .ok_or_else(|| Error::invalid("graph: is missing; there is no saved draft to check here."))?;
+    let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
+    Ok(Json(check(what).await?.0))
+}

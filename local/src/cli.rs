@@ -1,0 +1,81 @@
+//! The command line of the local process.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::process::{Options, Process};
+
+/// AgentRuntime on Lambda as one local process, with nothing to install.
+#[derive(Debug, Parser)]
+#[command(name = "local", version)]
+struct Arguments {
+    /// The port on 127.0.0.1; 0 picks a free one.
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// Where data is kept.
+    #[arg(long, default_value = "./.local")]
+    data_dir: PathBuf,
+    /// Keep nothing: the data is gone when the process ends.
+    #[arg(long)]
+    ephemeral: bool,
+}
+
+/// Runs the process until it is told to end.
+pub async fn main() -> ExitCode {
+    let Arguments { port, data_dir, ephemeral } = Arguments::parse();
+    shared::telemetry::init("warn");
+    let process = match Process::start(Options { port, data_dir, ephemeral }).await {
+        Ok(process) => process,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    // A closed standard output is no reason to end.
+    let _ = std::io::stdout().write_all(welcome(&process).as_bytes());
+    let _ = std::io::stdout().flush();
+    wait_for_signal().await;
+    let _ = writeln!(std::io::stderr(), "Finishing what is under way …");
+    process.stop().await;
+    ExitCode::SUCCESS
+}
+
+async fn wait_for_signal() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match terminate {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+fn welcome(process: &Process) -> String {
+    let credentials = &process.credentials;
+    let path = process.credentials_path.display();
+    let base = &credentials.base_url;
+    format!(
+        r#"{base}
+
+AgentRuntime is running. Workspace {tenant}, project {project}; the token is in {path}.
+
+Try it:
+
+  export TOKEN=$(sed -n 's/.*"token": "\(.*\)",/\1/p' {path})
+  curl -s {base}/v1/workflows -H "Authorization: Bearer $TOKEN" -d '{{"name":"hello","graph":{{"steps":[{{"id":"echo","type":"lua_script","script":"return {{ hello = input.name }}"}}]}}}}'
+  curl -s {base}/v1/workflows -H "Authorization: Bearer $TOKEN"
+
+The README goes on from here: publish a version, start a run, read what happened. Ctrl-C ends the process.
+"#,
+        tenant = credentials.tenant_id,
+        project = credentials.project_id,
+    )
+}

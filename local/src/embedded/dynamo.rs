@@ -1,0 +1,111 @@
+//! DynamoDB in this process: `dynoxide` on a SQLite file, reached through the SDK's HTTP client.
+//!
+//! An acknowledged write survives the end of the process at any moment, `kill -9` included; a power cut may
+//! cost the last seconds but never damages the file (SQLite's WAL with `synchronous = NORMAL`: a disk flush
+//! per write would halve the throughput). Expired items go only by [`EmbeddedDynamo::sweep_ttl`], which the
+//! caller drives. Transactions never conflict, because SQLite runs one at a time; tests raise
+//! `TransactionConflict` with an interceptor.
+
+mod tokens;
+mod wire;
+mod worker;
+
+use super::connector::{self, ENDPOINT, REGION, Unsigned};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Builder, Region, SharedHttpClient, SharedInterceptor, StalledStreamProtectionConfig,
+};
+use std::path::Path;
+use std::sync::Arc;
+use wire::Service;
+use worker::Worker;
+
+/// Why the database could not be opened or swept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DynamoError {
+    /// The path is not valid UTF-8, which the database asks for.
+    #[error("the database path is not valid UTF-8")]
+    Path,
+    /// The database refused, for instance because another process is writing to the file.
+    #[error("embedded DynamoDB: {0}")]
+    Database(#[from] dynoxide::DynoxideError),
+    /// The database's thread could not start.
+    #[error("the embedded DynamoDB's thread did not start: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The database has been shut down.
+    #[error("the embedded DynamoDB has shut down")]
+    Closed,
+}
+
+/// DynamoDB in this process. Cheap to clone; all clones share one database.
+#[derive(Clone, Debug)]
+pub struct EmbeddedDynamo {
+    worker: Worker,
+    http_client: SharedHttpClient,
+}
+
+impl EmbeddedDynamo {
+    /// Opens the database file at `path`, creating it at need (its directory must exist), or an empty
+    /// database in memory without one.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened or was written by a newer version.
+    pub async fn open(path: Option<&Path>) -> Result<Self, DynamoError> {
+        let worker = Worker::start(path).await?;
+        let http_client = connector::http_client(Arc::new(Service::new(worker.clone())));
+        Ok(Self { worker, http_client })
+    }
+
+    /// The HTTP client that answers DynamoDB requests from this database.
+    #[must_use]
+    pub fn http_client(&self) -> SharedHttpClient {
+        self.http_client.clone()
+    }
+
+    /// Settings of an SDK client on this database, to which a caller may add its own.
+    #[must_use]
+    pub fn sdk_config(&self) -> Builder {
+        Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .endpoint_url(ENDPOINT)
+            .http_client(self.http_client())
+            .auth_scheme_resolver(Unsigned)
+            .allow_no_auth()
+            .retry_config(RetryConfig::standard())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+    }
+
+    /// Deletes items past their time to live; returns how many. Requests run between its pages.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite fails, or after shutdown.
+    pub async fn sweep_ttl(&self) -> Result<usize, DynamoError> {
+        self.worker.sweep_ttl().await
+    }
+
+    /// Finishes the requests that were sent before, then closes the file. Later requests through any clone
+    /// fail at once.
+    pub async fn shutdown(self) {
+        self.worker.stop().await;
+    }
+}
+
+/// An SDK client on `dynamo` that also runs `interceptors` (fault injection, request counting).
+#[must_use]
+pub fn dynamo_client(
+    dynamo: &EmbeddedDynamo,
+    interceptors: impl IntoIterator<Item = SharedInterceptor>,
+) -> aws_sdk_dynamodb::Client {
+    let mut config = dynamo.sdk_config();
+    for interceptor in interceptors {
+        config.push_interceptor(interceptor);
+    }
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! The process as a whole: opens the stores, takes up what an earlier process left, serves, and ends in order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use shared::AppState;
+use shared::clock::{Clock, Timestamp};
+use shared::config::Config;
+use shared::state::Clients;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::credentials::{self, Credentials};
+use crate::embedded::{EmbeddedDynamo, EmbeddedSqs, FileSecrets, dynamo_client, sqs_client};
+use crate::secrets::LocalSecrets;
+
+/// How long a worker may be silent before its message comes back.
+const VISIBILITY: Duration = Duration::from_secs(300);
+/// How often a message is tried before it goes to the dead-letter queue.
+const MOST_RECEIVES: u32 = 5;
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// Commits in this process wake those who wait, so looking again is only for what went wrong.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Later than every deadline: at its start the process takes up every run.
+const EVERY_DEADLINE: Timestamp = Timestamp::from_millis(999_999_999_999_999);
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port on the loopback interface; 0 picks a free one.
+    pub port: u16,
+    /// Where data is kept.
+    pub data_dir: PathBuf,
+    /// Keep nothing.
+    pub ephemeral: bool,
+}
+
+/// Why the process does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or not allowed.
+    #[error("cannot listen on {0}: {1}; choose another port with --port, or 0 for a free one")]
+    Listen(SocketAddr, std::io::Error),
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {0}: {1}")]
+    DataDir(PathBuf, String),
+    /// Something else.
+    #[error("cannot start: {0}")]
+    Other(String),
+}
+
+/// A running process.
+#[derive(Debug)]
+pub struct Process {
+    /// What a client needs.
+    pub credentials: Credentials,
+    /// Where `credentials.json` is.
+    pub credentials_path: PathBuf,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    dynamo: EmbeddedDynamo,
+    sqs: EmbeddedSqs,
+    // Removed when the process ends.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Process {
+    /// Starts everything; when this returns, the port answers.
+    ///
+    /// # Errors
+    /// When the port or the data directory cannot be used.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let address = SocketAddr::from(([127, 0, 0, 1], options.port));
+        // First, so that a second process on the same port leaves the data alone.
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+        let address = listener.local_addr().map_err(other)?;
+        let temporary = if options.ephemeral { Some(tempfile::tempdir().map_err(other)?) } else { None };
+        let data_dir = temporary.as_ref().map_or(options.data_dir, |dir| dir.path().to_owned());
+        let unusable =
+            |error: &dyn std::fmt::Display| StartError::DataDir(data_dir.clone(), error.to_string());
+        std::fs::create_dir_all(&data_dir).map_err(|error| unusable(&error))?;
+
+        let file = (!options.ephemeral).then(|| data_dir.join("dynamodb.sqlite"));
+        let dynamo = EmbeddedDynamo::open(file.as_deref()).await.map_err(|error| unusable(&error))?;
+        let secrets = FileSecrets::open(&data_dir).await.map_err(|error| unusable(&error))?;
+        credentials::ensure_secrets(&secrets).await.map_err(other)?;
+        let sqs = EmbeddedSqs::start();
+        let queues = sqs.create_queues("runs", VISIBILITY, MOST_RECEIVES).await.map_err(other)?;
+        let sqs_client = sqs_client(&sqs, []);
+        let clients = Clients {
+            dynamodb: dynamo_client(&dynamo, []),
+            sqs: sqs_client.clone(),
+            secrets: Arc::new(LocalSecrets(secrets.clone())),
+        };
+        let state = AppState::new(config(queues.queue_url), Clock::System, clients);
+        state.store.create_table().await.map_err(other)?;
+        let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
+        let credentials = credentials.map_err(other)?;
+        let credentials_path = data_dir.join("credentials.json");
+        credentials.write(&credentials_path).map_err(|error| unusable(&error))?;
+        sweep::sweep(&state, EVERY_DEADLINE).await.map_err(other)?;
+
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(serve(listener, crate::router(state.clone()), stopped.clone())),
+            tokio::spawn(crate::worker::poll(state.clone(), sqs_client, stopped.clone())),
+            tokio::spawn(tick(state, dynamo.clone(), stopped)),
+        ];
+        Ok(Self { credentials, credentials_path, stop, tasks, dynamo, sqs, _temporary: temporary })
+    }
+
+    /// Takes no more requests or messages, finishes those under way, and closes the stores.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.sqs.shutdown().await;
+        self.dynamo.shutdown().await;
+    }
+}
+
+fn config(queue_url: String) -> Config {
+    Config {
+        table_name: "agentruntime".to_owned(),
+        queue_url,
+        operator_secret: credentials::OPERATOR.to_owned(),
+        token_key_secret: credentials::TOKEN_KEY.to_owned(),
+        script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
+        watch_interval: WATCH_INTERVAL,
+        // Workers of earlier processes are dead with their processes.
+        dead_before: Some(Clock::System.now()),
+    }
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let stopped = async move {
+        let _ = stop.changed().await;
+    };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "the server ended");
+    }
+}
+
+async fn tick(state: AppState, dynamo: EmbeddedDynamo, mut stop: watch::Receiver<bool>) {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut expire = tokio::time::interval(EXPIRE_EVERY);
+    loop {
+        tokio::select! {
+            _ = sweep.tick() => {
+                if let Err(error) = sweep::sweep(&state, state.clock.now()).await {
+                    tracing::warn!(%error, "a sweep failed; the next one goes on");
+                }
+            }
+            _ = expire.tick() => {
+                if let Err(error) = dynamo.sweep_ttl().await {
+                    tracing::warn!(%error, "expired rows could not be removed; the next time goes on");
+                }
+            }
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+fn other(error: impl std::fmt::Display) -> StartError {
+    StartError::Other(error.to_string())
+}

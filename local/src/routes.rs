@@ -1,0 +1,23 @@
+//! All functions' routes as one service, and the OpenAPI document of all of them.
+
+use axum::Router;
+use shared::AppState;
+use shared::http::{document, finish};
+use utoipa_axum::router::OpenApiRouter;
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(document())
+        .merge(onboarding::routes())
+        .merge(workflows::routes())
+        .merge(runs::routes())
+}
+
+/// Every route of the product.
+pub fn router(state: AppState) -> Router {
+    finish(routes().into(), state)
+}
+
+/// The description of every route of the product.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}

@@ -1,0 +1,81 @@
+//! From a bearer token to a caller, with the rows of tokens kept for a while: a revoked token ends everywhere
+//! within [`KEPT_FOR`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+
+use super::{Caller, PlainToken, TokenKey};
+use crate::clock::Timestamp;
+use crate::error::Kind;
+use crate::ids::PatId;
+use crate::secrets::SecretStore;
+use crate::store::{PatRecord, Store};
+use crate::{Error, Result};
+
+/// How long a token's row is believed without another look.
+pub const KEPT_FOR: Duration = Duration::from_secs(45);
+const MOST_KEPT: u64 = 10_000;
+
+/// Tells callers by their tokens.
+#[derive(Debug)]
+pub struct Authenticator {
+    secrets: Arc<dyn SecretStore>,
+    key_name: String,
+    key: OnceCell<TokenKey>,
+    rows: Cache<PatId, Arc<PatRecord>>,
+}
+
+impl Authenticator {
+    /// Hashes with the key that the secret store holds under `key_name`.
+    pub fn new(secrets: Arc<dyn SecretStore>, key_name: impl Into<String>) -> Self {
+        let rows = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
+        Self { secrets, key_name: key_name.into(), key: OnceCell::new(), rows }
+    }
+
+    /// The key for hashing tokens, read once per process.
+    ///
+    /// # Errors
+    /// Unavailable when the secret store does not answer.
+    pub async fn key(&self) -> Result<&TokenKey> {
+        self.key
+            .get_or_try_init(|| async {
+                let key = self.secrets.get(&self.key_name).await?;
+                key.map(TokenKey::new)
+                    .ok_or_else(|| Error::internal("the token key is missing in the secret store"))
+            })
+            .await
+    }
+
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// Unauthenticated, in the same words whatever is wrong with it; unavailable when a store does not answer.
+    pub async fn authenticate(&self, store: &Store, bearer: &str, now: Timestamp) -> Result<Caller> {
+        let token = PlainToken::parse(bearer).ok_or_else(unauthenticated)?;
+        let key = self.key().await?;
+        let row = match self.rows.get(&token.id()) {
+            Some(row) => row,
+            None => {
+                let row = Arc::new(store.pat(token.id()).await?.ok_or_else(unauthenticated)?);
+                self.rows.insert(token.id(), Arc::clone(&row));
+                row
+            }
+        };
+        let expired = row.expires_at_time.is_some_and(|end| end <= now);
+        if expired || !key.matches(&token, &row.secret_hash) {
+            return Err(unauthenticated());
+        }
+        Ok(Caller { place: row.place.clone(), role: row.role, scopes: row.scopes.clone(), pat_id: row.id })
+    }
+}
+
+fn unauthenticated() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "UNAUTHENTICATED",
+        "The token is not valid: send a valid one as 'Authorization: Bearer pat_…'.",
+    )
+}

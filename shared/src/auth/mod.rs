@@ -1,0 +1,32 @@
+//! Who may do what: tokens, roles and scopes. Handlers ask for a permission as an extractor
+//! (`http::Permit`), so that a route without one does not exist.
+
+mod cache;
+mod role;
+mod token;
+
+pub use cache::Authenticator;
+pub use role::{Role, Scope};
+pub use token::{PlainToken, TokenKey};
+
+use crate::ids::{PatId, Place};
+
+/// Whoever is calling.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Tenant and project.
+    pub place: Place,
+    /// The role of the token's owner.
+    pub role: Role,
+    /// What narrows it; empty means nothing does.
+    pub scopes: Vec<Scope>,
+    /// The token.
+    pub pat_id: PatId,
+}
+
+impl Caller {
+    /// Whether the caller's scopes allow this.
+    pub fn has_scope(&self, scope: Scope) -> bool {
+        self.scopes.is_empty() || self.scopes.contains(&scope)
+    }
+}

@@ -1,0 +1,56 @@
+//! Roles, which are ordered, and scopes, which narrow them.
+
+use serde::{Deserialize, Serialize};
+
+/// What a person may do; each includes the ones before it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    ProjectViewer,
+    /// Changes and runs.
+    ProjectContributor,
+    /// Administers the project.
+    ProjectAdmin,
+    /// Administers the workspace.
+    TenantAdmin,
+}
+
+impl Role {
+    /// The role as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProjectViewer => "project_viewer",
+            Self::ProjectContributor => "project_contributor",
+            Self::ProjectAdmin => "project_admin",
+            Self::TenantAdmin => "tenant_admin",
+        }
+    }
+}
+
+/// What a token may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum Scope {
+    /// Workflows, runs, events, tasks, analytics: read.
+    #[serde(rename = "workflow:read")]
+    WorkflowRead,
+    /// Commands, task completion, webhook automation.
+    #[serde(rename = "workflow:run")]
+    WorkflowRun,
+    /// Create, edit, publish, validate, triggers.
+    #[serde(rename = "workflow:write")]
+    WorkflowWrite,
+}
+
+impl Scope {
+    /// The scope as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WorkflowRead => "workflow:read",
+            Self::WorkflowRun => "workflow:run",
+            Self::WorkflowWrite => "workflow:write",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a deployment sets. Read once, at the start of a process; nothing reads the environment after that.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// The settings of one process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The table's name.
+    pub table_name: String,
+    /// The URL of the queue of runs; empty in functions that send nothing.
+    pub queue_url: String,
+    /// The name of the operator token in the secret store.
+    pub operator_secret: String,
+    /// The name of the key for hashing tokens in the secret store.
+    pub token_key_secret: String,
+    /// How many scripts run at once in this process; each may take 64 MiB.
+    pub script_parallelism: usize,
+    /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
+    /// process they wake it, and this is only a fallback.
+    pub watch_interval: Duration,
+    /// Claims that began before this time belong to workers that are known to be dead. The local process sets
+    /// it to its own start; on Lambda nobody can know.
+    pub dead_before: Option<Timestamp>,
+}
+
+impl Config {
+    /// From the environment that `template.yaml` sets.
+    pub fn from_env() -> Self {
+        let text = |name: &str| std::env::var(name).unwrap_or_default();
+        Self {
+            table_name: text("TABLE_NAME"),
+            queue_url: text("QUEUE_URL"),
+            operator_secret: text("OPERATOR_SECRET"),
+            token_key_secret: text("TOKEN_KEY_SECRET"),
+            script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
+            watch_interval: Duration::from_millis(150),
+            dead_before: None,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Request bodies: JSON of at most 1 MiB, read into a type that refuses what it does not know.
+
+use axum::extract::{FromRequest, Request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::Error;
+use crate::error::Kind;
+
+/// The most bytes of a body.
+pub const LARGEST_BODY: usize = 1024 * 1024;
+
+/// A JSON body. An absent one reads as `{}`, so that routes whose fields are all optional need none.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        let collected = Limited::new(request.into_body(), LARGEST_BODY).collect().await;
+        let bytes = match collected {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    "TOO_LARGE",
+                    "The body is larger than 1 MiB (1048576 bytes).",
+                ));
+            }
+            Err(error) => return Err(unreadable("The body broke off.").with_context(error.to_string())),
+        };
+        let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
+        read(bytes).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        match inner.classify() {
+            Category::Data if path == "." => Error::invalid(format!("The body: {inner}.")),
+            Category::Data => Error::invalid(format!("The body's field {path}: {inner}.")),
+            Category::Syntax | Category::Eof | Category::Io => {
+                unreadable(&format!("The body is not JSON: {inner}."))
+            }
+        }
+    })?;
+    deserializer.end().map_err(|error| unreadable(&format!("The body is not one JSON value: {error}.")))?;
+    Ok(value)
+}
+
+fn unreadable(message: &str) -> Error {
+    Error::new(Kind::Unreadable, "UNREADABLE", message)
+}

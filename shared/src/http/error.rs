@@ -1,0 +1,113 @@
+//! The one map from the domain's errors to answers.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::error::{Error, Kind};
+use crate::workflow::Issue;
+
+/// An error as callers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What is wrong, where, and what to do.
+    pub error: String,
+    /// The same for machines.
+    pub code: String,
+    /// Finds the request in the logs.
+    pub request_id: String,
+    /// What is wrong with a graph or an input, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>, required = false)]
+    pub issues: Vec<Issue>,
+}
+
+/// What any route may answer with besides its own answers.
+#[derive(Debug, IntoResponses)]
+pub enum CommonErrors {
+    /// The request cannot be read.
+    #[response(status = 400)]
+    Unreadable(ErrorBody),
+    /// No or no valid token.
+    #[response(status = 401)]
+    Unauthenticated(ErrorBody),
+    /// The token's role, scope or place does not allow it.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// No such thing here.
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// The state does not allow it.
+    #[response(status = 409)]
+    Conflict(ErrorBody),
+    /// The body is larger than 1 MiB.
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// Readable, but wrong.
+    #[response(status = 422)]
+    Invalid(ErrorBody),
+    /// Something went wrong on our side.
+    #[response(status = 500)]
+    Internal(ErrorBody),
+    /// A dependency does not answer; `Retry-After` says when to try again.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+}
+
+fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Unreadable => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl IntoResponse for Error {
+    /// Leaves the error itself in the extensions: [`super::finish`] knows the request id, logs the error and
+    /// writes the body.
+    fn into_response(self) -> Response {
+        let mut response = status(self.kind).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The answer to a request that met this error.
+pub(super) fn answer(error: Error, request_id: &str) -> Response {
+    if matches!(error.kind, Kind::Internal | Kind::Unavailable { .. }) {
+        tracing::error!(code = error.code, context = error.context, "request failed");
+    } else {
+        tracing::debug!(code = error.code, context = error.context, "request refused");
+    }
+    let code = status(error.kind);
+    let body = ErrorBody {
+        error: error.message,
+        code: error.code.to_owned(),
+        request_id: request_id.to_owned(),
+        issues: error.issues,
+    };
+    let mut response = (code, Json(body)).into_response();
+    match error.kind {
+        Kind::Unavailable { retry_after } => {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        }
+        Kind::Unauthenticated => {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    response
+}

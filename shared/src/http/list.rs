@@ -1,0 +1,72 @@
+//! Lists: `limit`, an opaque `cursor`, `next_cursor`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use crate::{Error, Result};
+
+const MOST: usize = 100;
+const USUAL: usize = 20;
+
+/// What every list takes.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// How many, 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// How many entries to give and where to begin.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// How many.
+    pub limit: usize,
+    /// After this place.
+    pub after: Option<String>,
+}
+
+/// A place in a list, as callers carry it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Cursor;
+
+impl ListQuery {
+    /// Checks what the caller asked for.
+    ///
+    /// # Errors
+    /// Invalid, naming the parameter.
+    pub fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<Page> {
+        let limit = limit.unwrap_or(USUAL);
+        if !(1..=MOST).contains(&limit) {
+            return Err(Error::invalid(format!("limit: must be 1 to {MOST}.")));
+        }
+        Ok(Page { limit, after: cursor.map(Cursor::read).transpose()? })
+    }
+}
+
+impl Cursor {
+    /// Writes a place.
+    pub fn write(place: &str) -> String {
+        URL_SAFE_NO_PAD.encode(place)
+    }
+
+    /// Reads a place.
+    ///
+    /// # Errors
+    /// Invalid when it is none of ours.
+    pub fn read(text: &str) -> Result<String> {
+        let invalid = || Error::invalid("cursor: is not one of ours; send next_cursor as it was answered.");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
+        let place = String::from_utf8(bytes).map_err(|_| invalid())?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-:.#".contains(c);
+        if place.is_empty() || place.len() > 200 || !place.chars().all(plain) {
+            Err(invalid())
+        } else {
+            Ok(place)
+        }
+    }
+}

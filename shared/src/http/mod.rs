@@ -1,0 +1,18 @@
+//! What every route has in common: who may call it, how bodies and queries are read, how errors look, request
+//! ids, lists. Handlers are shells around the domain: extract, call one function, map the answer.
+
+mod body;
+mod error;
+mod finish;
+mod list;
+mod openapi;
+mod params;
+mod permit;
+
+pub use body::{Body, LARGEST_BODY};
+pub use error::{CommonErrors, ErrorBody};
+pub use finish::finish;
+pub use list::{Cursor, ListQuery, Page};
+pub use openapi::document;
+pub use params::{Path, Query};
+pub use permit::{Bearer, CanRead, CanRun, CanWrite};

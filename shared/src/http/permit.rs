@@ -1,0 +1,101 @@
+//! Permission as an extractor: a handler says in its signature what its caller needs, and cannot see the
+//! caller without it.
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::auth::{Caller, Role, Scope};
+use crate::error::Kind;
+use crate::state::AppState;
+use crate::{Error, Result};
+
+macro_rules! permit {
+    ($(#[$doc:meta])* $name:ident, $role:expr, $scope:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(pub Caller);
+
+        impl FromRequestParts<AppState> for $name {
+            type Rejection = Error;
+
+            async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+                caller(parts, state, $role, $scope).await.map(Self)
+            }
+        }
+    };
+}
+
+permit!(
+    /// A caller that may read workflows and runs.
+    CanRead,
+    Role::ProjectViewer,
+    Scope::WorkflowRead
+);
+permit!(
+    /// A caller that may run workflows.
+    CanRun,
+    Role::ProjectContributor,
+    Scope::WorkflowRun
+);
+permit!(
+    /// A caller that may change workflows.
+    CanWrite,
+    Role::ProjectContributor,
+    Scope::WorkflowWrite
+);
+
+/// The caller of a request, if it has at least this role and this scope.
+async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Scope) -> Result<Caller> {
+    let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
+    let caller = state.auth.authenticate(&state.store, &token, state.clock.now()).await?;
+    check_place(parts, "x-tenant-id", caller.place.tenant_id.as_str())?;
+    check_place(parts, "x-project-id", caller.place.project_id.as_str())?;
+    if caller.role < role {
+        let message = format!(
+            "This needs the role {} or higher; the token has {}.",
+            role.as_str(),
+            caller.role.as_str()
+        );
+        return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
+    }
+    if !caller.has_scope(scope) {
+        let message = format!("This needs the scope {}, which the token does not have.", scope.as_str());
+        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
+    }
+    tracing::Span::current().record("tenant_id", caller.place.tenant_id.as_str());
+    Ok(caller)
+}
+
+fn check_place(parts: &Parts, header: &str, own: &str) -> Result<()> {
+    match parts.headers.get(header) {
+        Some(asked) if asked.as_bytes() != own.as_bytes() => {
+            let message = format!("The token belongs to another place than the header {header} names.");
+            Err(Error::new(Kind::Forbidden, "WRONG_PLACE", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The bearer token of a request, whatever it may be worth.
+#[derive(Debug)]
+pub struct Bearer(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Bearer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        });
+        token.filter(|token| !token.is_empty()).map(Self).ok_or_else(|| {
+            Error::new(
+                Kind::Unauthenticated,
+                "UNAUTHENTICATED",
+                "Send a token as 'Authorization: Bearer pat_…'.",
+            )
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! What two or more functions need. Dependencies point one way: `http → auth, workflow, run, step → store,
+//! queue, secrets`; nothing below knows HTTP, nothing above knows a DynamoDB attribute name.
+
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod ids;
+pub mod queue;
+pub mod run;
+pub mod secrets;
+pub mod state;
+pub mod step;
+pub mod store;
+pub mod telemetry;
+pub mod text;
+pub mod workflow;
+
+pub use error::{Error, Result};
+pub use state::AppState;

@@ -1,0 +1,130 @@
+//! The event log of a run, as it is kept. Inputs and results are not repeated in it: they stand once, beside
+//! the events, in the same [`Page`](super::Page); `view` joins them for readers.
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::FailureCode;
+use super::state::{RunStatus, TriggerType};
+use crate::clock::{self, Timestamp};
+use crate::workflow::StepIx;
+
+/// Something that happened to a run. `seq` increases strictly, from 1, without gaps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The place in the run's history.
+    pub seq: u64,
+    /// When.
+    #[serde(with = "clock::millis")]
+    pub at: Timestamp,
+    /// The step it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub step: Option<StepIx>,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// Why a step was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// `enabled` is false.
+    StepDisabled,
+    /// `condition` was falsy.
+    ConditionFalse,
+    /// `skip_when` was truthy.
+    SkipWhen,
+    /// The run failed before the step could start.
+    Blocked,
+    /// Left out of this run.
+    OutOfScope,
+}
+
+impl SkipReason {
+    /// The reason as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StepDisabled => "step_disabled",
+            Self::ConditionFalse => "condition_false",
+            Self::SkipWhen => "skip_when",
+            Self::Blocked => "blocked",
+            Self::OutOfScope => "out_of_scope",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The run was accepted.
+    RunStarted {
+        /// What started it.
+        trigger_type: TriggerType,
+        /// The version it executes.
+        version: u32,
+    },
+    /// The run's status changed.
+    StateChanged {
+        /// Before.
+        from: RunStatus,
+        /// After.
+        to: RunStatus,
+        /// Why, in a word.
+        reason: String,
+    },
+    /// An attempt at a step began. The same attempt begins again when the worker that ran it died.
+    StepStarted {
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// The step has its result.
+    StepCompleted {
+        /// Of the attempt that succeeded.
+        duration_ms: u64,
+    },
+    /// The step was skipped.
+    StepSkipped {
+        /// Why.
+        reason: SkipReason,
+    },
+    /// An attempt failed.
+    StepFailed {
+        /// Counted from 1.
+        attempt: u32,
+        /// Why.
+        code: FailureCode,
+        /// A sentence for a person.
+        error: String,
+        /// How long until the next attempt; none when there is no further one.
+        retry_in_ms: Option<u64>,
+    },
+    /// The step was under way when the run ended.
+    StepCancelled {
+        /// The step whose failure ended the run.
+        caused_by: Option<StepIx>,
+    },
+    /// What a script printed.
+    StepLog {
+        /// Line by line.
+        lines: Vec<String>,
+    },
+}
+
+impl EventKind {
+    /// Roughly how many bytes the event takes, so that a page can be closed before it grows too large.
+    pub(super) fn weight(&self) -> usize {
+        const FRAME: usize = 120;
+        FRAME
+            + match self {
+                Self::StepFailed { error, .. } => error.len(),
+                Self::StepLog { lines } => lines.iter().map(|line| line.len() + 3).sum(),
+                Self::RunStarted { .. }
+                | Self::StateChanged { .. }
+                | Self::StepStarted { .. }
+                | Self::StepCompleted { .. }
+                | Self::StepSkipped { .. }
+                | Self::StepCancelled { .. } => 0,
+            }
+    }
+}

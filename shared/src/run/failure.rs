@@ -1,0 +1,69 @@
+//! Why steps and runs fail: the codes of the contract.
+
+use serde::{Deserialize, Serialize};
+
+/// A machine-readable reason; the names are the contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FailureCode {
+    /// A template expression led nowhere.
+    TemplateUnresolved,
+    /// A script raised an error or does not compile.
+    LuaError,
+    /// A script ran longer than its step's timeout.
+    LuaTimeout,
+    /// A script wanted more memory than a script may have.
+    LuaMemory,
+    /// A script returned something that is not a table, or a table that JSON cannot hold.
+    LuaReturnType,
+    /// A result is larger than 1 MiB of JSON.
+    ResultTooLarge,
+    /// A step's attempt did not end in its time, or the workers that ran it died again and again.
+    StepTimeout,
+    /// Something the step needs does not answer.
+    DependencyUnavailable,
+    /// The run made no progress for longer than its longest allowed wait.
+    RunStalledOrTimedOut,
+}
+
+impl FailureCode {
+    /// The code as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TemplateUnresolved => "TEMPLATE_UNRESOLVED",
+            Self::LuaError => "LUA_ERROR",
+            Self::LuaTimeout => "LUA_TIMEOUT",
+            Self::LuaMemory => "LUA_MEMORY",
+            Self::LuaReturnType => "LUA_RETURN_TYPE",
+            Self::ResultTooLarge => "RESULT_TOO_LARGE",
+            Self::StepTimeout => "STEP_TIMEOUT",
+            Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
+            Self::RunStalledOrTimedOut => "RUN_STALLED_OR_TIMED_OUT",
+        }
+    }
+
+    /// Whether another attempt may pass. Scripts are deterministic, so only running out of time, which also
+    /// depends on how busy the machine is, is worth another try.
+    pub const fn is_transient(self) -> bool {
+        match self {
+            Self::LuaTimeout | Self::StepTimeout | Self::DependencyUnavailable => true,
+            Self::TemplateUnresolved
+            | Self::LuaError
+            | Self::LuaMemory
+            | Self::LuaReturnType
+            | Self::ResultTooLarge
+            | Self::RunStalledOrTimedOut => false,
+        }
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The reason.
+    pub code: FailureCode,
+    /// The step that failed, when it was one.
+    pub step_id: Option<String>,
+    /// A sentence for a person.
+    pub error: String,
+}

@@ -1,0 +1,30 @@
+//! Runs: their states, what changes them, what readers see of it, and how a change is kept.
+//!
+//! [`Machine`] is the pure part: it holds a run in memory and applies [`Command`]s to it without I/O, clock or
+//! randomness. [`Session`] loads a run, journals commands, and commits them with one conditional write; when
+//! somebody else was faster it reloads and applies its journal again, so that every guard stands in one place.
+//! [`Reader`] is what the API shows of a run.
+
+mod event;
+mod failure;
+mod machine;
+mod page;
+mod plans;
+mod reader;
+mod session;
+mod start;
+mod state;
+mod view;
+mod watch;
+
+pub use event::{Event, EventKind, SkipReason};
+pub use failure::{Failure, FailureCode};
+pub use machine::{Command, Machine, Outcome, Refusal, StepFailure};
+pub use page::Page;
+pub use plans::PlanCache;
+pub use reader::Reader;
+pub use session::{Commit, Session};
+pub use start::{StartRequest, Started, start};
+pub use state::{Lease, NewRun, Run, RunInput, RunStatus, StepState, TriggerType, Usage};
+pub use view::{ContextView, EventView, Phase, RunSummary, RunView, StepContext, StepCounts, StepView};
+pub use watch::{RunWatch, Waiter, Watched};

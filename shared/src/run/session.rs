@@ -1,0 +1,254 @@
+//! One worker's (or one request's) work on one run: load it, apply commands in memory, commit them with one
+//! conditional write. When the write finds that somebody else was faster, the run is loaded again and the
+//! journal of commands since the last commit is applied to what is there now; commands that no longer fit
+//! fall away. So the transition function is the only place that decides what is allowed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::machine::{Command, Machine, Refusal};
+use super::page::Page;
+use super::watch::Watched;
+use crate::clock::Timestamp;
+use crate::ids::RunRef;
+use crate::state::AppState;
+use crate::store::{Beside, RunChange, RunRecord, StoreError};
+use crate::workflow::StepIx;
+use crate::{Error, Result};
+
+/// A page that has grown beyond this is closed with the next commit: the run's row is written with every
+/// commit, so it is kept to a few kilobytes once compressed.
+const FULL_PAGE: usize = 16 * 1024;
+/// Results of closed pages that are kept in memory for the steps to come.
+const MOST_KEPT: usize = 16 * 1024 * 1024;
+/// How often a commit tries again after a conflict.
+const MOST_CONFLICTS: u32 = 12;
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commit {
+    /// There was nothing to write.
+    Unchanged,
+    /// The state in memory is what the store holds.
+    Written,
+    /// Somebody else was faster: the state in memory is theirs with what still fitted of ours, all of it
+    /// written.
+    Rebased,
+}
+
+/// Work on one run.
+#[derive(Debug)]
+pub struct Session {
+    state: AppState,
+    rev: u64,
+    machine: Machine,
+    beside: Beside,
+    /// Closed in memory, not yet written.
+    closed: Option<Page>,
+    /// Commands applied since the last commit.
+    journal: Vec<(Command, Timestamp)>,
+    /// The next `seq` as of the last commit: events since then are not written.
+    committed_seq: u64,
+    /// Results of closed pages.
+    kept: HashMap<StepIx, Arc<Value>>,
+    kept_bytes: usize,
+}
+
+impl Session {
+    /// Loads a run; none when there is none.
+    ///
+    /// # Errors
+    /// When a store does not answer.
+    pub async fn load(state: &AppState, key: &RunRef) -> Result<Option<Self>> {
+        let Some(record) = state.store.run(key).await? else { return Ok(None) };
+        let plan =
+            state.plans.get(&state.store, &key.place, record.run.workflow_id, record.run.version).await?;
+        let machine = Machine::resume(plan, record.run, record.page);
+        Ok(Some(Self {
+            state: state.clone(),
+            rev: record.rev,
+            committed_seq: machine.page().next_seq(),
+            machine,
+            beside: record.beside,
+            closed: None,
+            journal: Vec::new(),
+            kept: HashMap::new(),
+            kept_bytes: 0,
+        }))
+    }
+
+    /// The run in memory.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Applies a command in memory.
+    ///
+    /// # Errors
+    /// When the state does not allow it.
+    pub fn apply(&mut self, command: Command) -> Result<(), Refusal> {
+        let now = self.state.clock.now();
+        self.machine.apply(command.clone(), now)?;
+        self.journal.push((command, now));
+        Ok(())
+    }
+
+    /// Whether something happened that is not written yet.
+    pub fn has_news(&self) -> bool {
+        self.machine.page().next_seq() > self.committed_seq
+    }
+
+    /// How much is not written yet: events, and about how many bytes.
+    pub fn unwritten(&self) -> (u64, usize) {
+        (self.machine.page().next_seq() - self.committed_seq, self.machine.page().weight)
+    }
+
+    /// Writes what happened since the last commit.
+    ///
+    /// # Errors
+    /// When the store does not answer, or conflicts do not end. Nothing is lost by that: the run stands where
+    /// it stood, and its deadline brings somebody to it again.
+    pub async fn commit(&mut self) -> Result<Commit> {
+        if !self.has_news() {
+            return Ok(Commit::Unchanged);
+        }
+        let mut outcome = Commit::Written;
+        for conflicts in 0..MOST_CONFLICTS {
+            match self.write().await {
+                Ok(()) => {
+                    self.written();
+                    return Ok(outcome);
+                }
+                Err(StoreError::Conflict) => {
+                    outcome = Commit::Rebased;
+                    if conflicts > 0 {
+                        tokio::time::sleep(conflict_pause(conflicts)).await;
+                    }
+                    self.rebase().await?;
+                    if !self.has_news() {
+                        self.journal.clear();
+                        return Ok(outcome);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::unavailable("The run", "a commit met a conflict every time"))
+    }
+
+    async fn write(&mut self) -> Result<(), StoreError> {
+        if self.closed.is_none() && self.machine.page().weight > FULL_PAGE {
+            let page = self.machine.close_page();
+            self.beside.at.note(&page);
+            self.closed = Some(page);
+        }
+        let change = RunChange {
+            rev: self.rev,
+            run: self.machine.run(),
+            page: self.machine.page(),
+            beside: &self.beside,
+            closed: self.closed.as_ref(),
+            deadline: self.machine.deadline(self.state.clock.now()),
+        };
+        self.state.store.save_run(&change).await
+    }
+
+    fn written(&mut self) {
+        self.rev += 1;
+        self.journal.clear();
+        self.committed_seq = self.machine.page().next_seq();
+        if let Some(page) = self.closed.take() {
+            self.keep(page);
+        }
+        let run = self.machine.run();
+        if self.state.watch.is_awaited(&run.key) {
+            let ended = run.status.is_terminal().then(|| Arc::new(self.record()));
+            self.state
+                .watch
+                .publish(&run.key, Watched { status: run.status, seq: self.committed_seq - 1, ended });
+        }
+    }
+
+    fn record(&self) -> RunRecord {
+        RunRecord {
+            rev: self.rev,
+            run: self.machine.run().clone(),
+            page: self.machine.page().clone(),
+            beside: self.beside.clone(),
+        }
+    }
+
+    async fn rebase(&mut self) -> Result<()> {
+        let key = self.machine.run().key.clone();
+        let record = self.state.store.run(&key).await?;
+        let record = record.ok_or_else(|| Error::internal("a run vanished while a worker was on it"))?;
+        let plan = Arc::clone(self.machine.plan());
+        self.rev = record.rev;
+        self.machine = Machine::resume(plan, record.run, record.page);
+        self.beside = record.beside;
+        self.closed = None;
+        self.committed_seq = self.machine.page().next_seq();
+        for (command, at) in &self.journal {
+            if let Err(refusal) = self.machine.apply(command.clone(), *at) {
+                tracing::debug!(?refusal, run_id = %key.run_id, "a command no longer fits after a conflict");
+            }
+        }
+        Ok(())
+    }
+
+    /// A settled step's result; none when it has none. Reads the page that holds it at most once.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn result(&mut self, step: StepIx) -> Result<Option<Arc<Value>>> {
+        if let Some(result) = self.machine.page().results.get(&step).or_else(|| self.kept.get(&step)) {
+            return Ok(Some(Arc::clone(result)));
+        }
+        if let Some(result) = self.closed.as_ref().and_then(|page| page.results.get(&step)) {
+            return Ok(Some(Arc::clone(result)));
+        }
+        let Some(&first_seq) = self.beside.at.results.get(&step) else { return Ok(None) };
+        let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
+        let result = page.results.get(&step).cloned();
+        self.keep(page);
+        Ok(result)
+    }
+
+    /// The fields with which a step was called; none when it has none.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn step_input(&self, step: StepIx) -> Result<Option<Arc<Value>>> {
+        if let Some(input) = self.machine.page().inputs.get(&step) {
+            return Ok(Some(Arc::clone(input)));
+        }
+        let Some(&first_seq) = self.beside.at.inputs.get(&step) else { return Ok(None) };
+        let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
+        Ok(page.inputs.get(&step).cloned())
+    }
+
+    /// What the run was started with.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn input(&self) -> Result<super::RunInput> {
+        Ok(self.state.store.run_input(&self.machine.run().key, &self.beside.input).await?)
+    }
+
+    fn keep(&mut self, page: Page) {
+        if self.kept_bytes > MOST_KEPT {
+            self.kept.clear();
+            self.kept_bytes = 0;
+        }
+        self.kept_bytes += page.weight;
+        self.kept.extend(page.results);
+    }
+}
+
+fn conflict_pause(conflicts: u32) -> Duration {
+    let longest = 5_u64 << conflicts.min(6);
+    Duration::from_millis(rand::random_range(0..=longest))
+}

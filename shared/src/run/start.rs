@@ -1,0 +1,261 @@
+//! Starting a run: from a caller's parameters to a row that no crash can lose, and a message to a worker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::machine::Machine;
+use super::state::{NewRun, RunInput, RunStatus, TriggerType};
+use crate::clock::Timestamp;
+use crate::ids::{Place, RunId, RunRef, WorkflowId};
+use crate::state::AppState;
+use crate::store::{StoreError, WorkflowRecord};
+use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
+use crate::{Error, Result};
+
+/// The most characters of an `external_user_id`.
+const LONGEST_USER_ID: usize = 200;
+
+/// What a caller asks for.
+#[derive(Debug, Clone, Default)]
+pub struct StartRequest {
+    /// `{{input.*}}`.
+    pub input: Map<String, Value>,
+    /// Laid over the input for one step; a key lets a `no_auto_start` step begin.
+    pub trigger_steps: Map<String, Value>,
+    /// Roots to leave out.
+    pub excluded_step_ids: Vec<String>,
+    /// What started it.
+    pub trigger_type: TriggerType,
+    /// Merge the version's saved defaults below this request.
+    pub use_run_setup_defaults: bool,
+    /// A published version; the latest when absent.
+    pub version: Option<u32>,
+    /// The client's own id.
+    pub run_id: Option<RunId>,
+    /// The caller's own name for whoever it is for.
+    pub external_user_id: Option<String>,
+}
+
+/// The keys of `params` that are not input.
+#[derive(Debug, Default, Deserialize)]
+struct Params {
+    trigger_payload: Option<Map<String, Value>>,
+    #[serde(default)]
+    trigger_steps: Map<String, Value>,
+    #[serde(default)]
+    excluded_step_ids: Vec<String>,
+    #[serde(default)]
+    trigger_type: TriggerType,
+    #[serde(default)]
+    use_run_setup_defaults: bool,
+    version: Option<u32>,
+    run_id: Option<String>,
+    external_user_id: Option<String>,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+impl StartRequest {
+    /// Reads the `params` of a start.
+    ///
+    /// # Errors
+    /// Invalid, naming the key that is wrong.
+    pub fn from_params(params: Map<String, Value>) -> Result<Self> {
+        let params: Params = serde_path_to_error::deserialize(Value::Object(params))
+            .map_err(|error| Error::invalid(format!("params.{}: {}.", error.path(), error.inner())))?;
+        if let Some((step, _)) = params.trigger_steps.iter().find(|(_, value)| !value.is_object()) {
+            return Err(Error::invalid(format!("params.trigger_steps.{step}: must be an object.")));
+        }
+        if params.external_user_id.as_ref().is_some_and(|id| id.chars().count() > LONGEST_USER_ID) {
+            return Err(Error::invalid("params.external_user_id: must have at most 200 characters."));
+        }
+        let run_id = params
+            .run_id
+            .map(|id| id.parse().map_err(|why| Error::invalid(format!("params.run_id: {why}."))));
+        let input = match (params.trigger_payload, params.rest) {
+            (Some(payload), rest) => match rest.keys().next() {
+                None => payload,
+                Some(key) => {
+                    return Err(Error::invalid(format!(
+                        "params.{key}: unknown beside trigger_payload, which is the whole input; move it in there."
+                    )));
+                }
+            },
+            (None, rest) => rest.into_iter().collect(),
+        };
+        Ok(Self {
+            input,
+            trigger_steps: params.trigger_steps,
+            excluded_step_ids: params.excluded_step_ids,
+            trigger_type: params.trigger_type,
+            use_run_setup_defaults: params.use_run_setup_defaults,
+            version: params.version,
+            run_id: run_id.transpose()?,
+            external_user_id: params.external_user_id,
+        })
+    }
+
+    /// Lays this request over saved defaults: the request wins key by key.
+    fn over_defaults(mut self, defaults: Self) -> Self {
+        let beneath = |above: &mut Map<String, Value>, below: Map<String, Value>| {
+            for (key, value) in below {
+                above.entry(key).or_insert(value);
+            }
+        };
+        beneath(&mut self.input, defaults.input);
+        beneath(&mut self.trigger_steps, defaults.trigger_steps);
+        if self.excluded_step_ids.is_empty() {
+            self.excluded_step_ids = defaults.excluded_step_ids;
+        }
+        self.external_user_id = self.external_user_id.or(defaults.external_user_id);
+        self
+    }
+}
+
+/// A run that was started, now or by an earlier request with the same id.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The run.
+    pub run_id: RunId,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The version it executes.
+    pub version: u32,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+}
+
+/// Starts a run of a workflow. When this returns a run, the run will be carried out whatever crashes.
+///
+/// # Errors
+/// Not found; conflict when nothing is published, the workflow is archived, or the id belongs to another
+/// workflow's run; invalid when the input does not satisfy the graph's schema or a step id is unknown.
+pub async fn start(
+    state: &AppState,
+    place: &Place,
+    id: WorkflowId,
+    request: StartRequest,
+) -> Result<Started> {
+    let record = state.store.workflow(place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
+    let version = version_to_run(&record, request.version)?;
+    let request = with_defaults(&record, request)?;
+    let plan = state.plans.get(&state.store, place, id, version).await?;
+    check_steps(&plan, &request)?;
+    let input = fill_defaults_and_check(plan.input_schema.as_ref(), Value::Object(request.input)).map_err(
+        |issues| {
+            let first = issues.first().map(|issue| issue.message.clone()).unwrap_or_default();
+            Error::invalid(format!("The input does not satisfy the workflow's input_schema: {first}"))
+                .with_issues(issues)
+        },
+    )?;
+    let now = state.clock.now();
+    let new = NewRun {
+        key: RunRef { place: place.clone(), run_id: request.run_id.unwrap_or_else(|| RunId::new(now)) },
+        workflow_id: id,
+        version,
+        trigger_type: request.trigger_type,
+        external_user_id: request.external_user_id,
+        granted: request.trigger_steps.keys().cloned().collect(),
+        excluded: request.excluded_step_ids,
+    };
+    let machine = Machine::start(plan, new, now);
+    let input = RunInput { input, trigger_steps: request.trigger_steps };
+    keep(state, &machine, input).await
+}
+
+async fn keep(state: &AppState, machine: &Machine, input: RunInput) -> Result<Started> {
+    let run = machine.run();
+    let deadline = machine.deadline(run.started_at);
+    match state.store.create_run(run, machine.page(), input, deadline).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict) => return existing(state, &run.key, run.workflow_id).await,
+        Err(error) => return Err(error.into()),
+    }
+    // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
+    if !run.status.is_terminal()
+        && let Err(error) = state.queue.send(&run.key, Duration::ZERO).await
+    {
+        tracing::warn!(%error, run_id = %run.key.run_id, "started without a message; the sweep will send one");
+    }
+    Ok(Started {
+        run_id: run.key.run_id,
+        status: run.status,
+        version: run.version,
+        started_at: run.started_at,
+    })
+}
+
+async fn existing(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Started> {
+    let run = state.store.run(key).await?.ok_or(StoreError::Conflict)?.run;
+    if run.workflow_id != workflow_id {
+        return Err(Error::conflict(
+            "RUN_ID_IN_USE",
+            "params.run_id: this id belongs to a run of another workflow.",
+        ));
+    }
+    Ok(Started { run_id: key.run_id, status: run.status, version: run.version, started_at: run.started_at })
+}
+
+fn version_to_run(record: &WorkflowRecord, asked: Option<u32>) -> Result<u32> {
+    if record.archived {
+        return Err(Error::conflict(
+            "WORKFLOW_ARCHIVED",
+            "The workflow is archived; restore it to start runs.",
+        ));
+    }
+    match (asked, record.latest_version) {
+        (_, 0) => Err(Error::conflict(
+            "NOT_PUBLISHED",
+            "The workflow has no published version; publish one with POST /v1/workflows/{id}/versions.",
+        )),
+        (None, latest) => Ok(latest),
+        (Some(version), latest) if (1..=latest).contains(&version) => Ok(version),
+        (Some(version), latest) => Err(Error::invalid(format!(
+            "params.version: there is no version {version}; the latest is {latest}."
+        ))),
+    }
+}
+
+fn with_defaults(record: &WorkflowRecord, request: StartRequest) -> Result<StartRequest> {
+    match (&record.run_setup, request.use_run_setup_defaults) {
+        (Some(setup), true) => {
+            let setup = serde_json::from_str(setup).map_err(|error| Error::internal(error.to_string()))?;
+            Ok(request.over_defaults(StartRequest::from_params(setup)?))
+        }
+        _ => Ok(request),
+    }
+}
+
+fn check_steps(plan: &Arc<Plan>, request: &StartRequest) -> Result<()> {
+    let mut issues = Vec::new();
+    for id in request.trigger_steps.keys() {
+        if plan.find(id).is_none() {
+            issues.push(unknown_step("trigger_steps", id));
+        }
+    }
+    for id in &request.excluded_step_ids {
+        match plan.find(id) {
+            None => issues.push(unknown_step("excluded_step_ids", id)),
+            Some(step) if !plan.step(step).depends_on.is_empty() => issues.push(Issue::error(
+                Check::InputSchema,
+                "not_a_root",
+                format!("$.excluded_step_ids.{id}"),
+                format!("excluded_step_ids: step {id:?} depends on other steps; only roots can be left out."),
+            )),
+            Some(_) => {}
+        }
+    }
+    match issues.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::invalid(first.message.clone()).with_issues(issues)),
+    }
+}
+
+fn unknown_step(field: &str, id: &str) -> Issue {
+    let message = format!("{field}: the version has no step {id:?}.");
+    Issue::error(Check::InputSchema, "unknown_step", format!("$.{field}.{id}"), message)
+}

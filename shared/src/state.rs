@@ -1,0 +1,89 @@
+//! What a process builds once and every request shares: settings, clients, caches.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use aws_config::BehaviorVersion;
+use tokio::sync::Semaphore;
+
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::queue::Queue;
+use crate::run::{PlanCache, RunWatch};
+use crate::secrets::{SecretStore, SecretsManager};
+use crate::store::Store;
+
+/// What handlers share. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The parts of an [`AppState`].
+#[derive(Debug)]
+pub struct Shared {
+    /// The deployment's settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// State.
+    pub store: Store,
+    /// Wakes workers.
+    pub queue: Queue,
+    /// Secrets.
+    pub secrets: Arc<dyn SecretStore>,
+    /// Tells callers by their tokens.
+    pub auth: Authenticator,
+    /// Compiled versions of workflows.
+    pub plans: PlanCache,
+    /// Those who wait for runs in this process.
+    pub watch: RunWatch,
+    /// Permits for running scripts.
+    pub scripts: Arc<Semaphore>,
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// The outside of a process: what differs between Lambda, the local process and tests.
+#[derive(Debug)]
+pub struct Clients {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// Where secrets are.
+    pub secrets: Arc<dyn SecretStore>,
+}
+
+impl AppState {
+    /// Around these clients.
+    pub fn new(config: Config, clock: Clock, clients: Clients) -> Self {
+        Self(Arc::new(Shared {
+            store: Store::new(clients.dynamodb, &config.table_name),
+            queue: Queue::new(clients.sqs, &config.queue_url),
+            auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
+            secrets: clients.secrets,
+            plans: PlanCache::default(),
+            watch: RunWatch::default(),
+            scripts: Arc::new(Semaphore::new(config.script_parallelism)),
+            clock,
+            config,
+        }))
+    }
+
+    /// Around the clients of the AWS account that the environment names.
+    pub async fn from_env() -> Self {
+        let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let clients = Clients {
+            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
+            sqs: aws_sdk_sqs::Client::new(&aws),
+            secrets: Arc::new(SecretsManager::new(aws_sdk_secretsmanager::Client::new(&aws))),
+        };
+        Self::new(Config::from_env(), Clock::System, clients)
+    }
+}

@@ -1,0 +1,274 @@
+//! Lua into JSON: a script's result and `json.encode`. The rules stand at the head of the `lua` module.
+//!
+//! The bounds hold while reading, not after: a small table that holds itself many times over, or millions of
+//! empty ones, ends as soon as its JSON would be too large.
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+
+use mlua::{LuaSerdeExt, LuaString, Table, Value};
+use serde_json::Value as Json;
+
+use super::MAX_DEPTH;
+use super::log::truncate;
+use super::watch::{Stop, Watch};
+
+/// The largest magnitude at which every whole number is a double of its own.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// How many values are read between two looks at the clock.
+const VALUES_PER_CHECK: usize = 4096;
+
+/// How much of either end of a long place is shown.
+const PLACE_BYTES: usize = 80;
+
+/// What the JSON may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Compact JSON text. Counted low while reading (escapes and digits are not known yet), so a caller with an
+    /// exact limit measures the finished value too.
+    pub(super) bytes: usize,
+    /// Values, since each takes some ten times the memory of its shortest text.
+    pub(super) nodes: usize,
+}
+
+/// Why a Lua value is not JSON.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Something in it has no counterpart. The place is the path without its root.
+    Value { place: String, problem: String },
+    /// It is over its budget.
+    TooLarge,
+    /// Time ran out meanwhile.
+    Stopped(Stop),
+    /// The binding failed.
+    Host(mlua::Error),
+}
+
+impl Fault {
+    fn here(problem: impl Into<String>) -> Self {
+        Self::Value { place: String::new(), problem: problem.into() }
+    }
+
+    /// Puts the key of the enclosing table before the place.
+    fn under(self, key: &Key) -> Self {
+        match self {
+            Self::Value { mut place, problem } => {
+                place.insert_str(0, &key.segment());
+                Self::Value { place, problem }
+            }
+            other => other,
+        }
+    }
+}
+
+/// The key of a table member that JSON can express.
+#[derive(Debug)]
+enum Key {
+    Index(i64),
+    Name(String),
+}
+
+impl Key {
+    fn segment(&self) -> String {
+        match self {
+            Self::Index(index) => format!("[{index}]"),
+            Self::Name(name) if is_identifier(name) => format!(".{}", truncate(name, PLACE_BYTES)),
+            Self::Name(name) => format!("[{:?}]", truncate(name, PLACE_BYTES)),
+        }
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Self::Index(index) => index.to_string(),
+            Self::Name(name) => name,
+        }
+    }
+}
+
+/// Turns `value` into JSON. `root` names it in messages; a `watch` ends the work in time.
+pub(super) fn to_json(
+    value: &Value,
+    root: &str,
+    budget: Budget,
+    watch: Option<&Watch>,
+) -> Result<Json, Fault> {
+    let mut exporter = Exporter { budget, watch, open: Vec::new(), array: None };
+    exporter.value(value).map_err(|fault| match fault {
+        Fault::Value { place, problem } => Fault::Value { place: shorten(format!("{root}{place}")), problem },
+        other => other,
+    })
+}
+
+/// A place is for people: of a long one the beginning and the end say enough.
+fn shorten(place: String) -> String {
+    if place.len() <= 2 * PLACE_BYTES {
+        return place;
+    }
+    let (head, tail) =
+        (place.floor_char_boundary(PLACE_BYTES), place.ceil_char_boundary(place.len() - PLACE_BYTES));
+    format!("{}…{}", &place[..head], &place[tail..])
+}
+
+struct Exporter<'a> {
+    budget: Budget,
+    watch: Option<&'a Watch>,
+    /// The tables around the value at hand, outermost first.
+    open: Vec<*const c_void>,
+    /// The identity of the metatable that marks arrays, once it was needed.
+    array: Option<*const c_void>,
+}
+
+impl Exporter<'_> {
+    fn value(&mut self, value: &Value) -> Result<Json, Fault> {
+        self.spend_node()?;
+        match value {
+            Value::Nil => Ok(Json::Null),
+            _ if value.is_null() => Ok(Json::Null),
+            Value::Boolean(flag) => Ok(Json::Bool(*flag)),
+            #[allow(clippy::cast_precision_loss, reason = "Lua has doubles only: this one came out of one")]
+            Value::Integer(whole) => number(*whole as f64),
+            Value::Number(double) => number(*double),
+            Value::String(string) => {
+                let text = utf8(string)?;
+                self.spend(text.len() + 1)?;
+                Ok(Json::String(text))
+            }
+            Value::Table(table) => self.nested(table),
+            other => Err(Fault::here(format!("a {} cannot be JSON", type_name(other)))),
+        }
+    }
+
+    fn nested(&mut self, table: &Table) -> Result<Json, Fault> {
+        let identity = table.to_pointer();
+        if self.open.contains(&identity) {
+            return Err(Fault::here("the table contains itself"));
+        }
+        if self.open.len() == MAX_DEPTH {
+            return Err(Fault::here(format!("tables nest deeper than {MAX_DEPTH}")));
+        }
+        self.open.push(identity);
+        let json = self.table(table);
+        self.open.pop();
+        json
+    }
+
+    /// Reads the members once. As long as they come as 1, 2, 3, … they are an array in the making; the rest is
+    /// kept aside, and only the end tells what the table is.
+    fn table(&mut self, table: &Table) -> Result<Json, Fault> {
+        self.spend(1)?;
+        let mut items = Vec::new();
+        let mut rest = Vec::new();
+        for pair in table.pairs::<Value, Value>() {
+            let (key, value) = pair.map_err(Fault::Host)?;
+            let key = key_of(&key)?;
+            if let Key::Name(name) = &key {
+                self.spend(name.len() + 3)?;
+            }
+            let json = self.value(&value).map_err(|fault| fault.under(&key))?;
+            match key {
+                Key::Index(index) if rest.is_empty() && usize::try_from(index) == Ok(items.len() + 1) => {
+                    items.push(json);
+                }
+                key => rest.push((key, json)),
+            }
+        }
+        if items.is_empty() && rest.is_empty() {
+            return Ok(if self.is_marked_array(table) {
+                Json::Array(items)
+            } else {
+                Json::Object(<_>::default())
+            });
+        }
+        if rest.is_empty() { Ok(Json::Array(items)) } else { assemble(items, rest) }
+    }
+
+    fn is_marked_array(&mut self, table: &Table) -> bool {
+        let Some(metatable) = table.metatable() else { return false };
+        let array = *self.array.get_or_insert_with(|| {
+            table.weak_lua().try_upgrade().map_or(std::ptr::null(), |lua| lua.array_metatable().to_pointer())
+        });
+        metatable.to_pointer() == array
+    }
+
+    fn spend_node(&mut self) -> Result<(), Fault> {
+        self.budget.nodes = self.budget.nodes.checked_sub(1).ok_or(Fault::TooLarge)?;
+        if let Some(watch) = self.watch
+            && self.budget.nodes.is_multiple_of(VALUES_PER_CHECK)
+        {
+            watch.check().map_err(Fault::Stopped)?;
+        }
+        self.spend(1)
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.budget.bytes = self.budget.bytes.checked_sub(bytes).ok_or(Fault::TooLarge)?;
+        Ok(())
+    }
+}
+
+/// A table whose keys did not come in order: an array all the same when they are exactly 1..n.
+fn assemble(items: Vec<Json>, mut rest: Vec<(Key, Json)>) -> Result<Json, Fault> {
+    rest.sort_by_key(|(key, _)| match key {
+        Key::Index(index) => *index,
+        Key::Name(_) => i64::MAX,
+    });
+    let first = items.len() + 1;
+    let continues = rest.iter().enumerate().all(
+        |(offset, (key, _))| matches!(key, Key::Index(index) if usize::try_from(*index) == Ok(first + offset)),
+    );
+    if continues {
+        return Ok(items.into_iter().chain(rest.into_iter().map(|(_, json)| json)).collect());
+    }
+    let mut members = BTreeMap::new();
+    let numbered = items.into_iter().zip(1..).map(|(json, index)| (Key::Index(index), json));
+    for (key, json) in numbered.chain(rest) {
+        let text = key.into_text();
+        if members.insert(text.clone(), json).is_some() {
+            return Err(Fault::here(format!("the table has two keys that read {text:?}")));
+        }
+    }
+    Ok(members.into_iter().collect())
+}
+
+fn key_of(key: &Value) -> Result<Key, Fault> {
+    match key {
+        Value::String(name) => utf8(name).map(Key::Name),
+        Value::Integer(index) => Ok(Key::Index(*index)),
+        Value::Number(double) if double.is_finite() => Ok(Key::Name(double.to_string())),
+        Value::Number(_) => Err(Fault::here("a key is not a finite number")),
+        other => Err(Fault::here(format!("a key is a {}, not text or a number", type_name(other)))),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "whole and within the range where doubles are exact")]
+fn number(double: f64) -> Result<Json, Fault> {
+    if double.fract() == 0.0 && double.abs() <= MAX_EXACT {
+        return Ok(Json::from(double as i64));
+    }
+    serde_json::Number::from_f64(double)
+        .map(Json::Number)
+        .ok_or_else(|| Fault::here("a number is NaN or infinite, which JSON cannot express"))
+}
+
+fn utf8(string: &LuaString) -> Result<String, Fault> {
+    match string.to_str() {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(Fault::here("a string is not UTF-8 (base64.encode makes text of any bytes)")),
+    }
+}
+
+/// The type as a script's `type` names it.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "number",
+        Value::LightUserData(_) | Value::Error(_) => "userdata",
+        other => other.type_name(),
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut characters = name.bytes();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && characters.all(|other| other.is_ascii_alphanumeric() || other == b'_')
+}

@@ -1,0 +1,129 @@
+//! The Lua sandbox: runs one script of a workflow against the values it may read and gives back the
+//! table it returned as JSON, with what it printed.
+//!
+//! Every script gets a VM of its own, built from nothing and thrown away, with the library of
+//! `workflow-language.md` (section *Lua*) and nothing else. Time, memory and the size of the result are
+//! bounded whatever the script does; an overrun is a [`Failure`], never a crash. Loading the values a script
+//! may read, choosing a thread to block and settling the step are left to the caller.
+//!
+//! # How JSON and Lua values correspond
+//!
+//! Into Lua (`input`, `steps`, …, and `json.decode`):
+//!
+//! - a number is a double; integers beyond ±2⁵³ lose their low digits;
+//! - a `null` member of an object is absent (`if input.x then` is right), a `null` in an array keeps its
+//!   place as `json.null`, which is not `nil` and not falsy;
+//! - an array remembers that it is one, so that an empty list goes out as `[]` again.
+//!
+//! Out of Lua (the result, `json.encode`, `error({…})`):
+//!
+//! - a table whose keys are exactly 1..n is an array; an empty table is `{}`, unless it came in as an array or
+//!   went through `json.array`;
+//! - any other table is an object; number keys become their text (`{10, nil, 30}` is `{"1":10,"3":30}`), and
+//!   two keys with the same text are an error;
+//! - a whole number within ±2⁵³ is an integer (`12`, never `12.0`); NaN and the infinities are errors;
+//! - functions, coroutines, cycles, text that is not UTF-8, keys that are neither text nor numbers, and tables
+//!   nested deeper than [`MAX_DEPTH`] are errors, which name the place (`result.items[3].callback`);
+//! - metatables are ignored: no script code runs while its result is read.
+
+mod decode;
+mod export;
+mod failure;
+mod import;
+mod lexer;
+mod log;
+mod native;
+mod references;
+mod search;
+mod vm;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use self::failure::{Failure, FailureKind, SyntaxError};
+pub use self::references::{StepReferences, step_references};
+pub use self::watch::Cancel;
+
+/// The longest script, in bytes: the limit of the workflow language.
+pub const MAX_SCRIPT_BYTES: usize = 64 * 1024;
+
+/// How deep tables may nest in a result, in `json.encode` and in `json.decode`.
+pub const MAX_DEPTH: usize = 128;
+
+/// What one script may use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the call of [`run`] to its end: setting up, loading the globals, running, reading the result.
+    pub time: Duration,
+    /// What the VM may hold, the globals included. Helpers written in Rust (`json.encode` and the like) have
+    /// bounds of their own beside it.
+    pub memory_bytes: usize,
+    /// The result as compact JSON.
+    pub result_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(5), memory_bytes: 64 * 1024 * 1024, result_bytes: 1024 * 1024 }
+    }
+}
+
+/// The values a script may read. Each becomes a plain table that the script may change: the change is its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Globals<'a> {
+    /// `input`: the run's input.
+    pub input: &'a Value,
+    /// `steps`: for each step id an object with `result`, `input`, `status` and `error`. An id with hyphens
+    /// can also be written with underscores, without appearing twice in `pairs(steps)`.
+    pub steps: &'a [(&'a str, Value)],
+    /// `run`: identities of the run.
+    pub run: &'a Value,
+    /// `connection`: identities of the connection, never secrets.
+    pub connection: &'a Value,
+    /// Further globals by name: `item`, `index`, `foreach`, `body`, `loop` in the body of a loop.
+    pub extra: &'a [(&'static str, Value)],
+}
+
+/// What became of a script.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The returned table as a JSON object or array, or why there is none.
+    pub result: Result<Value, Failure>,
+    /// What `print` wrote, one entry per call, also when the script failed. At most 100 entries and 16 KiB; a
+    /// last entry says so when something was cut.
+    pub log: Vec<String>,
+}
+
+/// Runs `script` to its end and returns what came of it. Blocks for up to `limits.time` (a single library call on
+/// values near the memory limit can add some tenths of a second), so it belongs on a thread that may block.
+///
+/// Never panics and never returns early because of what the script does. After [`Cancel::cancel`] the script ends
+/// at its next instruction that can be interrupted, as [`FailureKind::Cancelled`].
+#[must_use]
+pub fn run(script: &str, globals: &Globals<'_>, limits: &Limits, cancel: &Cancel) -> Outcome {
+    let watch = Rc::new(watch::Watch::new(limits.time, cancel.clone()));
+    let log = Rc::new(log::Log::default());
+    // A panic can only be a defect of the engine's binding; it must cost this step, not the worker.
+    let attempt = catch_unwind(AssertUnwindSafe(|| vm::execute(script, globals, limits, &watch, &log)));
+    let result = attempt.unwrap_or_else(|_| Err(Failure::error("the script engine failed")));
+    // Over the result, because a script can catch the error that the interrupt raises and return as if nothing were.
+    let result = watch.stopped().map_or(result, |stop| Err(Failure::stopped(stop, limits)));
+    Outcome { result, log: log.take() }
+}
+
+/// Compiles `script` without running it.
+///
+/// # Errors
+///
+/// The first thing that keeps it from compiling, with its line where there is one; or that it is longer than
+/// [`MAX_SCRIPT_BYTES`].
+pub fn check(script: &str) -> Result<(), SyntaxError> {
+    vm::compile(script, &[]).map(drop)
+}

@@ -1,0 +1,217 @@
+//! The step library's functions that are written in Rust. `prelude.lua` checks their arguments and turns what
+//! they complain about into errors on the author's line.
+
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use mlua::{Function, IntoLua, Lua, LuaSerdeExt, LuaString, Table, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::export::{self, Budget, Fault};
+use super::log::Log;
+use super::watch::Watch;
+use super::{decode, search};
+
+/// The longest text that the helpers read or write. Their own memory is not the VM's, so it has a bound of its own.
+const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;
+
+/// What `json.encode` may write: several times the largest result.
+const ENCODE_BUDGET: Budget = Budget { bytes: 4 * 1024 * 1024, nodes: 512 * 1024 };
+
+/// How many bytes are hashed between two looks at the clock.
+const HASH_PIECE: usize = 1024 * 1024;
+
+/// Standard alphabet; decoding takes text with and without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Why a helper gives no value.
+pub(super) enum Trouble {
+    /// For the author, who may catch it.
+    Said(String),
+    /// Memory or time ran out.
+    Raised(mlua::Error),
+}
+
+impl From<mlua::Error> for Trouble {
+    fn from(error: mlua::Error) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl Trouble {
+    fn said(message: &str) -> Self {
+        Self::Said(message.to_owned())
+    }
+}
+
+/// The helpers under the names by which `prelude.lua` knows them. Those that can fail for the author answer a
+/// value, or nil and a message.
+pub(super) fn table(lua: &Lua, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result<Table> {
+    let native = lua.create_table()?;
+    native.raw_set("array", lua.array_metatable())?;
+    native.raw_set("null", Value::NULL)?;
+    add_basics(lua, &native, watch, log)?;
+    add_json(lua, &native, watch)?;
+    add_bytes(lua, &native, watch)?;
+    native.raw_set("now", lua.create_function(|_, ()| Ok(Timestamp::now().as_second()))?)?;
+    native.raw_set("time_format", answering(lua, |_, seconds: f64| time_format(seconds))?)?;
+    native.raw_set("time_parse", answering(lua, |_, text: LuaString| time_parse(&text.as_bytes()))?)?;
+    native.raw_set("uuid", lua.create_function(|_, ()| Ok(uuid::Uuid::new_v4().to_string()))?)?;
+    Ok(native)
+}
+
+/// What the replaced functions of the base and string libraries need.
+fn add_basics(lua: &Lua, native: &Table, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result<()> {
+    let log = Rc::clone(log);
+    let print = move |_: &Lua, text: LuaString| {
+        log.print(&text.as_bytes());
+        Ok(())
+    };
+    native.raw_set("print", lua.create_function(print)?)?;
+    native.raw_set("is_builtin", lua.create_function(|_, f: Function| Ok(f.info().what == "C"))?)?;
+    let watch = Rc::clone(watch);
+    let find = move |_: &Lua, (text, needle, from): (LuaString, LuaString, usize)| {
+        let found = search::find(&text.as_bytes(), &needle.as_bytes(), from.saturating_sub(1), &watch)?;
+        Ok(found.map(|at| at + 1))
+    };
+    native.raw_set("find", lua.create_function(find)?)
+}
+
+fn add_json(lua: &Lua, native: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
+    let clock = Rc::clone(watch);
+    native.raw_set("encode", answering(lua, move |lua, value: Value| encode(lua, &value, &clock))?)?;
+    let clock = Rc::clone(watch);
+    let decode =
+        move |lua: &Lua, text: LuaString| decode::from_json(lua, readable(&text.as_bytes())?, &clock);
+    native.raw_set("decode", answering(lua, decode)?)
+}
+
+/// Encodings and hashes of bytes.
+fn add_bytes(lua: &Lua, native: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
+    let encode =
+        |lua: &Lua, bytes: LuaString| Ok(lua.create_string(BASE64.encode(readable(&bytes.as_bytes())?))?);
+    native.raw_set("base64_encode", answering(lua, encode)?)?;
+    let decode = |lua: &Lua, text: LuaString| match BASE64.decode(readable(&text.as_bytes())?) {
+        Ok(bytes) => Ok(lua.create_string(bytes)?),
+        Err(error) => Err(Trouble::Said(error.to_string())),
+    };
+    native.raw_set("base64_decode", answering(lua, decode)?)?;
+    let clock = Rc::clone(watch);
+    native.raw_set(
+        "sha256",
+        lua.create_function(move |_, bytes: LuaString| sha256(&bytes.as_bytes(), &clock))?,
+    )?;
+    let clock = Rc::clone(watch);
+    let hmac = move |_: &Lua, (key, bytes): (LuaString, LuaString)| {
+        hmac_sha256(&key.as_bytes(), &bytes.as_bytes(), &clock)
+    };
+    native.raw_set("hmac_sha256", lua.create_function(hmac)?)
+}
+
+/// A function that answers `value`, or `nil, message` when there is something to tell the author.
+fn answering<A, R>(
+    lua: &Lua,
+    helper: impl Fn(&Lua, A) -> Result<R, Trouble> + 'static,
+) -> mlua::Result<Function>
+where
+    A: mlua::FromLuaMulti,
+    R: IntoLua,
+{
+    lua.create_function(move |lua, arguments: A| match helper(lua, arguments) {
+        Ok(value) => Ok((value.into_lua(lua)?, None)),
+        Err(Trouble::Said(message)) => Ok((Value::Nil, Some(message))),
+        Err(Trouble::Raised(error)) => Err(error),
+    })
+}
+
+fn readable(bytes: &[u8]) -> Result<&[u8], Trouble> {
+    if bytes.len() <= MAX_TEXT_BYTES {
+        Ok(bytes)
+    } else {
+        Err(Trouble::said("the text is longer than 16 MiB"))
+    }
+}
+
+fn encode(lua: &Lua, value: &Value, watch: &Watch) -> Result<LuaString, Trouble> {
+    let json = export::to_json(value, "value", ENCODE_BUDGET, Some(watch)).map_err(|fault| match fault {
+        Fault::Value { place, problem } => Trouble::Said(format!("{place}: {problem}")),
+        Fault::TooLarge => Trouble::said("the value is larger than 4 MiB of JSON"),
+        Fault::Stopped(stop) => Trouble::Raised(stop.into()),
+        Fault::Host(error) => Trouble::Raised(error),
+    })?;
+    Ok(lua.create_string(json.to_string())?)
+}
+
+fn sha256(bytes: &[u8], watch: &Watch) -> mlua::Result<String> {
+    let mut hash = Sha256::new();
+    for piece in bytes.chunks(HASH_PIECE) {
+        watch.check()?;
+        hash.update(piece);
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+fn hmac_sha256(key: &[u8], bytes: &[u8], watch: &Watch) -> mlua::Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(mlua::Error::external)?;
+    for piece in bytes.chunks(HASH_PIECE) {
+        watch.check()?;
+        mac.update(piece);
+    }
+    Ok(hex(&mac.finalize().into_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+        text
+    })
+}
+
+/// RFC 3339 in UTC, to the microsecond: finer than that a double does not tell today's seconds apart.
+#[allow(clippy::cast_possible_truncation, reason = "a cast saturates, and the range is checked next")]
+fn time_format(seconds: f64) -> Result<String, Trouble> {
+    let microseconds = (seconds * 1e6).round();
+    let timestamp =
+        if microseconds.is_finite() { Timestamp::from_microsecond(microseconds as i64).ok() } else { None };
+    match timestamp {
+        Some(timestamp) => Ok(timestamp.to_string()),
+        None => Err(Trouble::said("the seconds are not within the years -9999 to 9999")),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds of the years up to 9999 are exact in a double")]
+fn time_parse(text: &[u8]) -> Result<f64, Trouble> {
+    let text = String::from_utf8_lossy(text);
+    let timestamp = is_rfc3339(&text).then(|| text.to_ascii_uppercase().parse::<Timestamp>().ok()).flatten();
+    match timestamp {
+        Some(timestamp) => Ok(timestamp.as_second() as f64 + f64::from(timestamp.subsec_nanosecond()) / 1e9),
+        None => Err(Trouble::said("not an RFC 3339 timestamp, such as 2024-05-06T07:08:09Z")),
+    }
+}
+
+/// The shape of RFC 3339 section 5.6: the parser also takes other notations of ISO 8601.
+fn is_rfc3339(text: &str) -> bool {
+    let matches = |text: &str, shape: &str| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(byte, expected)| match expected {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte.eq_ignore_ascii_case(&expected),
+            })
+    };
+    let Some((date_time, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
+    let fraction = rest
+        .strip_prefix('.')
+        .map_or("", |digits| &digits[..digits.bytes().take_while(u8::is_ascii_digit).count()]);
+    let offset = if rest.starts_with('.') { &rest[1 + fraction.len()..] } else { rest };
+    (matches(date_time, "0000-00-00T00:00:00") || matches(date_time, "0000-00-00 00:00:00"))
+        && (!rest.starts_with('.') || !fraction.is_empty())
+        && (matches(offset, "Z") || matches(offset, "+00:00") || matches(offset, "-00:00"))
+}

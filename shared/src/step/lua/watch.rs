@@ -1,0 +1,87 @@
+//! Ends a script in time: the deadline and the caller's cancellation, asked by the VM's interrupt and by every
+//! long loop of the helpers written in Rust.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A flag shared between a running script and whoever may want it to stop. Clones share the flag.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Makes every script that runs, or will run, with this flag end promptly.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Cancel::cancel`] was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a script must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    Deadline,
+    Cancelled,
+}
+
+impl From<Stop> for mlua::Error {
+    fn from(stop: Stop) -> Self {
+        Self::RuntimeError(match stop {
+            Stop::Deadline => "the script has run out of time".to_owned(),
+            Stop::Cancelled => "the script was cancelled".to_owned(),
+        })
+    }
+}
+
+/// Reading the clock costs more than the rest of an interrupt, so it is read at every fourth. The number stays
+/// small because up to as many slow library calls can pass between two readings.
+const INTERRUPTS_PER_READING: u32 = 4;
+
+/// The time limit of one script.
+pub(super) struct Watch {
+    start: Instant,
+    limit: Duration,
+    cancel: Cancel,
+    interrupts: Cell<u32>,
+    /// Stays set, so that a script that catches the first error meets it again at once.
+    stopped: Cell<Option<Stop>>,
+}
+
+impl Watch {
+    pub(super) fn new(limit: Duration, cancel: Cancel) -> Self {
+        Self { start: Instant::now(), limit, cancel, interrupts: Cell::new(0), stopped: Cell::new(None) }
+    }
+
+    /// Asked by the VM at every call and every turn of a loop.
+    pub(super) fn interrupt(&self) -> Result<(), Stop> {
+        let count = self.interrupts.get().wrapping_add(1);
+        self.interrupts.set(count);
+        if count.is_multiple_of(INTERRUPTS_PER_READING) || self.stopped.get().is_some() {
+            return self.check();
+        }
+        Ok(())
+    }
+
+    /// Whether the script may go on.
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        if self.stopped.get().is_none() {
+            if self.cancel.is_cancelled() {
+                self.stopped.set(Some(Stop::Cancelled));
+            } else if self.start.elapsed() >= self.limit {
+                self.stopped.set(Some(Stop::Deadline));
+            }
+        }
+        self.stopped.get().map_or(Ok(()), Err)
+    }
+
+    /// What a check has found before, without looking at the clock.
+    pub(super) fn stopped(&self) -> Option<Stop> {
+        self.stopped.get()
+    }
+}

@@ -1,0 +1,14 @@
+//! What steps do when they run. An executor is given all that it may see and gives back an outcome; it knows
+//! nothing of runs, storage or other steps.
+
+pub mod lua;
+mod scope;
+mod script;
+
+pub use scope::{StepScope, run_view, step_view};
+pub use script::{Script, Scripted};
+
+/// Whether this version can execute steps of this type.
+pub fn is_available(step_type: &str) -> bool {
+    step_type == "lua_script"
+}

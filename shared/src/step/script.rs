@@ -1,0 +1,84 @@
+//! The executor of `lua_script`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::lua::{self, Cancel, FailureKind, Globals, Limits};
+use super::scope::StepScope;
+use crate::run::{FailureCode, Outcome, StepFailure};
+
+/// A script with all that it may see.
+#[derive(Debug)]
+pub struct Script {
+    /// The source.
+    pub source: String,
+    /// What it may read.
+    pub scope: StepScope,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// Ends it early.
+    pub cancel: Cancel,
+}
+
+/// What became of a script.
+#[derive(Debug)]
+pub struct Scripted {
+    /// Its result or failure.
+    pub outcome: Outcome,
+    /// What it printed.
+    pub log: Vec<String>,
+}
+
+impl Scripted {
+    /// What stands in for a script whose sandbox broke down.
+    pub fn crashed(why: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%why, "the sandbox of a script broke down");
+        let error = "The script broke its sandbox; it was ended.".to_owned();
+        let failure = StepFailure { code: FailureCode::LuaError, error, jitter: 1.0, retry_after: None };
+        Self { outcome: Outcome::Failure(failure), log: Vec::new() }
+    }
+}
+
+impl Script {
+    /// Runs the script on this thread.
+    pub fn run(self) -> Scripted {
+        let steps: Vec<(&str, Value)> =
+            self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
+        let globals = Globals {
+            input: &self.scope.input,
+            steps: &steps,
+            run: &self.scope.run,
+            connection: &self.scope.connection,
+            extra: &[],
+        };
+        let limits = Limits { time: self.timeout, ..Limits::default() };
+        let ended = lua::run(&self.source, &globals, &limits, &self.cancel);
+        let outcome = match ended.result {
+            Ok(result) => {
+                let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());
+                Outcome::Success { result: Arc::new(result), bytes }
+            }
+            Err(failure) => Outcome::Failure(StepFailure {
+                code: code(failure.kind),
+                error: failure.message,
+                jitter: rand::random(),
+                retry_after: None,
+            }),
+        };
+        Scripted { outcome, log: ended.log }
+    }
+}
+
+fn code(kind: FailureKind) -> FailureCode {
+    match kind {
+        FailureKind::Error => FailureCode::LuaError,
+        FailureKind::Timeout => FailureCode::LuaTimeout,
+        FailureKind::Memory => FailureCode::LuaMemory,
+        FailureKind::ReturnType => FailureCode::LuaReturnType,
+        FailureKind::ResultTooLarge => FailureCode::ResultTooLarge,
+        // Only a worker that drops the outcome cancels.
+        FailureKind::Cancelled => FailureCode::LuaTimeout,
+    }
+}

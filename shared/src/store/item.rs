@@ -1,0 +1,136 @@
+//! Reading and building items: attribute values as Rust types, and large values spread over rows.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use serde::de::DeserializeOwned;
+
+use super::keys::{self, Key, PK, SK};
+use super::{Store, StoreError, blob, transaction_error};
+
+/// An item as the SDK gives it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The attribute that holds a value, or a part of one.
+pub(super) const BODY: &str = "body";
+
+pub(super) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn n(number: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+pub(super) fn b(bytes: Vec<u8>) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+pub(super) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError> {
+    item.get(name)
+        .and_then(|value| value.as_s().ok())
+        .map(String::as_str)
+        .ok_or_else(|| StoreError::Corrupt(format!("an item without text in {name}")))
+}
+
+pub(super) fn number(item: &Item, name: &str) -> Result<u64, StoreError> {
+    item.get(name)
+        .and_then(|value| value.as_n().ok())
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| StoreError::Corrupt(format!("an item without a number in {name}")))
+}
+
+pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], StoreError> {
+    item.get(name)
+        .and_then(|value| value.as_b().ok())
+        .map(AsRef::as_ref)
+        .ok_or_else(|| StoreError::Corrupt(format!("an item without bytes in {name}")))
+}
+
+/// The rows of a value that is too large for its owner's row.
+pub(super) fn chunks(pk: &str, prefix: &str, bytes: &[u8]) -> Vec<Item> {
+    bytes
+        .chunks(blob::LARGEST_CHUNK)
+        .enumerate()
+        .map(|(number, part)| {
+            let mut item = Key { pk: pk.to_owned(), sk: keys::chunk(prefix, number) }.into_map();
+            item.insert(BODY.to_owned(), b(part.to_vec()));
+            item
+        })
+        .collect()
+}
+
+impl Store {
+    /// A plain write of one item, as part of a transaction.
+    pub(super) fn put_of(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        self.put_if(item, None, [])
+    }
+
+    /// A conditional write of one item, as part of a transaction.
+    pub(super) fn put_if(
+        &self,
+        item: Item,
+        condition: Option<&str>,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let mut put = Put::builder().table_name(&self.table).set_item(Some(item));
+        put = put.set_condition_expression(condition.map(str::to_owned));
+        for (name, value) in values {
+            put = put.expression_attribute_values(name, value);
+        }
+        let put = put.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// All of these writes or none.
+    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        let request = self.client.transact_write_items().set_transact_items(Some(writes));
+        request.send().await.map_err(transaction_error)?;
+        Ok(())
+    }
+
+    /// One item, strongly consistent.
+    pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key.into_map()));
+        Ok(request.consistent_read(true).send().await?.item)
+    }
+
+    /// Every item of a partition whose sort key begins with `prefix`, strongly consistent, in order.
+    pub(super) async fn get_all(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression(format!("{PK} = :pk AND begins_with({SK}, :prefix)"))
+                .expression_attribute_values(":pk", s(pk))
+                .expression_attribute_values(":prefix", s(prefix))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// A value that was spread over rows; none when there are no such rows.
+    pub(super) async fn get_chunked<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let items = self.get_all(pk, &format!("{prefix}#")).await?;
+        if items.is_empty() {
+            return Ok(None);
+        }
+        let parts: Vec<&[u8]> = items.iter().map(|item| bytes(item, BODY)).collect::<Result<_, _>>()?;
+        blob::decode(&parts.concat()).map(Some)
+    }
+}

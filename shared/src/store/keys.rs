@@ -1,0 +1,176 @@
+//! Every partition key, sort key and attribute name of the table, in one place. Tenant and project begin each
+//! key of a tenant's things; `docs/access-patterns.md` says which query uses which.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::clock::Timestamp;
+use crate::ids::{PatId, Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
+
+/// Partition key.
+pub(crate) const PK: &str = "pk";
+/// Sort key.
+pub(crate) const SK: &str = "sk";
+/// DynamoDB's TTL attribute, in seconds since the epoch.
+pub(crate) const EXPIRES_AT: &str = "expires_at";
+
+/// The index behind a workflow's list of runs.
+pub(crate) const WORKFLOW_RUNS: &str = "workflow_runs";
+/// Its partition key.
+pub(crate) const WF_PK: &str = "wf_pk";
+/// The index behind the tenant's feed of runs.
+pub(crate) const TENANT_RUNS: &str = "tenant_runs";
+/// Its partition key.
+pub(crate) const TENANT_PK: &str = "tenant_pk";
+/// The sort key of both lists: start time, then run id.
+pub(crate) const FEED_SK: &str = "feed_sk";
+/// The sparse index of runs that somebody must look at again.
+pub(crate) const DEADLINES: &str = "deadlines";
+/// Its partition key: a shard.
+pub(crate) const DEADLINE_PK: &str = "deadline_pk";
+/// Its sort key: the time, then the run.
+pub(crate) const DEADLINE_SK: &str = "deadline_sk";
+
+/// How many partitions the deadline index is spread over.
+pub const DEADLINE_SHARDS: u8 = 8;
+
+/// A primary key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn into_map(self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            (PK.to_owned(), AttributeValue::S(self.pk)),
+            (SK.to_owned(), AttributeValue::S(self.sk)),
+        ])
+    }
+}
+
+fn place(place: &Place) -> String {
+    format!("T#{}#P#{}", place.tenant_id, place.project_id)
+}
+
+/// The tenant's own row.
+pub(crate) fn tenant(id: &TenantId) -> Key {
+    Key { pk: format!("T#{id}"), sk: "TENANT".to_owned() }
+}
+
+/// A project's row, beside its tenant's.
+pub(crate) fn project(tenant: &TenantId, id: &ProjectId) -> Key {
+    Key { pk: format!("T#{tenant}"), sk: format!("PROJECT#{id}") }
+}
+
+/// A token's row. The one key without a tenant: the token is what tells the tenant.
+pub(crate) fn pat(id: PatId) -> Key {
+    Key { pk: format!("PAT#{id}"), sk: "PAT".to_owned() }
+}
+
+/// The partition with one small row per workflow of a project, in order of creation.
+pub(crate) fn workflows_of(p: &Place) -> String {
+    format!("{}#WORKFLOWS", place(p))
+}
+
+/// A workflow's small row: name, status, latest version.
+pub(crate) fn workflow(p: &Place, id: WorkflowId) -> Key {
+    Key { pk: workflows_of(p), sk: id.to_string() }
+}
+
+/// The partition with a workflow's draft and versions.
+pub(crate) fn workflow_graphs(p: &Place, id: WorkflowId) -> String {
+    format!("{}#WF#{id}", place(p))
+}
+
+/// Before each row of one saved draft.
+pub(crate) fn draft(revision: u64) -> String {
+    format!("DRAFT#{revision:010}")
+}
+
+/// Before each version's row.
+pub(crate) const VERSION: &str = "V#";
+
+/// A version's row.
+pub(crate) fn version(number: u32) -> String {
+    format!("{VERSION}{number:010}")
+}
+
+/// Before the rows with a version's graph; apart from `VERSION`, so that listing versions reads no graph.
+pub(crate) fn version_graph(number: u32) -> String {
+    format!("G#{number:010}")
+}
+
+/// A run's partition.
+pub(crate) fn run_partition(run: &RunRef) -> String {
+    format!("{}#RUN#{}", place(&run.place), run.run_id)
+}
+
+/// A run's row.
+pub(crate) fn run(run: &RunRef) -> Key {
+    Key { pk: run_partition(run), sk: "RUN".to_owned() }
+}
+
+/// Before the rows of an input that is too large for the run's row.
+pub(crate) const INPUT: &str = "INPUT";
+
+/// Before the rows of each closed page of history.
+pub(crate) const PAGE: &str = "PAGE#";
+
+/// Before the rows of one page.
+pub(crate) fn page(first_seq: u64) -> String {
+    format!("{PAGE}{first_seq:012}")
+}
+
+/// One of the rows that a large value is spread over.
+pub(crate) fn chunk(prefix: &str, number: usize) -> String {
+    format!("{prefix}#{number:03}")
+}
+
+/// The partition of a workflow's list of runs.
+pub(crate) fn workflow_feed(p: &Place, id: WorkflowId) -> String {
+    format!("{}#WF#{id}#RUNS", place(p))
+}
+
+/// The partition of a tenant's feed of runs.
+pub(crate) fn tenant_feed(id: &TenantId) -> String {
+    format!("T#{id}#RUNS")
+}
+
+/// The place in both lists.
+pub(crate) fn feed_position(started_at: Timestamp, id: RunId) -> String {
+    format!("{started_at}#{id}")
+}
+
+/// One of the deadline index's partitions.
+pub(crate) fn deadline_shard(shard: u8) -> String {
+    format!("D#{shard}")
+}
+
+/// The partition that a run's deadline stands in.
+pub(crate) fn deadline_shard_of(run: &RunRef) -> String {
+    // FNV-1a: the spread must be the same in every process, which std's hasher does not promise.
+    let hash = run.run_id.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    deadline_shard(u8::try_from(hash % u64::from(DEADLINE_SHARDS)).unwrap_or(0))
+}
+
+/// The place in the deadline index.
+pub(crate) fn deadline_position(at: Timestamp, run: &RunRef) -> String {
+    format!("{}#{}#{}#{}", deadline_before(at), run.place.tenant_id, run.place.project_id, run.run_id)
+}
+
+/// Sorts before every deadline at or after this time.
+pub(crate) fn deadline_before(at: Timestamp) -> String {
+    format!("{:015}", at.as_millis().max(0))
+}
+
+/// The run that stands at this place of the deadline index.
+pub(crate) fn run_at_deadline(position: &str) -> Option<RunRef> {
+    let mut parts = position.split('#').skip(1);
+    let place = Place { tenant_id: parts.next()?.parse().ok()?, project_id: parts.next()?.parse().ok()? };
+    Some(RunRef { place, run_id: parts.next()?.parse().ok()? })
+}

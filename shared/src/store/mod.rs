@@ -1,0 +1,110 @@
+//! State in DynamoDB: one table, one file per aggregate. The embedded server of the local process and of the
+//! tests speaks the same wire API, so there is no second implementation.
+
+mod blob;
+mod item;
+mod keys;
+mod pats;
+mod runs;
+mod schema;
+mod tenants;
+mod workflows;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+
+pub use keys::DEADLINE_SHARDS;
+pub use pats::PatRecord;
+pub use runs::{Beside, Due, Feed, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
+pub use tenants::NewTenant;
+pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
+
+/// Why a read or write did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The row is not as the writer expected it: somebody else was faster, or it exists already.
+    #[error("the row has changed")]
+    Conflict,
+    /// DynamoDB does not answer, or not now.
+    #[error("DynamoDB: {0}")]
+    Unavailable(String),
+    /// A row cannot be read, or a value cannot be written.
+    #[error("stored data: {0}")]
+    Corrupt(String),
+}
+
+impl From<StoreError> for crate::Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::conflict(
+                "CONFLICT",
+                "Somebody else changed this at the same time; read it again and retry.",
+            ),
+            StoreError::Unavailable(context) => Self::unavailable("The database", context),
+            StoreError::Corrupt(context) => Self::internal(context),
+        }
+    }
+}
+
+impl<E, R> From<SdkError<E, R>> for StoreError
+where
+    E: ProvideErrorMetadata + std::fmt::Debug + 'static,
+    R: std::fmt::Debug,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        if error.code() == Some("ConditionalCheckFailedException") {
+            return Self::Conflict;
+        }
+        match &error {
+            // The request itself was refused: trying again cannot help.
+            SdkError::ServiceError(service) if service.err().code() == Some("ValidationException") => {
+                Self::Corrupt(format!("DynamoDB refused a request: {:?}", service.err().message()))
+            }
+            _ => Self::Unavailable(describe(&error)),
+        }
+    }
+}
+
+fn describe<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::ServiceError(service) => {
+            format!("{:?}: {:?}", service.err().code(), service.err().message())
+        }
+        SdkError::ConstructionFailure(_) => "the request could not be built".to_owned(),
+        SdkError::TimeoutError(_) => "timeout".to_owned(),
+        SdkError::DispatchFailure(failure) => format!("dispatch: {failure:?}"),
+        SdkError::ResponseError(_) => "unreadable answer".to_owned(),
+        _ => "unknown failure".to_owned(),
+    }
+}
+
+/// A transaction that was cancelled because a condition did not hold, or because it met another, is a
+/// conflict: the caller reads again and decides anew.
+fn transaction_error<R: std::fmt::Debug>(error: SdkError<TransactWriteItemsError, R>) -> StoreError {
+    if let SdkError::ServiceError(service) = &error
+        && let TransactWriteItemsError::TransactionCanceledException(cancelled) = service.err()
+    {
+        let codes: Vec<&str> =
+            cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+        if codes.iter().any(|code| matches!(*code, "ConditionalCheckFailed" | "TransactionConflict")) {
+            return StoreError::Conflict;
+        }
+        return StoreError::Unavailable(format!("transaction cancelled: {codes:?}"));
+    }
+    error.into()
+}
+
+/// The table. Cloning shares the client.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+impl Store {
+    /// The table of this name behind this client.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}

@@ -1,0 +1,459 @@
+//! Runs: one row each, which holds the whole state and the newest page of history, closed pages and large
+//! inputs in rows beside it, and two lists and a deadline index over the rows.
+//!
+//! Every change of a run is one conditional write of its row (`rev` must be the one that was read), or one
+//! transaction when a page is closed with it. That single condition guards all transitions.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+
+use super::item::{self, Item, n, s};
+use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
+use super::{Store, StoreError, blob};
+use crate::clock::Timestamp;
+use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
+use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, TriggerType};
+use crate::workflow::StepIx;
+
+/// Inputs up to this length stand in the run's row, which every commit writes anew.
+const LARGEST_INLINE_INPUT: usize = 2 * 1024;
+/// How many rows of a list one request looks at when a filter leaves few of them.
+const MOST_EXAMINED: usize = 1000;
+
+/// A run as it is kept.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// Counts the writes of the row.
+    pub rev: u64,
+    /// The state.
+    pub run: Run,
+    /// The newest page of history.
+    pub page: Page,
+    /// Where older things stand.
+    pub beside: Beside,
+}
+
+/// What of a run does not stand in its state or its newest page, and where to find it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Which closed page holds a step's input or result.
+    pub at: PageIndex,
+    /// What the run was started with.
+    pub input: StoredInput,
+}
+
+/// A change of a run: all that its row will say.
+#[derive(Debug, Clone, Copy)]
+pub struct RunChange<'a> {
+    /// The revision that was read.
+    pub rev: u64,
+    /// The new state.
+    pub run: &'a Run,
+    /// The newest page.
+    pub page: &'a Page,
+    /// Where older things stand.
+    pub beside: &'a Beside,
+    /// The page that is closed with this change.
+    pub closed: Option<&'a Page>,
+    /// When somebody must look again.
+    pub deadline: Option<Timestamp>,
+}
+
+/// Where a run's input stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredInput {
+    /// In the run's row.
+    Inline(RunInput),
+    /// In rows of its own.
+    Apart,
+}
+
+/// Which closed page holds what.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageIndex {
+    /// Expanded fields by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<StepIx, u64>,
+    /// Results by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<StepIx, u64>,
+}
+
+impl PageIndex {
+    /// Notes what a page that is being closed holds.
+    pub fn note(&mut self, page: &Page) {
+        self.inputs.extend(page.inputs.keys().map(|step| (*step, page.first_seq)));
+        self.results.extend(page.results.keys().map(|step| (*step, page.first_seq)));
+    }
+}
+
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    run: &'a Run,
+    page: &'a Page,
+    beside: &'a Beside,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    run: Run,
+    page: Page,
+    beside: Beside,
+}
+
+/// A run as lists show it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RunRow {
+    /// The run.
+    pub run_id: RunId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Its workflow.
+    pub workflow_id: WorkflowId,
+    /// The version it executes.
+    pub version: u32,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// What started it.
+    pub trigger_type: TriggerType,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it failed.
+    pub failure_code: Option<FailureCode>,
+    /// The caller's own name for whoever it is for.
+    pub external_user_id: Option<String>,
+}
+
+/// Whose runs to list.
+#[derive(Debug, Clone, Copy)]
+pub enum Feed<'a> {
+    /// Of one workflow.
+    Workflow(&'a Place, WorkflowId),
+    /// Of the whole tenant.
+    Tenant(&'a TenantId),
+}
+
+/// Rows and where to go on.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// Newest first.
+    pub rows: Vec<T>,
+    /// The place of the last row looked at, when there may be more.
+    pub next: Option<String>,
+}
+
+/// A run whose deadline has passed.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The run.
+    pub run: RunRef,
+    position: String,
+}
+
+impl Store {
+    /// Keeps a new run.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is a run of this id.
+    pub async fn create_run(
+        &self,
+        run: &Run,
+        page: &Page,
+        input: RunInput,
+        deadline: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let length =
+            serde_json::to_vec(&input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        let condition = format!("attribute_not_exists({PK})");
+        let row = |input| {
+            let beside = Beside { at: PageIndex::default(), input };
+            run_item(&RunChange { rev: 0, run, page, beside: &beside, closed: None, deadline })
+        };
+        if length <= LARGEST_INLINE_INPUT {
+            let put = self.client.put_item().table_name(&self.table);
+            put.set_item(Some(row(StoredInput::Inline(input))?))
+                .condition_expression(condition)
+                .send()
+                .await?;
+            return Ok(());
+        }
+        let pk = keys::run_partition(&run.key);
+        let mut writes = vec![self.put_if(row(StoredInput::Apart)?, Some(&condition), [])?];
+        for chunk in item::chunks(&pk, keys::INPUT, &blob::encode(&input)?) {
+            writes.push(self.put_of(chunk)?);
+        }
+        self.transact(writes).await
+    }
+
+    /// A run; none when there is none of this id in this place.
+    ///
+    /// # Errors
+    /// When the database does not answer or the row is damaged.
+    pub async fn run(&self, key: &RunRef) -> Result<Option<RunRecord>, StoreError> {
+        let Some(item) = self.get(keys::run(key)).await? else { return Ok(None) };
+        let body: Body = blob::decode(item::bytes(&item, item::BODY)?)?;
+        Ok(Some(RunRecord {
+            rev: item::number(&item, "rev")?,
+            run: body.run,
+            page: body.page,
+            beside: body.beside,
+        }))
+    }
+
+    /// Replaces a run's row if it still is the one that was read, and keeps the page closed with this change.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else was faster.
+    pub async fn save_run(&self, change: &RunChange<'_>) -> Result<(), StoreError> {
+        let row = run_item(change)?;
+        let expected = (":rev", n(change.rev));
+        let Some(page) = change.closed else {
+            let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+            put.condition_expression("rev = :rev")
+                .expression_attribute_values(expected.0, expected.1)
+                .send()
+                .await?;
+            return Ok(());
+        };
+        let pk = keys::run_partition(&change.run.key);
+        let mut writes = vec![self.put_if(row, Some("rev = :rev"), [expected])?];
+        for chunk in item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?) {
+            writes.push(self.put_of(chunk)?);
+        }
+        self.transact(writes).await
+    }
+
+    /// What a run was started with.
+    ///
+    /// # Errors
+    /// When the database does not answer or rows are damaged or missing.
+    pub async fn run_input(&self, key: &RunRef, input: &StoredInput) -> Result<RunInput, StoreError> {
+        match input {
+            StoredInput::Inline(input) => Ok(input.clone()),
+            StoredInput::Apart => {
+                let pk = keys::run_partition(key);
+                let input = self.get_chunked(&pk, keys::INPUT).await?;
+                input.ok_or_else(|| StoreError::Corrupt("a run without its input".to_owned()))
+            }
+        }
+    }
+
+    /// A closed page of a run's history.
+    ///
+    /// # Errors
+    /// When the database does not answer or rows are damaged or missing.
+    pub async fn page(&self, key: &RunRef, first_seq: u64) -> Result<Page, StoreError> {
+        let page = self.get_chunked(&keys::run_partition(key), &keys::page(first_seq)).await?;
+        page.ok_or_else(|| StoreError::Corrupt(format!("a run without its page {first_seq}")))
+    }
+
+    /// The first `seq` of the closed page that holds `seq`, or of the first one after it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn page_holding(&self, key: &RunRef, seq: u64) -> Result<Option<u64>, StoreError> {
+        // The page that holds `seq` is the last that begins at or before it.
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression(format!("{PK} = :pk AND {SK} BETWEEN :first AND :last"))
+            .expression_attribute_values(":pk", s(keys::run_partition(key)))
+            .expression_attribute_values(":first", s(keys::PAGE))
+            .expression_attribute_values(":last", s(format!("{}~", keys::page(seq))))
+            .projection_expression(SK)
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(1);
+        let found = query.send().await?.items.unwrap_or_default();
+        let Some(first) = found.first() else { return Ok(None) };
+        let digits = item::text(first, SK)?.split('#').nth(1).and_then(|digits| digits.parse().ok());
+        digits.map(Some).ok_or_else(|| StoreError::Corrupt("a page without a number".to_owned()))
+    }
+
+    /// Runs, newest first, from after `cursor`; looks at a bounded number of rows, so that with a rare filter
+    /// there may be fewer than `limit` and still more to come.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn list_runs(
+        &self,
+        feed: Feed<'_>,
+        limit: usize,
+        cursor: Option<&str>,
+        since: Option<Timestamp>,
+        keep: impl Fn(&RunRow) -> bool,
+    ) -> Result<Listed<RunRow>, StoreError> {
+        let mut rows = Vec::new();
+        let mut before = cursor.map(str::to_owned);
+        let mut examined = 0;
+        loop {
+            // Without a filter the first query brings what is asked for; a filter widens the ones after it.
+            let page_size = if examined == 0 { limit + 1 } else { 200 };
+            let items = self.query_feed(feed, page_size, before.as_deref(), since).await?;
+            let last_page = items.len() < page_size;
+            examined += items.len();
+            for (position, row) in items {
+                if rows.len() == limit {
+                    return Ok(Listed { rows, next: before });
+                }
+                before = Some(position);
+                if keep(&row) {
+                    rows.push(row);
+                }
+            }
+            if last_page {
+                return Ok(Listed { rows, next: None });
+            }
+            if examined >= MOST_EXAMINED {
+                return Ok(Listed { rows, next: before });
+            }
+        }
+    }
+
+    async fn query_feed(
+        &self,
+        feed: Feed<'_>,
+        limit: usize,
+        before: Option<&str>,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<(String, RunRow)>, StoreError> {
+        let (index, attribute, pk) = match feed {
+            Feed::Workflow(place, id) => (keys::WORKFLOW_RUNS, WF_PK, keys::workflow_feed(place, id)),
+            Feed::Tenant(tenant) => (keys::TENANT_RUNS, TENANT_PK, keys::tenant_feed(tenant)),
+        };
+        // '~' sorts after every character of a position, '0' and above make up its beginning.
+        let lowest = since.map_or_else(String::new, |time| time.to_string());
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression(format!("{attribute} = :pk AND {FEED_SK} BETWEEN :low AND :high"))
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":low", s(if lowest.is_empty() { "0".to_owned() } else { lowest }))
+            .expression_attribute_values(":high", s(before.map_or_else(|| "~".to_owned(), just_before)))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let items = query.send().await?.items.unwrap_or_default();
+        items.into_iter().map(|item| Ok((item::text(&item, FEED_SK)?.to_owned(), row(item)?))).collect()
+    }
+
+    /// Runs of one shard whose deadline is before `now`, the most overdue first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn due_runs(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<Due>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(keys::DEADLINES)
+            .key_condition_expression(format!("{DEADLINE_PK} = :shard AND {DEADLINE_SK} < :now"))
+            .expression_attribute_values(":shard", s(keys::deadline_shard(shard)))
+            .expression_attribute_values(":now", s(keys::deadline_before(now)))
+            .limit(limit);
+        let items = query.send().await?.items.unwrap_or_default();
+        let due = |item: &Item| {
+            let position = item::text(item, DEADLINE_SK).ok()?.to_owned();
+            Some(Due { run: keys::run_at_deadline(&position)?, position })
+        };
+        Ok(items.iter().filter_map(due).collect())
+    }
+
+    /// Moves a due run's deadline, so that of several sweeps one acts on it; false when another has, or the
+    /// run has moved on by itself.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn postpone(&self, due: &Due, until: Timestamp) -> Result<bool, StoreError> {
+        let moved = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::run(&due.run).into_map()))
+            .update_expression(format!("SET {DEADLINE_SK} = :new"))
+            .condition_expression(format!("{DEADLINE_SK} = :old"))
+            .expression_attribute_values(":new", s(keys::deadline_position(until, &due.run)))
+            .expression_attribute_values(":old", s(&due.position))
+            .send()
+            .await;
+        match moved.map_err(StoreError::from) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The greatest text below `position`, for an inclusive upper bound: positions end in a lower-case
+/// hexadecimal digit, so the one before with `~` appended lies between it and everything smaller.
+fn just_before(position: &str) -> String {
+    let mut bytes = position.as_bytes().to_vec();
+    match bytes.pop() {
+        Some(last) if last > b' ' => {
+            bytes.push(last - 1);
+            bytes.push(b'~');
+        }
+        _ => {}
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn row(item: Item) -> Result<RunRow, StoreError> {
+    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
+    let RunChange { rev, run, page, beside, closed: _, deadline } = *change;
+    let place = &run.key.place;
+    let mut item = keys::run(&run.key).into_map();
+    let mut put = |name: &str, value: AttributeValue| {
+        item.insert(name.to_owned(), value);
+    };
+    put("rev", n(rev + 1));
+    put("run_id", s(run.key.run_id.to_string()));
+    put("project_id", s(place.project_id.as_str()));
+    put("workflow_id", s(run.workflow_id.to_string()));
+    put("version", n(run.version));
+    put("status", s(run.status.as_str()));
+    put("trigger_type", s(run.trigger_type.as_str()));
+    put("started_at", s(run.started_at.to_string()));
+    put(WF_PK, s(keys::workflow_feed(place, run.workflow_id)));
+    put(TENANT_PK, s(keys::tenant_feed(&place.tenant_id)));
+    put(FEED_SK, s(keys::feed_position(run.started_at, run.key.run_id)));
+    if let Some(ended_at) = run.ended_at {
+        put("ended_at", s(ended_at.to_string()));
+    }
+    if let Some(failure) = &run.failure {
+        put("failure_code", s(failure.code.as_str()));
+    }
+    if let Some(user) = &run.external_user_id {
+        put("external_user_id", s(user));
+    }
+    if let Some(deadline) = deadline {
+        put(DEADLINE_PK, s(keys::deadline_shard_of(&run.key)));
+        put(DEADLINE_SK, s(keys::deadline_position(deadline, &run.key)));
+    }
+    put(item::BODY, item::b(blob::encode(&BodyRef { run, page, beside })?));
+    Ok(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn just_before_lies_between_a_position_and_the_next_smaller_one() {
+        let position = "2026-01-01T00:00:00.000Z#0190-a";
+        assert!(just_before(position).as_str() < position);
+        assert!(just_before(position).as_str() > "2026-01-01T00:00:00.000Z#0190-9");
+        assert!(just_before(position).as_str() > "2026-01-01T00:00:00.000Z#0190-9~");
+    }
+}

@@ -1,0 +1,31 @@
+//! The workflow language: what a graph may say and what it means before anything runs.
+//!
+//! [`graph`] holds the types that parse a graph, [`plan`] its compiled form, [`template`] the
+//! `{{ … }}` expressions, [`input`] the run input and [`validate`] the dry run. Everything here is
+//! pure: no storage, no network, and no clock but the dry run's allowance for scripts. What a step does when it runs is `crate::step`'s business,
+//! and when it runs is `crate::run`'s.
+
+mod edges;
+pub mod fields;
+pub mod graph;
+pub mod input;
+pub mod issue;
+mod json_path;
+pub mod json_schema;
+pub mod limits;
+pub mod plan;
+mod read;
+mod schema;
+pub mod size;
+mod step_set;
+pub mod steps;
+mod suggest;
+pub mod template;
+pub mod validate;
+mod values;
+
+pub use graph::{Graph, Step, graph_hash, graph_schema};
+pub use issue::{Check, Issue, Severity};
+pub use plan::{Plan, PlanStep};
+pub use step_set::{StepIx, StepSet};
+pub use steps::StepKind;

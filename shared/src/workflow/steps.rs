@@ -1,0 +1,461 @@
+//! The step types and their fields.
+//!
+//! A draft may still lack what its type requires, so required strings read as empty and required
+//! choices as `None`; validation refuses both, and a published graph has them. Fields whose value may
+//! come from a template are [`Templated`].
+
+use std::{collections::BTreeSet, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    graph::Step,
+    limits,
+    read::{self, Shape},
+    schema::properties_of,
+};
+
+pub use super::values::{OneOrMany, Seconds, Templated, TextOrObject};
+
+/// The type of a step, with its fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StepKind {
+    /// A Lua script in the sandbox.
+    LuaScript(LuaScript),
+    /// A call of a language model.
+    LlmCall(Box<LlmCall>),
+    /// A call of a tool of an MCP server.
+    McpCall(McpCall),
+    /// A question to a person.
+    HumanTask(HumanTask),
+    /// A body run once per item of a list.
+    ForEach(ForEach),
+    /// A body run until a condition says so.
+    While(While),
+    /// A run of another workflow.
+    WorkflowCall(WorkflowCall),
+    /// A call of an agent.
+    AgentCall(AgentCall),
+}
+
+/// A Lua script in the sandbox.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LuaScript {
+    /// The script; it must return a table.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1, max = limits::SCRIPT_MAX_BYTES))]
+    pub script: String,
+}
+
+/// A call of a language model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{ "required": ["model"] }, { "required": ["model_ref"] }]))]
+pub struct LlmCall {
+    /// What the model is asked.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1))]
+    pub prompt: String,
+    /// The model, by the provider's name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The model, by a name that the workspace has given it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_ref: Option<String>,
+    /// The system prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// How the model is sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm_params: Option<LlmParams>,
+    /// The credential to call with, instead of the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm_credential_id: Option<String>,
+    /// Whose credentials to look in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm_credential_scope: Option<CredentialScope>,
+    /// A JSON Schema that the answer must satisfy; the parsed answer is then `result.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Templated<Map<String, Value>>>,
+}
+
+/// How a model is sampled.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LlmParams {
+    /// The sampling temperature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<Templated<f64>>,
+    /// The most tokens of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<Templated<u64>>,
+    /// Nucleus sampling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<Templated<f64>>,
+    /// Texts at which the answer ends: one, or a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<OneOrMany>,
+    /// The provider's response format: its name, or an object such as `{ "type": "json_object" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<TextOrObject>,
+    /// The seed of the sampling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Templated<i64>>,
+}
+
+/// Whose credentials an `llm_call` looks in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialScope {
+    /// The workspace's own.
+    Tenant,
+    /// The operator's.
+    System,
+}
+
+/// A call of a tool of an MCP server.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{ "required": ["instance_id"] }, { "required": ["server_url"] }]))]
+pub struct McpCall {
+    /// The tool's name.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1))]
+    pub tool_name: String,
+    /// The registered server instance that has the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
+    /// The address of a server that has the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_url: Option<String>,
+    /// The tool's arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_args: Option<Templated<Map<String, Value>>>,
+    /// Whose connection the call goes out with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_resolution: Option<ConnectionResolution>,
+}
+
+/// Whose connection an `mcp_call` goes out with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionResolution {
+    /// The workspace's.
+    Workspace,
+    /// That of the person the run is for.
+    Principal,
+    /// What the run was started with.
+    Inherit,
+}
+
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HumanTask {
+    /// What kind of task it is, for inboxes and filters.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1))]
+    pub task_type: String,
+    /// What the person sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_payload: Option<Templated<Map<String, Value>>>,
+    /// What happens when nobody answers within `timeout_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_timeout: Option<OnTimeout>,
+}
+
+/// What happens to a human task that nobody answers in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTimeout {
+    /// The step fails.
+    Fail,
+    /// It completes as approved.
+    Approve,
+    /// It completes as rejected.
+    Reject,
+}
+
+/// A body run once per item of a list.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["for_each_items", "for_each_body_steps"]))]
+pub struct ForEach {
+    /// The items: a list, or a template that gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each_items: Option<Templated<Vec<Value>>>,
+    /// The steps run for each item. Without `depends_on` their order is the order of the array.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1, max = limits::STEPS_MAX))]
+    pub for_each_body_steps: Vec<Step>,
+    /// How many items run at the same time.
+    #[serde(default = "parallel", skip_serializing_if = "is_parallel_default")]
+    #[schemars(range(min = 1, max = limits::FOR_EACH_PARALLEL_MAX), extend("default" = parallel()))]
+    pub for_each_max_parallel: u32,
+    /// What happens when an item fails.
+    #[serde(default, skip_serializing_if = "is_fail_fast")]
+    #[schemars(extend("default" = "fail_fast"))]
+    pub for_each_error_policy: ErrorPolicy,
+    /// How long one item may take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each_item_timeout_s: Option<Seconds>,
+}
+
+/// What happens when an item of a `for_each` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorPolicy {
+    /// The step fails at once.
+    #[default]
+    FailFast,
+    /// The other items go on, and the result says which failed.
+    ContinueOnError,
+    /// The run pauses.
+    Pause,
+    /// A person decides.
+    HumanReview,
+}
+
+/// A body run until a condition says so.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend(
+    "required" = ["while_mode", "while_max_iterations", "while_body_steps"],
+    "anyOf" = [{ "required": ["while_condition"] }, { "required": ["while_eval_script"] }]
+))]
+pub struct While {
+    /// Whether the condition ends the loop or keeps it going.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_mode: Option<WhileMode>,
+    /// The most rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::WHILE_ITERATIONS_MAX))]
+    pub while_max_iterations: Option<u32>,
+    /// The steps of one round. Without `depends_on` their order is the order of the array.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1, max = limits::STEPS_MAX))]
+    pub while_body_steps: Vec<Step>,
+    /// The condition, as a template; looked at after each round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_condition: Option<String>,
+    /// The condition, as a Lua script that returns `{ pass = boolean }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::SCRIPT_MAX_BYTES))]
+    pub while_eval_script: Option<String>,
+    /// How long one round may take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_iteration_timeout_s: Option<Seconds>,
+}
+
+/// Whether a `while`'s condition ends the loop or keeps it going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileMode {
+    /// Rounds run until the condition holds.
+    Until,
+    /// Rounds run while the condition holds.
+    While,
+}
+
+/// A run of another workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkflowCall {
+    /// The child workflow.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1))]
+    pub workflow_id: String,
+    /// Its published version; the latest when it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Templated<u32>>,
+    /// The child's input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Templated<Map<String, Value>>>,
+    /// Whether the step waits until the child is over.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[schemars(extend("default" = true))]
+    pub wait: bool,
+    /// The child's step whose result is the output, instead of all its outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_from: Option<String>,
+}
+
+impl Default for WorkflowCall {
+    fn default() -> Self {
+        Self { workflow_id: String::new(), version: None, input: None, wait: true, output_from: None }
+    }
+}
+
+/// A call of an agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{ "required": ["prompt"] }, { "required": ["input"] }]))]
+pub struct AgentCall {
+    /// The agent.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1))]
+    pub agent_id: String,
+    /// What the agent is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What the agent is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Templated<Map<String, Value>>>,
+    /// How many rounds of tool calls it may make.
+    #[serde(default = "tool_rounds", skip_serializing_if = "is_tool_rounds_default")]
+    #[schemars(range(min = 1), extend("default" = tool_rounds()))]
+    pub max_tool_rounds: u32,
+}
+
+impl Default for AgentCall {
+    fn default() -> Self {
+        Self { agent_id: String::new(), prompt: None, input: None, max_tool_rounds: tool_rounds() }
+    }
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+impl StepKind {
+    /// Every type, as graphs write it.
+    pub const TYPES: [&'static str; 8] = [
+        "lua_script",
+        "llm_call",
+        "mcp_call",
+        "human_task",
+        "for_each",
+        "while",
+        "workflow_call",
+        "agent_call",
+    ];
+
+    /// The type, as graphs write it.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::LuaScript(_) => "lua_script",
+            Self::LlmCall(_) => "llm_call",
+            Self::McpCall(_) => "mcp_call",
+            Self::HumanTask(_) => "human_task",
+            Self::ForEach(_) => "for_each",
+            Self::While(_) => "while",
+            Self::WorkflowCall(_) => "workflow_call",
+            Self::AgentCall(_) => "agent_call",
+        }
+    }
+
+    /// How long an attempt may take when the step does not say (`None`: without end), and the most
+    /// that a step may say.
+    pub const fn timeout_default_and_cap(&self) -> (Option<Duration>, Duration) {
+        let (default, cap) = match self {
+            Self::LuaScript(_) => (Some(5), 30),
+            Self::LlmCall(_) => (Some(60), 600),
+            Self::McpCall(_) => (Some(30), 600),
+            Self::HumanTask(_) => (None, 30 * DAY),
+            Self::ForEach(_) | Self::While(_) => (Some(600), DAY),
+            Self::WorkflowCall(_) => (Some(HOUR), 30 * DAY),
+            Self::AgentCall(_) => (Some(300), 900),
+        };
+        let default = match default {
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+            None => None,
+        };
+        (default, Duration::from_secs(cap))
+    }
+
+    /// Whether running the step can be seen outside its run. A script cannot, nor a loop of scripts.
+    pub fn has_outside_effect(&self) -> bool {
+        match self {
+            Self::LuaScript(_) => false,
+            Self::ForEach(_) | Self::While(_) => {
+                self.body().iter().any(|step| step.kind.has_outside_effect())
+            }
+            Self::LlmCall(_)
+            | Self::McpCall(_)
+            | Self::HumanTask(_)
+            | Self::WorkflowCall(_)
+            | Self::AgentCall(_) => true,
+        }
+    }
+
+    /// The inner steps of a loop, in the order of the array; empty for other types.
+    pub fn body(&self) -> &[Step] {
+        match self {
+            Self::ForEach(step) => &step.for_each_body_steps,
+            Self::While(step) => &step.while_body_steps,
+            _ => &[],
+        }
+    }
+}
+
+/// Reads the fields of a step as those of the type `kind`, to find out which do not fit. `None` when
+/// something other than a field stands in the way.
+pub(super) fn check_shape(kind: &str, shape: &mut Shape<'_>) -> Option<()> {
+    match kind {
+        "lua_script" => shape.read::<LuaScript>().map(drop),
+        "llm_call" => shape.read::<LlmCall>().map(drop),
+        "mcp_call" => shape.read::<McpCall>().map(drop),
+        "human_task" => shape.read::<HumanTask>().map(drop),
+        "for_each" => shape.read::<ForEach>().map(drop),
+        "while" => shape.read::<While>().map(drop),
+        "workflow_call" => shape.read::<WorkflowCall>().map(drop),
+        "agent_call" => shape.read::<AgentCall>().map(drop),
+        _ => None,
+    }
+}
+
+/// Reads the fields of a step of the type `kind`.
+///
+/// # Errors
+/// The first field that does not fit, and why.
+pub(super) fn read_kind(kind: &str, fields: &Map<String, Value>) -> Result<StepKind, (String, String)> {
+    match kind {
+        "lua_script" => read::fit(fields).map(StepKind::LuaScript),
+        "llm_call" => read::fit(fields).map(Box::new).map(StepKind::LlmCall),
+        "mcp_call" => read::fit(fields).map(StepKind::McpCall),
+        "human_task" => read::fit(fields).map(StepKind::HumanTask),
+        "for_each" => read::fit(fields).map(StepKind::ForEach),
+        "while" => read::fit(fields).map(StepKind::While),
+        "workflow_call" => read::fit(fields).map(StepKind::WorkflowCall),
+        "agent_call" => read::fit(fields).map(StepKind::AgentCall),
+        other => Err(("type".to_owned(), format!("there is no step type {other:?}"))),
+    }
+}
+
+/// The fields that each type adds to the common ones.
+pub(super) fn fields_by_type() -> Vec<(&'static str, BTreeSet<String>)> {
+    vec![
+        ("lua_script", properties_of::<LuaScript>()),
+        ("llm_call", properties_of::<LlmCall>()),
+        ("mcp_call", properties_of::<McpCall>()),
+        ("human_task", properties_of::<HumanTask>()),
+        ("for_each", properties_of::<ForEach>()),
+        ("while", properties_of::<While>()),
+        ("workflow_call", properties_of::<WorkflowCall>()),
+        ("agent_call", properties_of::<AgentCall>()),
+    ]
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn parallel() -> u32 {
+    limits::FOR_EACH_PARALLEL_DEFAULT
+}
+
+fn tool_rounds() -> u32 {
+    limits::TOOL_ROUNDS_DEFAULT
+}
+
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+fn is_parallel_default(count: &u32) -> bool {
+    *count == limits::FOR_EACH_PARALLEL_DEFAULT
+}
+
+fn is_tool_rounds_default(count: &u32) -> bool {
+    *count == limits::TOOL_ROUNDS_DEFAULT
+}
+
+fn is_fail_fast(policy: &ErrorPolicy) -> bool {
+    *policy == ErrorPolicy::FailFast
+}

@@ -1,0 +1,142 @@
+//! Every template of a graph: its syntax, what it refers to, and whether the input can satisfy it.
+
+use serde_json::Value;
+
+use super::super::{
+    fields,
+    issue::{Check, Issue},
+    json_path,
+    schema::KNOWN_FIELDS,
+    steps::StepKind,
+    suggest::quote,
+    template::{Condition, Expression, TemplateError, templates_in},
+};
+use super::{
+    findings::Findings,
+    params::{KnownInput, Outlook},
+    references::{Place, Problem},
+    view::{Site, View},
+};
+
+pub(super) fn check(view: &View<'_>, known: &KnownInput<'_>, findings: &mut Findings) {
+    for site in view.sites() {
+        let place = Place::of(view, site);
+        let known = if waits_for_entry(&site) { &KnownInput::Unknown } else { known };
+        for (field, value) in site.raw.iter().filter(|(field, _)| is_expanded(&site, field)) {
+            texts(&place, &site.path(field), value, known, findings);
+        }
+        for field in fields::IDS {
+            if let Some(Value::String(text)) = site.given(field)
+                && text.contains("{{")
+            {
+                let message = format!("{field} is an id and takes no expression");
+                let issue = site.error(Check::Templates, "template_not_allowed", field, message);
+                findings.push(issue.suggest("write the id itself"));
+            }
+        }
+        conditions(&place, findings);
+    }
+}
+
+/// A root that waits for a grant gets its entry's data laid over the input, which nobody knows before.
+fn waits_for_entry(site: &Site<'_>) -> bool {
+    site.step.no_auto_start
+}
+
+fn is_expanded(site: &Site<'_>, field: &str) -> bool {
+    KNOWN_FIELDS.of_step(site.type_name()).is_some_and(|known| known.contains(field))
+        && !KNOWN_FIELDS.common.contains(field)
+        && !fields::NOT_EXPANDED.contains(&field)
+}
+
+fn texts(place: &Place<'_, '_>, path: &str, value: &Value, known: &KnownInput<'_>, findings: &mut Findings) {
+    for (field, template) in templates_in(value) {
+        let path = json_path::join(path, &field);
+        match template {
+            Err(error) => findings.push(syntax("template_syntax", &path, &error).at_step(place.site.read.id)),
+            Ok(template) => {
+                for expression in template.expressions() {
+                    references(place, &path, expression, findings);
+                    input(place, &path, expression, known, findings);
+                }
+            }
+        }
+    }
+}
+
+fn syntax(code: &'static str, path: &str, error: &TemplateError) -> Issue {
+    Issue::error(Check::Templates, code, path, error.to_string())
+        .suggest("an expression is {{ path }} or {{ path | path | literal }}; {{{{ writes a literal {{")
+}
+
+fn conditions(place: &Place<'_, '_>, findings: &mut Findings) {
+    let site = place.site;
+    condition(place, "condition", site.step.condition.as_deref(), findings);
+    condition(place, "skip_when", site.step.skip_when.as_deref(), findings);
+    // A loop inside a loop is refused as a whole; its body is not known here.
+    if let (StepKind::While(kind), None) = (&site.step.kind, site.inner) {
+        condition(&place.after_body(), "while_condition", kind.while_condition.as_deref(), findings);
+    }
+}
+
+/// A condition: unset is falsy there, so the input is not judged.
+fn condition(place: &Place<'_, '_>, field: &'static str, text: Option<&str>, findings: &mut Findings) {
+    let Some(text) = text else { return };
+    let path = place.site.path(field);
+    match Condition::parse(text) {
+        Err(error) => {
+            let issue = Issue::error(Check::Templates, "condition_syntax", path, error.to_string());
+            findings.push(issue.at_step(place.site.read.id).suggest(
+                "a condition is {{ expression }}, or {{ expression }} == literal (or !=, <, <=, >, >=)",
+            ));
+        }
+        Ok(condition) => match condition.expression() {
+            Some(expression) => references(place, &path, expression, findings),
+            None if text.trim().is_empty() && field == "while_condition" => {}
+            None => {
+                let message = format!("{:?} holds no expression and is always the same", quote(text));
+                let issue = place.site.warning(Check::Templates, "constant_condition", field, message);
+                findings.push(issue.suggest("write the path into {{ }}, or use enabled"));
+            }
+        },
+    }
+}
+
+fn references(place: &Place<'_, '_>, path: &str, expression: &Expression, findings: &mut Findings) {
+    for reference in &expression.paths {
+        if let Err(Problem { code, message, suggestion }) = place.check(reference, findings) {
+            let issue = Issue::error(Check::Templates, code, path, message);
+            findings.push(issue.at_step(place.site.read.id).suggest(suggestion));
+        }
+    }
+}
+
+/// Whether an expression that rests on the input alone can have a value.
+fn input(
+    place: &Place<'_, '_>,
+    path: &str,
+    expression: &Expression,
+    known: &KnownInput<'_>,
+    findings: &mut Findings,
+) {
+    if expression.fallback.is_some() || expression.paths.iter().any(|path| path.root() != "input") {
+        return;
+    }
+    let outlooks = expression.paths.iter().map(|path| known.outlook(path.rest()));
+    let best = outlooks.min().unwrap_or(Outlook::Fine);
+    let text = quote(&expression.text);
+    let suggestion = "give it in params, as a default in input_schema, or as a last resort in the \
+                      expression: {{ … | \"default\" }}";
+    let issue = match best {
+        Outlook::Fine => return,
+        Outlook::MayBeUnset => {
+            let message = format!("{{{{ {text} }}}} fails the step when the input leaves it out");
+            Issue::warning(Check::Templates, "input_may_be_unset", path, message)
+        }
+        Outlook::Missing => {
+            let message = format!("nothing gives {{{{ {text} }}}} a value");
+            Issue::error(Check::Templates, "input_unresolvable", path, message)
+        }
+    };
+    findings.push(issue.at_step(place.site.read.id).suggest(suggestion));
+}

@@ -1,0 +1,242 @@
+"""Deploys template.yaml onto an AWS emulator on this machine, and uses what came of it.
+
+`sam build` makes the bootstraps and `sam deploy` the stack, as on AWS. Then the API is walked through the
+gateway from the first workspace to a finished run, and each event of events/ is handed to its function by
+`cargo lambda invoke`. Prints a line per check, and what the processes logged when one fails.
+
+Usage, from the root of the repository: deploy_test.py <path of the ministack program>
+"""
+
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+
+from processes import REGION, aws_environment, emulator, runtime, wait_for
+
+STACK = "agentruntime-emulator"
+BUILD = Path(".aws-sam/emulator")
+FUNCTIONS = {
+    "onboarding": "Onboarding",
+    "workflows": "Workflows",
+    "runs": "Runs",
+    "run_step_worker": "RunStepWorker",
+    "sweep": "Sweep",
+}
+INPUT = {"customer_email": "alex@example.com", "order_id": "12345"}
+
+
+class Deployment:
+    """The deployed stack, as its users and its operator see it."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+        self.client = lambda service: boto3.client(service, endpoint_url=endpoint, **keys)
+        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        secret = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["OperatorSecretName"])
+        self.operator_token = secret["SecretString"]
+
+    def call(self, method, path, token=None, body=None, headers=None):
+        """One request through the gateway: status and body, JSON where it is."""
+        url = f"{self.endpoint}/_aws/execute-api/{self.outputs['HttpApiId']}{path}"
+        request = urllib.request.Request(url, method=method, headers={"Content-Type": "application/json"} | (headers or {}))
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, read(answer)
+        except urllib.error.HTTPError as answer:
+            return answer.code, read(answer)
+
+    def routes(self):
+        """Every `METHOD /path` of the gateway."""
+        pages = self.client("apigatewayv2").get_paginator("get_routes").paginate(ApiId=self.outputs["HttpApiId"])
+        return {route["RouteKey"] for page in pages for route in page["Items"]}
+
+    def environment_of(self, function):
+        """The environment that the template gives a function."""
+        settings = self.client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
+        return settings["Environment"]["Variables"]
+
+    def set_worker(self, **settings):
+        """Changes the event source of run_step_worker."""
+        client = self.client("lambda")
+        for source in client.list_event_source_mappings(FunctionName=f"{STACK}-run_step_worker")["EventSourceMappings"]:
+            client.update_event_source_mapping(UUID=source["UUID"], **settings)
+
+
+def read(answer):
+    text = answer.read().decode()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def expect(answer, status):
+    """The body of an answer with this status."""
+    assert answer[0] == status, f"answered {answer[0]}, not {status}: {answer[1]}"
+    return answer[1]
+
+
+def build_and_deploy(environment):
+    config = Path("samconfig.toml").read_text()
+    overrides = re.search(r'\[emulator\.deploy\.parameters\].*?parameter_overrides = "(.*?)"', config, re.DOTALL).group(1)
+    if platform.machine() == "aarch64":
+        overrides = overrides.replace("x86_64", "arm64")
+    profile = ["--config-env", "emulator", "--parameter-overrides", overrides]
+    # The host's compiler and the development profile: quick, and nothing that leaves this machine.
+    quick = environment | {"CARGO_LAMBDA_COMPILER": "cargo", "SAM_BUILD_MODE": "debug"}
+    for command, variables in (["sam", "build", *profile], quick), (["sam", "deploy", *profile], environment):
+        began = time.monotonic()
+        done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command[:2])} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+        print(f"{' '.join(command[:2])}: {time.monotonic() - began:.0f} s", flush=True)
+    for logical_id in FUNCTIONS.values():
+        assert Path(BUILD, logical_id, "bootstrap").is_file(), f"no bootstrap for {logical_id}"
+
+
+def open_to_all(stack):
+    """Health and the OpenAPI document answer without a token."""
+    assert expect(stack.call("GET", "/v1/health"), 200)["status"] == "ok"
+    assert expect(stack.call("GET", "/openapi.json"), 200)["openapi"].startswith("3.1")
+
+
+def routes_are_the_documents(stack):
+    """The gateway has exactly the routes of the OpenAPI document."""
+    document = expect(stack.call("GET", "/openapi.json"), 200)
+    documented = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
+    documented.add("GET /openapi.json")
+    shape = lambda keys: {re.sub(r"\{.*?\}", "{}", key) for key in keys}
+    assert shape(stack.routes()) == shape(documented), f"in one only: {sorted(shape(stack.routes()) ^ shape(documented))}"
+
+
+def closed_without_token(stack):
+    """Every other route of the gateway refuses a caller without a token."""
+    for key in sorted(stack.routes() - {"GET /v1/health", "GET /openapi.json"}):
+        method, path = key.split(" ")
+        path = re.sub(r"\{n\}", "1", path)
+        path = re.sub(r"\{.*?\}", "0199c1f0-5a00-7000-8000-00000000000a", path)
+        answer = stack.call(method, path, body={} if method in ("POST", "PATCH") else None)
+        assert answer[0] == 401, f"{key} answered {answer[0]}: {answer[1]}"
+
+
+def main_job(stack):
+    """A workspace, a workflow, a version, a run that completes, and what happened in it."""
+    workspace = {"name": "Walk", "slug": "walk"}
+    token = expect(stack.call("POST", "/v1/onboarding/workspaces", stack.operator_token, workspace), 201)["token"]
+    expect(stack.call("POST", "/v1/onboarding/workspaces", stack.operator_token, workspace), 409)
+    workflow = publish(stack, token)
+    started = expect(stack.call("POST", f"/v1/workflows/{workflow}/command", token, {"command": "start", "params": INPUT}), 200)
+    run = f"/v1/workflows/{workflow}/runs/{started['run_id']}"
+    completed(stack, token, run)
+    steps = expect(stack.call("GET", f"{run}/context", token), 200)["steps"]
+    assert steps["echo"]["result"] == {"message": "ok", "input": INPUT}, steps
+    events = expect(stack.call("GET", f"{run}/events", token), 200)["events"]
+    told = [event["event_type"] for event in events]
+    assert told == ["run_started", "state_changed", "step_started", "step_completed", "state_changed"], told
+    assert expect(stack.call("GET", f"{run}/summary", token), 200)["run_complete"] is True
+    for feed in "/v1/runs", f"/v1/workflows/{workflow}/runs":
+        listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
+        assert listed == [started["run_id"]], f"{feed}: {listed}"
+
+
+def publish(stack, token, workflow=None):
+    """The id of a published workflow: this one, or a new one from the sample event."""
+    if workflow is None:
+        body = json.loads(sample("workflows_create")["body"])
+        workflow = expect(stack.call("POST", "/v1/workflows", token, body), 201)["id"]
+    expect(stack.call("POST", f"/v1/workflows/{workflow}/versions", token, {"changelog": "first"}), 201)
+    return workflow
+
+
+def completed(stack, token, run):
+    """Waits until a run is over, and it must be well."""
+    over = lambda: expect(stack.call("GET", f"{run}?wait_s=5", token), 200)["status"] not in ("pending", "running")
+    wait_for("the end of the run", over, seconds=60)
+    found = expect(stack.call("GET", run, token), 200)
+    assert found["status"] == "completed", found
+
+
+def sample(name):
+    return json.loads(Path("events", f"{name}.json").read_text())
+
+
+def answered(stack, functions, name, function, token=None, path=None):
+    """What a function answers to a sample event, with a token and an id that exist here."""
+    event = sample(name)
+    if token:
+        event["headers"]["authorization"] = f"Bearer {token}"
+    if path:
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    answer = functions.invoke(function, event)
+    return (answer["statusCode"], json.loads(answer["body"])) if "headers" in event else answer
+
+
+def events_are_accepted(stack, scratch, environment):
+    """Each sample event does its work in its function; only cargo-lambda's worker takes part."""
+    stack.set_worker(Enabled=False)
+    with runtime(scratch) as functions:
+        for function, logical_id in FUNCTIONS.items():
+            functions.start(function, Path(BUILD, logical_id, "bootstrap"), environment | stack.environment_of(function))
+        created = answered(stack, functions, "onboarding_create_workspace", "onboarding", stack.operator_token)
+        token = expect(created, 201)["token"]
+        workflow = expect(answered(stack, functions, "workflows_create", "workflows", token), 201)["id"]
+        publish(stack, token, workflow)
+        command = f"/v1/workflows/{workflow}/command"
+        run_id = expect(answered(stack, functions, "runs_start", "runs", token, command), 200)["run_id"]
+        worked = answered(stack, functions, "run_step_worker_messages", "run_step_worker")
+        assert worked == {"batchItemFailures": []}, worked
+        completed(stack, token, f"/v1/workflows/{workflow}/runs/{run_id}")
+        answered(stack, functions, "sweep_scheduled", "sweep")
+
+
+def check(passed, work, *arguments):
+    title = work.__doc__.splitlines()[0]
+    try:
+        work(*arguments)
+    except Exception:
+        print(f"FAILED  {title}\n{traceback.format_exc()}", flush=True)
+        passed.append(False)
+    else:
+        print(f"ok      {title}", flush=True)
+        passed.append(True)
+
+
+def main(program):
+    passed = []
+    with tempfile.TemporaryDirectory(prefix="agentruntime-deploy-") as scratch:
+        with emulator(program, scratch) as endpoint:
+            environment = aws_environment(endpoint)
+            build_and_deploy(environment)
+            stack = Deployment(endpoint)
+            # The emulator keeps the template's number as text and then cannot compare it.
+            stack.set_worker(ScalingConfig={"MaximumConcurrency": 2})
+            check(passed, open_to_all, stack)
+            check(passed, routes_are_the_documents, stack)
+            check(passed, closed_without_token, stack)
+            check(passed, main_job, stack)
+            check(passed, events_are_accepted, stack, scratch, environment)
+        if not all(passed):
+            for log in sorted(Path(scratch).glob("*.log")):
+                print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
+    print(f"deploy: {passed.count(True)} passed, {passed.count(False)} failed")
+    return 0 if passed and all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

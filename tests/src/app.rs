@@ -1,0 +1,126 @@
+//! The product on embedded stores, in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
+use serde_json::json;
+use shared::AppState;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::state::Clients;
+use tokio::sync::watch;
+
+use crate::client::{Client, Workspace};
+use crate::secrets::MemorySecrets;
+
+const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
+
+/// The stores behind an app; several apps may share them, as several Lambda environments do.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// DynamoDB.
+    pub dynamo: EmbeddedDynamo,
+    /// SQS.
+    pub sqs: EmbeddedSqs,
+    /// The queue of runs.
+    pub queue_url: String,
+}
+
+impl Stores {
+    /// New, empty, in memory.
+    ///
+    /// # Panics
+    /// When they cannot be started.
+    pub async fn new() -> Self {
+        let dynamo = EmbeddedDynamo::open(None).await.expect("a database in memory");
+        let sqs = EmbeddedSqs::start();
+        let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
+        Self { dynamo, sqs, queue_url: queues.queue_url }
+    }
+
+    /// An environment on these stores, whose SDK clients run these interceptors.
+    pub fn state(&self, clock: Clock, interceptors: &[SharedInterceptor]) -> AppState {
+        let clients = Clients {
+            dynamodb: dynamo_client(&self.dynamo, interceptors.iter().cloned()),
+            sqs: sqs_client(&self.sqs, interceptors.iter().cloned()),
+            secrets: Arc::new(MemorySecrets::with(&[
+                ("operator-token", OPERATOR_TOKEN),
+                ("token-key", "key-for-hashing-tokens"),
+            ])),
+        };
+        let config = Config {
+            table_name: "test".to_owned(),
+            queue_url: self.queue_url.clone(),
+            operator_secret: "operator-token".to_owned(),
+            token_key_secret: "token-key".to_owned(),
+            script_parallelism: 8,
+            watch_interval: Duration::from_millis(50),
+            dead_before: None,
+        };
+        AppState::new(config, clock, clients)
+    }
+}
+
+/// The whole product: routes, and unless it was left out, a worker that polls.
+#[derive(Debug)]
+pub struct TestApp {
+    /// What handlers share.
+    pub state: AppState,
+    /// What it stands on.
+    pub stores: Stores,
+    /// Somebody without a token.
+    pub anyone: Client,
+    stop: watch::Sender<bool>,
+}
+
+impl TestApp {
+    /// With a worker that polls.
+    pub async fn start() -> Self {
+        let app = Self::without_worker(Clock::System).await;
+        let client = sqs_client(&app.stores.sqs, []);
+        tokio::spawn(local::poll(app.state.clone(), client, app.stop.subscribe()));
+        app
+    }
+
+    /// Nobody polls: the test delivers messages itself.
+    ///
+    /// # Panics
+    /// When the table cannot be created.
+    pub async fn without_worker(clock: Clock) -> Self {
+        let stores = Stores::new().await;
+        let state = stores.state(clock, &[]);
+        state.store.create_table().await.expect("a table");
+        let anyone = Client::new(local::router(state.clone()));
+        Self { state, stores, anyone, stop: watch::Sender::new(false) }
+    }
+
+    /// Opens a workspace.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn workspace(&self, slug: &str) -> Workspace {
+        let operator = self.operator();
+        let opened = operator.post("/v1/onboarding/workspaces", &json!({ "name": slug, "slug": slug })).await;
+        let opened = opened.expect(201);
+        let text = |key: &str| opened[key].as_str().unwrap_or_default().to_owned();
+        Workspace {
+            client: self.anyone.bearer(&text("token")),
+            tenant_id: text("tenant_id"),
+            project_id: text("project_id"),
+            token: text("token"),
+        }
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> Client {
+        self.anyone.bearer(OPERATOR_TOKEN)
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}

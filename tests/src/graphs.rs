@@ -1,0 +1,30 @@
+//! Graphs for tests.
+
+use serde_json::{Value, json};
+
+/// A Lua step that depends on nothing.
+pub fn lua(id: &str, script: &str) -> Value {
+    lua_after(id, &[], script)
+}
+
+/// A Lua step.
+pub fn lua_after(id: &str, depends_on: &[&str], script: &str) -> Value {
+    json!({ "id": id, "type": "lua_script", "depends_on": depends_on, "script": script })
+}
+
+/// A graph of these steps.
+pub fn graph(steps: impl IntoIterator<Item = Value>) -> Value {
+    json!({ "steps": steps.into_iter().collect::<Vec<_>>() })
+}
+
+/// Steps `s0` … `s<n-1>`, each counting on from the one before.
+pub fn chain(length: usize) -> Value {
+    graph((0..length).map(|at| match at.checked_sub(1) {
+        None => lua("s0", "return { n = 1 }"),
+        Some(before) => lua_after(
+            &format!("s{at}"),
+            &[&format!("s{before}")],
+            &format!("return {{ n = steps.s{before}.result.n + 1 }}"),
+        ),
+    }))
+}

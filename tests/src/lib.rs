@@ -1,0 +1,15 @@
+//! What tests and benchmarks share: the whole product on embedded stores inside the test's process, and a
+//! client with which a scenario reads as a story.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod app;
+mod client;
+mod faults;
+mod graphs;
+mod secrets;
+
+pub use app::{Stores, TestApp};
+pub use client::{Answer, Client, Workspace};
+pub use faults::{Fault, Faults};
+pub use graphs::{chain, graph, lua, lua_after};
