@@ -25,8 +25,8 @@ advisories:
 
 # Requests per step, latency, throughput, memory and start-up time of the local process.
 bench *arguments:
-    cargo bench -p it -- {{ arguments }}
+    cargo run --release -p it --bin bench -- {{ arguments }}
 
-# The OpenAPI document, from the local process that `just start` started.
+# Writes docs/openapi.json anew from the code; a test fails while it is not what the code says.
 openapi:
-    curl --fail --silent --show-error http://127.0.0.1:8787/openapi.json
+    UPDATE_OPENAPI=1 cargo test -p it --test it openapi

@@ -28,11 +28,9 @@ finish() {
   printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   exit "$code"
 }
-trap finish EXIT
-
 # Adds what a log's closing lines say to the totals: cargo's `test result: …`, or `name: N passed, N failed`.
 count() {
-  local sums
+  local sums p f s
   sums=$(sed -nE \
     -e 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored.*/\1 \2 \3/p' \
     -e 's/^[a-z]+: ([0-9]+) passed, ([0-9]+) failed$/\1 \2 0/p' "$1" |
@@ -101,7 +99,7 @@ lint() {
 dependencies() {
   heading "cargo deny"
   # Advisories need their database from GitHub, which not every machine reaches: `just advisories`.
-  cargo deny --locked check bans licenses sources
+  cargo deny --locked check --hide-inclusion-graph bans licenses sources
   heading "cargo machete"
   cargo machete
 }
@@ -126,6 +124,7 @@ deploy() {
 for each in "$@"; do
   [[ " ${ALL[*]} " == *" $each "* ]] || { echo "no section $each; there are: ${ALL[*]}"; exit 2; }
 done
+trap finish EXIT
 tools
 for each in "$@"; do "$each"; done
 heading "all well: $*"

@@ -87,8 +87,9 @@ impl Process {
         std::fs::create_dir_all(&data_dir).map_err(|error| unusable(&error))?;
 
         let file = (!options.ephemeral).then(|| data_dir.join("dynamodb.sqlite"));
-        let dynamo = EmbeddedDynamo::open(file.as_deref()).await.map_err(|error| unusable(&error))?;
+        // The secrets' key file is locked while it is open, so a second process on this directory stops here.
         let secrets = FileSecrets::open(&data_dir).await.map_err(|error| unusable(&error))?;
+        let dynamo = EmbeddedDynamo::open(file.as_deref()).await.map_err(|error| unusable(&error))?;
         credentials::ensure_secrets(&secrets).await.map_err(other)?;
         let sqs = EmbeddedSqs::start();
         let queues = sqs.create_queues("runs", VISIBILITY, MOST_RECEIVES).await.map_err(other)?;

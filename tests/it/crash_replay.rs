@@ -6,14 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use it::{Client, Fault, Faults, TestApp, Workspace, chain, graph, lua, lua_after};
+use it::{Client, Commits, Fault, Faults, TestApp, Workspace, chain, graph, lua, lua_after};
 use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
 use tokio::time::Instant;
-
-const RUN_ID: &str = "0190a000-0000-7000-8000-000000000001";
 
 /// How messages reach workers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +49,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let big = "return { text = string.rep('x', 9000) .. tostring(math.random()) }";
     let mut retried = lua("slow", "while true do end");
-    retried["timeout_s"] = json!(0.02);
+    retried["timeout_s"] = json!(0.01);
     retried["retry_count"] = json!(1);
     let mut kept = lua("bad", "error('no')");
     kept["continue_on_error"] = json!(true);
@@ -99,14 +97,21 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The world of one scenario: a published workflow, a clock that stands still, and processes that may die.
+/// The world of one scenario after another: a published workflow, a clock that stands still, processes that may
+/// die.
 struct World {
     app: TestApp,
     acme: Workspace,
     workflow: String,
     clock: Clock,
     delivery: Delivery,
+    /// The run of this scenario.
+    run_id: String,
     lost: usize,
+    /// Whether the process that may die sweeps, too.
+    sweep_may_fail: bool,
+    /// What all processes wrote.
+    commits: Commits,
 }
 
 impl World {
@@ -115,11 +120,31 @@ impl World {
         let app = TestApp::without_worker(clock.clone()).await;
         let acme = app.workspace("acme").await;
         let workflow = acme.publish(&case.graph).await;
-        Self { app, acme, workflow, clock, delivery, lost: 0 }
+        Self {
+            app,
+            acme,
+            workflow,
+            clock,
+            delivery,
+            run_id: String::new(),
+            lost: 0,
+            sweep_may_fail: false,
+            commits: Commits::default(),
+        }
+    }
+
+    fn next_scenario(&mut self) {
+        self.run_id = shared::ids::RunId::new(self.clock.now()).to_string();
+        self.lost = 0;
     }
 
     fn process(&self, faults: &Faults) -> AppState {
-        self.app.stores.state(self.clock.clone(), &[faults.interceptor()])
+        // In this order: what took effect is noted before its answer is lost.
+        self.app.stores.state(self.clock.clone(), &[self.commits.interceptor(), faults.interceptor()])
+    }
+
+    fn healthy_process(&self) -> AppState {
+        self.process(&Faults::default())
     }
 
     /// A client starts the run and, as clients do, asks again with the same id until it is told that it did.
@@ -127,8 +152,9 @@ impl World {
         let faulty = Client::new(local::router(self.process(faults))).bearer(&self.acme.token);
         let path = format!("/v1/workflows/{}/command", self.workflow);
         let command =
-            json!({ "command": "start", "params": { "run_id": RUN_ID, "trigger_payload": { "k": 1 } } });
-        for client in [&faulty, &faulty, &self.acme.client] {
+            json!({ "command": "start", "params": { "run_id": self.run_id, "trigger_payload": { "k": 1 } } });
+        let healthy = Client::new(local::router(self.healthy_process())).bearer(&self.acme.token);
+        for client in [&faulty, &faulty, &healthy] {
             if client.post(&path, &command).await.status == 200 {
                 return;
             }
@@ -137,7 +163,7 @@ impl World {
     }
 
     async fn run(&self) -> Value {
-        let path = format!("/v1/workflows/{}/runs/{RUN_ID}", self.workflow);
+        let path = format!("/v1/workflows/{}/runs/{}", self.workflow, self.run_id);
         self.acme.client.get(&path).await.expect(200)
     }
 
@@ -175,7 +201,7 @@ impl World {
     async fn deliver(&self, body: &str, faulty: &AppState, faults: &Faults) {
         let far = Instant::now() + Duration::from_secs(3600);
         let message = |receive_count| Message { id: "m".to_owned(), body: body.to_owned(), receive_count };
-        let healthy = || self.app.stores.state(self.clock.clone(), &[]);
+        let healthy = || self.healthy_process();
         let state = || if faults.is_dead() { healthy() } else { faulty.clone() };
         match self.delivery {
             Delivery::AtOnce => {
@@ -211,9 +237,9 @@ impl World {
                 return run;
             }
             self.clock.advance(Duration::from_secs(61));
-            // The sweep may be hit by the fault too; the next one goes on.
-            if sweep::sweep(&faulty, faulty.clock.now()).await.is_err() {
-                let healthy = self.app.stores.state(self.clock.clone(), &[]);
+            // Where the sweep may be hit by the fault too, the next one goes on.
+            if !self.sweep_may_fail || sweep::sweep(&faulty, faulty.clock.now()).await.is_err() {
+                let healthy = self.healthy_process();
                 sweep::sweep(&healthy, healthy.clock.now()).await.unwrap();
             }
         }
@@ -245,31 +271,36 @@ async fn check(world: &World, case: &Case, run: &Value, what: &str) {
     for (key, count) in &ends {
         assert_eq!(*count, 1, "{what}: {key:?} is committed once: {events:#?}");
     }
+    let revisions = world.commits.of(&world.run_id);
+    let expected: Vec<u64> = (1..=revisions.len() as u64).collect();
+    assert_eq!(revisions, expected, "{what}: each state was followed by one other");
     // Terminal is final: what comes late changes nothing.
-    let key =
-        serde_json::json!({ "tenant_id": "acme", "project_id": "default", "run_id": RUN_ID }).to_string();
+    let key = serde_json::json!({ "tenant_id": "acme", "project_id": "default", "run_id": world.run_id })
+        .to_string();
     let late = Message { id: "late".to_owned(), body: key, receive_count: 2 };
     run_step_worker::handle(&world.app.state, [late], Instant::now() + Duration::from_secs(60)).await;
     assert_eq!(world.acme.events(run).await.len(), events.len(), "{what}: a terminal run is final");
 }
 
-async fn replay(case: &Case, delivery: Delivery, faults: &Faults, what: &str) {
-    let mut world = World::new(case, delivery).await;
+async fn replay(world: &mut World, case: &Case, faults: &Faults, what: &str) {
+    world.next_scenario();
     world.start(faults).await;
     let run = world.until_over(faults).await;
-    check(&world, case, &run, what).await;
+    check(world, case, &run, what).await;
 }
 
-async fn every_fault(case: &Case) {
-    for delivery in DELIVERIES {
+async fn every_fault(case: &Case, deliveries: &[Delivery], sweep_may_fail: bool) {
+    for &delivery in deliveries {
+        let mut world = World::new(case, delivery).await;
+        world.sweep_may_fail = sweep_may_fail;
         let none = Faults::default();
-        replay(case, delivery, &none, &format!("{} / {delivery:?} / no fault", case.name)).await;
+        replay(&mut world, case, &none, &format!("{} / {delivery:?} / no fault", case.name)).await;
         let calls = none.calls();
         assert!(calls >= 4, "a run takes at least a look, a write, a look and a write");
         for call in 0..calls {
             for fault in Fault::ALL {
                 let what = format!("{} / {delivery:?} / call {call} of {calls} / {fault:?}", case.name);
-                replay(case, delivery, &Faults::at(call, fault), &what).await;
+                replay(&mut world, case, &Faults::at(call, fault), &what).await;
             }
         }
     }
@@ -279,7 +310,7 @@ macro_rules! replays {
     ($($name:ident: $index:expr;)*) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            every_fault(&cases()[$index]).await;
+            every_fault(&cases()[$index], &DELIVERIES, false).await;
         }
     )* };
 }
@@ -290,4 +321,9 @@ replays! {
     a_failure_is_committed_once_under_every_fault: 2;
     a_kept_failure_and_a_condition_survive_every_fault: 3;
     a_retry_survives_every_fault: 4;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_messages_are_lost_survives_every_fault_of_the_sweep() {
+    every_fault(&cases()[0], &[Delivery::Lost(1)], true).await;
 }

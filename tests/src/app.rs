@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
+use run_step_worker::Message;
 use serde_json::json;
 use shared::AppState;
-use shared::clock::Clock;
+use shared::auth::{PlainToken, Role, Scope};
+use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
+use shared::ids::{PatId, Place};
 use shared::state::Clients;
+use shared::store::PatRecord;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::client::{Client, Workspace};
 use crate::secrets::MemorySecrets;
@@ -110,6 +115,67 @@ impl TestApp {
             tenant_id: text("tenant_id"),
             project_id: text("project_id"),
             token: text("token"),
+        }
+    }
+
+    /// Somebody else with a token of this place, which ends at `expires_at`.
+    ///
+    /// # Panics
+    /// When the token cannot be kept.
+    pub async fn member(
+        &self,
+        (tenant_id, project_id): (&str, &str),
+        role: Role,
+        scopes: &[Scope],
+        expires_at: Option<Timestamp>,
+    ) -> Workspace {
+        let now = self.state.clock.now();
+        let token = PlainToken::generate(PatId::new(now)).expect("randomness");
+        let place = Place {
+            tenant_id: tenant_id.parse().expect("a slug"),
+            project_id: project_id.parse().expect("a slug"),
+        };
+        let pat = PatRecord {
+            id: token.id(),
+            place,
+            role,
+            scopes: scopes.to_vec(),
+            display_name: "Another token".to_owned(),
+            secret_hash: self.state.auth.key().await.expect("a key").hash(&token),
+            created_at: now,
+            expires_at_time: expires_at,
+        };
+        self.state.store.create_pat(&pat).await.expect("a token");
+        Workspace {
+            client: self.anyone.bearer(token.reveal()),
+            tenant_id: tenant_id.to_owned(),
+            project_id: project_id.to_owned(),
+            token: token.reveal().to_owned(),
+        }
+    }
+
+    /// Handles every message in the queue, and those that come of it; delayed ones are left.
+    ///
+    /// # Panics
+    /// When the queue does not answer or a message fails.
+    pub async fn work(&self) {
+        let client = sqs_client(&self.stores.sqs, []);
+        let url = &self.stores.queue_url;
+        loop {
+            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+            let batch = batch.expect("messages").messages.unwrap_or_default();
+            if batch.is_empty() {
+                return;
+            }
+            for message in batch {
+                let receipt = message.receipt_handle.expect("a receipt");
+                let message =
+                    Message { id: "m".to_owned(), body: message.body.expect("a body"), receive_count: 1 };
+                let far = Instant::now() + Duration::from_secs(3600);
+                let failed = run_step_worker::handle(&self.state, [message], far).await;
+                assert!(failed.is_empty(), "a message failed");
+                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+            }
         }
     }
 

@@ -28,6 +28,36 @@ impl Answer {
         assert_eq!(self.status, status, "{:#}", self.body);
         self.body
     }
+
+    /// The body of an error with this status and code, in the shape that every error has.
+    ///
+    /// # Panics
+    /// With any other answer.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code)),
+            "{:#}",
+            self.body
+        );
+        assert!(
+            self.body["error"].as_str().is_some_and(|text| !text.is_empty()),
+            "{:#}",
+            self.body
+        );
+        assert_eq!(self.body["request_id"].as_str(), self.header("x-request-id"), "{:#}", self.body);
+        let keys = self.body.as_object().into_iter().flat_map(|body| body.keys());
+        for key in keys {
+            assert!(["error", "code", "request_id", "issues"].contains(&key.as_str()), "{:#}", self.body);
+        }
+        self.body
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
 }
 
 /// Somebody who calls the API.

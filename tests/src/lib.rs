@@ -5,11 +5,13 @@
 
 mod app;
 mod client;
+mod commits;
 mod faults;
 mod graphs;
 mod secrets;
 
 pub use app::{Stores, TestApp};
 pub use client::{Answer, Client, Workspace};
+pub use commits::Commits;
 pub use faults::{Fault, Faults};
 pub use graphs::{chain, graph, lua, lua_after};

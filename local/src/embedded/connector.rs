@@ -31,9 +31,9 @@ pub(super) trait JsonService: Send + Sync + fmt::Debug + 'static {
     fn answer(&self, target: &str, body: &[u8]) -> impl Future<Output = Result<Answer, Closed>> + Send;
 }
 
-/// The service has shut down.
+/// The service gives no answer: it has shut down, or a bug ended the request.
 #[derive(Debug, thiserror::Error)]
-#[error("the embedded service has shut down")]
+#[error("the embedded service gives no answer; it has shut down")]
 pub(super) struct Closed;
 
 /// The answer to a request, as it would travel over HTTP.
@@ -48,13 +48,8 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// A successful answer with this body.
-    pub(super) fn ok(body: impl Into<SdkBody>) -> Self {
-        Self::error(200, body)
-    }
-
     /// An answer with this status and body.
-    pub(super) fn error(status: u16, body: impl Into<SdkBody>) -> Self {
+    pub(super) fn new(status: u16, body: impl Into<SdkBody>) -> Self {
         Self { status, body: body.into(), query_error: None }
     }
 }

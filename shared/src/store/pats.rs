@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::keys;
+use super::tenants::with_key;
 use super::{Store, StoreError};
 use crate::auth::{Role, Scope};
 use crate::clock::Timestamp;
@@ -33,6 +34,19 @@ pub struct PatRecord {
 }
 
 impl Store {
+    /// Keeps a new token.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is one of this id.
+    pub async fn create_pat(&self, pat: &PatRecord) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.table);
+        put.set_item(Some(with_key(keys::pat(pat.id), pat)?))
+            .condition_expression(format!("attribute_not_exists({})", keys::PK))
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// A token's row.
     ///
     /// # Errors

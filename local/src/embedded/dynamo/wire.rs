@@ -90,7 +90,7 @@ impl JsonService for Service {
             "ListTables" => self.run(body, Database::list_tables).await,
             "UpdateTimeToLive" => self.run(body, Database::update_time_to_live).await,
             "DescribeTimeToLive" => self.run(body, Database::describe_time_to_live).await,
-            _ => Ok(Answer::error(400, r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#)),
+            _ => Ok(Answer::new(400, r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#)),
         }
     }
 }
@@ -101,13 +101,13 @@ fn encode<O: Serialize>(result: dynoxide::Result<O>) -> Answer {
         Err(error) => return refusal(&error),
     };
     match serde_json::to_vec(&output) {
-        Ok(body) => Answer::ok(body),
+        Ok(body) => Answer::new(200, body),
         Err(error) => refusal(&DynoxideError::InternalServerError(error.to_string())),
     }
 }
 
 fn refusal(error: &DynoxideError) -> Answer {
-    Answer::error(error.status_code(), error.to_json())
+    Answer::new(error.status_code(), error.to_json())
 }
 
 /// Why a request could not be read, as DynamoDB would say it. The library's own request types mark a value

@@ -39,15 +39,14 @@ impl Worker {
         };
         let (inbox, messages) = mpsc::channel();
         let (opened, open) = oneshot::channel();
-        std::thread::Builder::new().name("embedded-dynamo".to_owned()).spawn(move || {
-            match database(path) {
-                Ok(database) => {
-                    let _ = opened.send(Ok(()));
-                    work(Store { database, tokens: Tokens::default() }, &messages);
-                }
-                Err(error) => {
-                    let _ = opened.send(Err(error));
-                }
+        let thread = std::thread::Builder::new().name("embedded-dynamo".to_owned());
+        thread.spawn(move || match database(path.as_deref()) {
+            Ok(database) => {
+                let _ = opened.send(Ok(()));
+                work(Store { database, tokens: Tokens::default() }, path.as_deref(), &messages);
+            }
+            Err(error) => {
+                let _ = opened.send(Err(error));
             }
         })?;
         open.await.map_err(|_| DynamoError::Closed)??;
@@ -58,7 +57,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// When the thread has ended.
+    /// When the thread has ended, or `job` panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> T + Send + 'static,

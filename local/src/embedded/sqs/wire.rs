@@ -52,11 +52,11 @@ impl JsonService for Service {
             other => Err(refused("AWS.SimpleQueueService.UnsupportedOperation", other)),
         };
         match output {
-            Ok(output) => Ok(Answer::ok(output.to_string())),
+            Ok(output) => Ok(Answer::new(200, output.to_string())),
             Err(SqsError::Closed) => Err(Closed),
             Err(SqsError::Refused { code, message }) => {
                 let body = json!({ "__type": format!("com.amazonaws.sqs#{code}"), "message": message });
-                let mut answer = Answer::error(400, body.to_string());
+                let mut answer = Answer::new(400, body.to_string());
                 answer.query_error = Some(format!("{code};Sender"));
                 Ok(answer)
             }
