@@ -41,11 +41,7 @@ impl Answer {
             "{:#}",
             self.body
         );
-        assert!(
-            self.body["error"].as_str().is_some_and(|text| !text.is_empty()),
-            "{:#}",
-            self.body
-        );
+        assert!(self.body["error"].as_str().is_some_and(|text| !text.is_empty()), "{:#}", self.body);
         assert_eq!(self.body["request_id"].as_str(), self.header("x-request-id"), "{:#}", self.body);
         let keys = self.body.as_object().into_iter().flat_map(|body| body.keys());
         for key in keys {

@@ -8,6 +8,7 @@ mod client;
 mod commits;
 mod faults;
 mod graphs;
+mod process;
 mod secrets;
 
 pub use app::{Stores, TestApp};
@@ -15,3 +16,4 @@ pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
 pub use faults::{Fault, Faults};
 pub use graphs::{chain, graph, lua, lua_after};
+pub use process::{LocalProcess, repository};

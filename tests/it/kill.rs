@@ -1,0 +1,106 @@
+//! `kill -9` of the local process at many moments of its runs: after a restart on the same data every run that
+//! was accepted ends, and no step was committed twice.
+
+use std::path::Path;
+use std::time::Duration;
+
+use it::{LocalProcess, chain, graph, lua, lua_after};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+const ROUNDS: u64 = 24;
+
+struct Api {
+    http: Client,
+    process: LocalProcess,
+}
+
+impl Api {
+    fn start(data_dir: &Path) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
+        Self { http: Client::new(), process: LocalProcess::start(program, data_dir) }
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, reqwest::Error> {
+        let request =
+            self.http.post(format!("{}{path}", self.process.base_url)).bearer_auth(&self.process.token);
+        request.json(body).send().await?.error_for_status()?.json().await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request =
+            self.http.get(format!("{}{path}", self.process.base_url)).bearer_auth(&self.process.token);
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    async fn publish(&self, graph: Value) -> String {
+        let created = self.post("/v1/workflows", &json!({ "name": "w", "graph": graph })).await.unwrap();
+        let id = created["id"].as_str().unwrap().to_owned();
+        self.post(&format!("/v1/workflows/{id}/versions"), &json!({})).await.unwrap();
+        id
+    }
+}
+
+/// Some steps are quick and committed in groups; some are slow enough to be claimed first.
+fn mixed() -> Value {
+    let busy = "local n = 0 for i = 1, 400000 do n = n + i % 7 end return { n = n }";
+    graph([
+        lua("a", "return { n = 1 }"),
+        lua_after("b", &["a"], busy),
+        lua_after("c", &["a"], busy),
+        lua_after("d", &["b", "c"], "return { n = steps.b.result.n + steps.c.result.n }"),
+        lua_after("e", &["d"], busy),
+        lua_after("f", &["e"], "return { done = true }"),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
+    let data = tempfile::tempdir().unwrap();
+    let mut api = Api::start(data.path());
+    let workflows = [api.publish(mixed()).await, api.publish(chain(40)).await];
+    for round in 0..ROUNDS {
+        let mut accepted = Vec::new();
+        for workflow in &workflows {
+            let start = json!({ "command": "start", "params": { "round": round } });
+            let started = api.post(&format!("/v1/workflows/{workflow}/command"), &start).await.unwrap();
+            accepted.push((workflow, started["run_id"].as_str().unwrap().to_owned()));
+        }
+        // One more start is on its way while the process dies; it may or may not have been accepted.
+        let late = json!({ "command": "start", "params": {} });
+        let path = format!("/v1/workflows/{}/command", workflows[0]);
+        let in_time = tokio::time::timeout(moment(round), api.post(&path, &late)).await;
+        if let Ok(Ok(started)) = in_time {
+            accepted.push((&workflows[0], started["run_id"].as_str().unwrap().to_owned()));
+        }
+        api.process.kill();
+        api = Api::start(data.path());
+        for (workflow, run) in &accepted {
+            let run = api.get(&format!("/v1/workflows/{workflow}/runs/{run}?wait_s=20")).await;
+            assert_eq!(run["status"], "completed", "round {round}: {run:#}");
+            check_events(&api, workflow, run["run_id"].as_str().unwrap()).await;
+        }
+    }
+}
+
+/// From 0 to about 300 ms, spread over the rounds and a little different in each.
+fn moment(round: u64) -> Duration {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+    Duration::from_micros(round * 300_000 / ROUNDS + u64::from(nanos % 12_000))
+}
+
+async fn check_events(api: &Api, workflow: &str, run: &str) {
+    let events = api.get(&format!("/v1/workflows/{workflow}/runs/{run}/events?limit=100")).await;
+    let events = events["events"].as_array().unwrap();
+    let seqs: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+    let mut completed: Vec<&str> = events
+        .iter()
+        .filter(|event| event["event_type"] == "step_completed")
+        .map(|event| event["step_id"].as_str().unwrap())
+        .collect();
+    let steps = completed.len();
+    completed.sort_unstable();
+    completed.dedup();
+    assert_eq!(completed.len(), steps, "a step was committed twice: {events:#?}");
+}

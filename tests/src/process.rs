@@ -1,0 +1,68 @@
+//! The local process as a process of its own: started, called over HTTP, killed, started again.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A running local process; ended when dropped.
+#[derive(Debug)]
+pub struct LocalProcess {
+    child: Child,
+    /// Where it answers.
+    pub base_url: String,
+    /// The token of its first workspace.
+    pub token: String,
+}
+
+impl LocalProcess {
+    /// Starts the program on this data and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(program: &Path, data_dir: &Path) -> Self {
+        let mut child = Command::new(program)
+            .args(["--port", "0", "--data-dir"])
+            .arg(data_dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut first = String::new();
+        let mut output = BufReader::new(child.stdout.take().expect("a standard output"));
+        output.read_line(&mut first).expect("a first line");
+        // The rest of the welcome is read away, so that the process never writes into a closed pipe.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let credentials =
+            std::fs::read_to_string(data_dir.join("credentials.json")).expect("credentials.json");
+        let credentials: Value = serde_json::from_str(&credentials).expect("JSON");
+        let token = credentials["token"].as_str().expect("a token").to_owned();
+        Self { child, base_url: first.trim().to_owned(), token }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a power cut would: SIGKILL, and nothing can be finished.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for LocalProcess {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The folder of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
