@@ -18,8 +18,22 @@ macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[serde(try_from = "std::borrow::Cow<'_, str>", into = "Uuid")]
         pub struct $name(Uuid);
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl TryFrom<std::borrow::Cow<'_, str>> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: std::borrow::Cow<'_, str>) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
 
         impl $name {
             /// A new id whose order follows time (UUIDv7).

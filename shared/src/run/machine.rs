@@ -549,3 +549,7 @@ fn backoff(base: Duration, attempt: u32, jitter: f64) -> Duration {
     let longest = doubled.clamp(0.0, LONGEST_BACKOFF.as_secs_f64());
     Duration::from_secs_f64(longest * jitter.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -55,8 +55,14 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError>
     }
 }
 
+/// Without the parser's limit on nesting: requests and scripts may nest values up to it, and the rows around
+/// them add a few levels more.
 fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(json).map_err(|error| StoreError::Corrupt(error.to_string()))
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    deserializer.disable_recursion_limit();
+    let value = T::deserialize(&mut deserializer);
+    let whole = value.and_then(|value| deserializer.end().map(|()| value));
+    whole.map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 #[cfg(test)]

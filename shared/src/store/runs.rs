@@ -329,7 +329,12 @@ impl Store {
             Feed::Tenant(tenant) => (keys::TENANT_RUNS, TENANT_PK, keys::tenant_feed(tenant)),
         };
         // '~' sorts after every character of a position, '0' and above make up its beginning.
-        let lowest = since.map_or_else(String::new, |time| time.to_string());
+        let lowest = since.map_or_else(|| "0".to_owned(), |time| time.to_string());
+        let highest = before.map_or_else(|| "~".to_owned(), just_before);
+        if lowest > highest {
+            // DynamoDB refuses such a range.
+            return Ok(Vec::new());
+        }
         let query = self
             .client
             .query()
@@ -337,8 +342,8 @@ impl Store {
             .index_name(index)
             .key_condition_expression(format!("{attribute} = :pk AND {FEED_SK} BETWEEN :low AND :high"))
             .expression_attribute_values(":pk", s(pk))
-            .expression_attribute_values(":low", s(if lowest.is_empty() { "0".to_owned() } else { lowest }))
-            .expression_attribute_values(":high", s(before.map_or_else(|| "~".to_owned(), just_before)))
+            .expression_attribute_values(":low", s(lowest))
+            .expression_attribute_values(":high", s(highest))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let items = query.send().await?.items.unwrap_or_default();

@@ -258,8 +258,10 @@ impl Store {
                 .set_exclusive_start_key(last.map(|id| keys::workflow(place, id).into_map()))
                 .scan_index_forward(false)
                 .limit(i32::try_from(page_size).unwrap_or(i32::MAX));
-            let items = query.send().await?.items.unwrap_or_default();
-            let end = items.len() < page_size;
+            let page = query.send().await?;
+            // A page may also be short because its rows are large.
+            let end = page.last_evaluated_key.is_none();
+            let items = page.items.unwrap_or_default();
             examined += items.len();
             for item in items {
                 let row = record(item)?;

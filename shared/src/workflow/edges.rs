@@ -130,7 +130,9 @@ fn resolve(nodes: &[Node<'_>], ids: &BTreeMap<String, StepIx>, issues: &mut Vec<
             } else if let Some(ix) = ids.get(id) {
                 needed.push(*ix);
             } else {
-                let near = (suggestions > 0).then(|| closest(id, ids.keys().map(String::as_str))).flatten();
+                let near = (suggestions > 0)
+                    .then(|| closest(id, ids.keys().map(String::as_str).filter(|other| *other != node.id)))
+                    .flatten();
                 suggestions = suggestions.saturating_sub(1);
                 issues.push(unknown_dependency(node, id, path(), near));
             }
