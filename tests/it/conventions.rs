@@ -200,7 +200,7 @@ async fn bodies_that_are_not_one_json_value_are_400() {
         b"{".to_vec(),
         b"{\"name\": }".to_vec(),
         b"name=w".to_vec(),
-        whole[..whole.len() - 1].as_bytes().to_vec(),
+        whole.as_bytes()[..whole.len() - 1].to_vec(),
         format!("{whole} x").into_bytes(),
         format!("{whole}{whole}").into_bytes(),
         not_utf8,
@@ -290,7 +290,8 @@ async fn unknown_and_misread_fields_of_bodies_are_named() {
     refused(&acme.client, "POST", "/v1/workflows", json!({ "name": 1, "graph": {} }), "name").await;
     refused(&acme.client, "POST", "/v1/workflows", json!({ "name": "w" }), "graph").await;
     refused(&acme.client, "POST", &of("/command"), json!({ "command": "stat" }), "stat").await;
-    refused(&acme.client, "POST", &of("/command"), json!({ "command": "start", "params": [] }), "params").await;
+    refused(&acme.client, "POST", &of("/command"), json!({ "command": "start", "params": [] }), "params")
+        .await;
     let params = json!({ "command": "start", "params": { "version": "one" } });
     refused(&acme.client, "POST", &of("/command"), params, "params.version").await;
     let params = json!({ "command": "start", "params": { "trigger_steps": { "a": 1 } } });

@@ -2,5 +2,16 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod conventions;
 mod crash_replay;
+mod engine;
+mod isolation;
+mod kill;
+mod lua_steps;
+mod openapi;
+mod readme;
+mod run_reads;
 mod runs;
+mod validation;
+mod versions;
+mod workflows;

@@ -50,7 +50,8 @@ async fn publishing_keeps_the_draft_as_version_1() {
 #[tokio::test]
 async fn publishing_an_equal_graph_answers_with_the_version_there_is() {
     let (_app, clock, acme) = acme().await;
-    let id = acme.create(&json!({ "steps": [{ "id": "a", "type": "lua_script", "script": "return {}" }] })).await;
+    let id =
+        acme.create(&json!({ "steps": [{ "id": "a", "type": "lua_script", "script": "return {}" }] })).await;
     let first = acme.client.post(&versions(&id), &json!({ "changelog": "first" })).await.expect(201);
     clock.advance(Duration::from_secs(1));
     let again = acme.client.post(&versions(&id), &json!({ "changelog": "again" })).await.expect(200);
@@ -111,11 +112,17 @@ async fn versions_are_listed_newest_first_and_walked_by_cursor() {
 async fn a_graph_with_errors_is_not_published() {
     let (_app, _clock, acme) = acme().await;
     let cases = [
-        (graph([json!({ "id": "a", "type": "llm_call", "prompt": "p", "model": "m" })]), "step_type_unavailable"),
+        (
+            graph([json!({ "id": "a", "type": "llm_call", "prompt": "p", "model": "m" })]),
+            "step_type_unavailable",
+        ),
         (graph([lua("a", "this is no lua")]), "lua_syntax"),
         (graph([]), "no_steps"),
         (graph([lua("a", "return {}"), lua("a", "return {}")]), "duplicate_step_id"),
-        (graph([json!({ "id": "a", "type": "lua_script", "script": "return {}", "scirpt": 1 })]), "unknown_field"),
+        (
+            graph([json!({ "id": "a", "type": "lua_script", "script": "return {}", "scirpt": 1 })]),
+            "unknown_field",
+        ),
     ];
     for (graph, code) in cases {
         let id = acme.create(&graph).await;

@@ -1,8 +1,11 @@
 //! The product on embedded stores, in this process.
 
+use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config as DynamoConfig, Credentials, Region};
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
 use run_step_worker::Message;
@@ -11,7 +14,7 @@ use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
-use shared::ids::{PatId, Place};
+use shared::ids::{PatId, Place, RunId};
 use shared::state::Clients;
 use shared::store::PatRecord;
 use tokio::sync::watch;
@@ -22,10 +25,19 @@ use crate::secrets::MemorySecrets;
 
 const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
 
+/// Where a DynamoDB listens that stands in for the embedded one, such as Amazon's DynamoDB Local.
+const DYNAMODB_URL: &str = "TEST_DYNAMODB_URL";
+
+fn dynamodb_url() -> Option<String> {
+    env::var(DYNAMODB_URL).ok()
+}
+
 /// The stores behind an app; several apps may share them, as several Lambda environments do.
+///
+/// The table has the queue's name.
 #[derive(Debug, Clone)]
 pub struct Stores {
-    /// DynamoDB.
+    /// DynamoDB, unless `TEST_DYNAMODB_URL` names another.
     pub dynamo: EmbeddedDynamo,
     /// SQS.
     pub sqs: EmbeddedSqs,
@@ -34,21 +46,25 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// New, empty, in memory.
+    /// New, empty, in memory; or in a new table of the DynamoDB at `TEST_DYNAMODB_URL`.
     ///
     /// # Panics
     /// When they cannot be started.
     pub async fn new() -> Self {
         let dynamo = EmbeddedDynamo::open(None).await.expect("a database in memory");
         let sqs = EmbeddedSqs::start();
-        let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
+        let name = match dynamodb_url() {
+            Some(_) => format!("test-{}", RunId::new(Clock::System.now())),
+            None => "test".to_owned(),
+        };
+        let queues = sqs.create_queues(&name, Duration::from_secs(60), 5).await.expect("queues");
         Self { dynamo, sqs, queue_url: queues.queue_url }
     }
 
     /// An environment on these stores, whose SDK clients run these interceptors.
     pub fn state(&self, clock: Clock, interceptors: &[SharedInterceptor]) -> AppState {
         let clients = Clients {
-            dynamodb: dynamo_client(&self.dynamo, interceptors.iter().cloned()),
+            dynamodb: self.dynamodb(interceptors),
             sqs: sqs_client(&self.sqs, interceptors.iter().cloned()),
             secrets: Arc::new(MemorySecrets::with(&[
                 ("operator-token", OPERATOR_TOKEN),
@@ -56,7 +72,7 @@ impl Stores {
             ])),
         };
         let config = Config {
-            table_name: "test".to_owned(),
+            table_name: self.table().to_owned(),
             queue_url: self.queue_url.clone(),
             operator_secret: "operator-token".to_owned(),
             token_key_secret: "token-key".to_owned(),
@@ -65,6 +81,30 @@ impl Stores {
             dead_before: None,
         };
         AppState::new(config, clock, clients)
+    }
+
+    /// A client that runs these interceptors.
+    pub fn dynamodb(&self, interceptors: &[SharedInterceptor]) -> aws_sdk_dynamodb::Client {
+        let Some(url) = dynamodb_url() else {
+            return dynamo_client(&self.dynamo, interceptors.iter().cloned());
+        };
+        let any =
+            Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
+        let mut config = DynamoConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(any.build())
+            .endpoint_url(url)
+            .retry_config(RetryConfig::standard());
+        for interceptor in interceptors {
+            config.push_interceptor(interceptor.clone());
+        }
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// The name of the table.
+    pub fn table(&self) -> &str {
+        self.queue_url.rsplit('/').next().unwrap_or_default()
     }
 }
 

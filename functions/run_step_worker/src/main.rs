@@ -8,6 +8,9 @@ use run_step_worker::{Message, handle};
 use shared::AppState;
 use tokio::time::Instant;
 
+/// What an invocation may take when nobody says: enough for the longest script and its commit.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(60);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     shared::telemetry::init("info");
@@ -16,7 +19,8 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn batch(state: AppState, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    // A deadline that has passed is none: `cargo lambda watch` sets 1970.
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(UNKNOWN_DEADLINE);
     let messages = event.payload.records.into_iter().map(|record| Message {
         id: record.message_id.unwrap_or_default(),
         body: record.body.unwrap_or_default(),

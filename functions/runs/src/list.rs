@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use shared::http::{CanRead, CommonErrors, Cursor, ListQuery, Path, Query};
-use shared::ids::{ProjectId, WorkflowId};
+use shared::ids::{ProjectId, RunId, WorkflowId};
 use shared::run::{RunStatus, RunView};
 use shared::store::{Feed, Listed, RunRow};
 use shared::{AppState, Error, Result};
@@ -86,7 +86,8 @@ pub async fn list_runs(
             && project.as_ref().is_none_or(|id| *id == row.project_id)
     };
     let feed = Feed::Tenant(&caller.place.tenant_id);
-    let listed = state.store.list_runs(feed, page.limit, page.after.as_deref(), since, keep).await?;
+    let after = position(page.after.as_deref())?;
+    let listed = state.store.list_runs(feed, page.limit, after, since, keep).await?;
     Ok(Json(listed.into()))
 }
 
@@ -106,8 +107,22 @@ pub async fn list_workflow_runs(
     state.store.workflow(&caller.place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
     let keep = |row: &RunRow| wanted.contains(&row.status);
     let feed = Feed::Workflow(&caller.place, id);
-    let listed = state.store.list_runs(feed, page.limit, page.after.as_deref(), since, keep).await?;
+    let after = position(page.after.as_deref())?;
+    let listed = state.store.list_runs(feed, page.limit, after, since, keep).await?;
     Ok(Json(listed.into()))
+}
+
+/// A place in a list of runs: start time, `#`, run id.
+fn position(after: Option<&str>) -> Result<Option<&str>> {
+    let is_one = |text: &&str| {
+        text.split_once('#').is_some_and(|(started_at, id)| {
+            started_at.parse::<Timestamp>().is_ok() && id.parse::<RunId>().is_ok()
+        })
+    };
+    match after {
+        Some(text) if !is_one(&text) => Err(Error::invalid("cursor: is not one of this list's.")),
+        after => Ok(after),
+    }
 }
 
 fn statuses(text: Option<&str>) -> Result<Vec<RunStatus>> {

@@ -7,7 +7,7 @@ use shared::http::{CanRead, CommonErrors, Path};
 use shared::ids::WorkflowId;
 use shared::{AppState, Result};
 
-use crate::view::{WorkflowView, find};
+use crate::view::{WorkflowView, find_with_draft};
 
 /// Read a workflow with its draft.
 #[utoipa::path(get, path = "/v1/workflows/{id}", tag = "workflows", params(("id" = uuid::Uuid, Path)),
@@ -17,7 +17,6 @@ pub async fn get_workflow(
     CanRead(caller): CanRead,
     Path(id): Path<WorkflowId>,
 ) -> Result<Response> {
-    let record = find(&state, &caller.place, id).await?;
-    let graph = state.store.draft(&record).await?;
+    let (record, graph) = find_with_draft(&state, &caller.place, id).await?;
     Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
 }

@@ -15,7 +15,7 @@ use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
 use crate::create::read_draft;
-use crate::view::{WorkflowView, etag, find};
+use crate::view::{WorkflowView, etag, find, find_with_draft};
 
 /// The most bytes of saved start defaults: they stand in the row that every start reads.
 const LARGEST_RUN_SETUP: usize = 64 * 1024;
@@ -51,7 +51,14 @@ pub async fn patch_workflow(
     headers: HeaderMap,
     Body(patch): Body<WorkflowPatch>,
 ) -> Result<Response> {
-    let mut record = find(&state, &caller.place, id).await?;
+    // What is answered is read before it is written: the write holds only if nothing has changed since.
+    let (mut record, kept) = match &patch.graph {
+        Some(_) => (find(&state, &caller.place, id).await?, None),
+        None => {
+            let (record, graph) = find_with_draft(&state, &caller.place, id).await?;
+            (record, Some(graph))
+        }
+    };
     check_if_match(&headers, &record)?;
     if let Some(name) = &patch.name {
         record.name = text::name("name", name)?;
@@ -74,11 +81,7 @@ pub async fn patch_workflow(
         StoreError::Conflict if headers.contains_key(header::IF_MATCH) => stale(),
         other => other.into(),
     })?;
-    let graph = match patch.graph {
-        Some(graph) => graph,
-        None => state.store.draft(&record).await?,
-    };
-    Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
+    Ok(WorkflowView::new(record, patch.graph.or(kept)).answer(StatusCode::OK))
 }
 
 /// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::validate::{Checked, check};
 use crate::versions::VersionView;
-use crate::view::find;
+use crate::view::find_with_draft;
 
 /// A version to publish.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,12 +40,11 @@ pub async fn publish_version(
     Body(publish): Body<Publish>,
 ) -> Result<(StatusCode, Json<VersionView>)> {
     let changelog = text::text("changelog", &publish.changelog)?;
-    let mut record = find(&state, &caller.place, id).await?;
+    let (mut record, graph) = find_with_draft(&state, &caller.place, id).await?;
     if record.archived {
         let message = "The workflow is archived; restore it to publish versions.";
         return Err(Error::conflict("WORKFLOW_ARCHIVED", message));
     }
-    let graph = state.store.draft(&record).await?;
     let (report, graph) = check(Checked { graph, params: None, mock_step_outputs: None }).await?;
     if !report.valid {
         let message = "The graph has errors; see issues. POST …/validate checks without publishing.";

@@ -8,7 +8,7 @@ use shared::ids::WorkflowId;
 use shared::store::Draft;
 use shared::{AppState, Result};
 
-use crate::view::{WorkflowView, find};
+use crate::view::{WorkflowView, find_with_draft};
 
 /// Undo the archiving of a workflow. One that is not archived stays as it is.
 #[utoipa::path(post, path = "/v1/workflows/{id}/restore", tag = "workflows", params(("id" = uuid::Uuid, Path)),
@@ -18,12 +18,11 @@ pub async fn restore_workflow(
     CanWrite(caller): CanWrite,
     Path(id): Path<WorkflowId>,
 ) -> Result<Response> {
-    let mut record = find(&state, &caller.place, id).await?;
+    let (mut record, graph) = find_with_draft(&state, &caller.place, id).await?;
     if record.archived {
         record.archived = false;
         record.updated_at = state.clock.now();
         state.store.save_workflow(&mut record, Draft::Kept).await?;
     }
-    let graph = state.store.draft(&record).await?;
     Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
 }

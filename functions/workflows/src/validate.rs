@@ -11,7 +11,7 @@ use shared::workflow::validate::{Report, Request, validate};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
-use crate::view::find;
+use crate::view::{find, find_with_draft};
 
 /// What to check.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,10 +63,9 @@ pub async fn validate_workflow(
     Path(id): Path<WorkflowId>,
     Body(body): Body<Validate>,
 ) -> Result<Json<Report>> {
-    let record = find(&state, &caller.place, id).await?;
     let graph = match body.graph {
-        Some(graph) => graph,
-        None => state.store.draft(&record).await?,
+        Some(graph) => find(&state, &caller.place, id).await.map(|_| graph)?,
+        None => find_with_draft(&state, &caller.place, id).await?.1,
     };
     let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
     Ok(Json(check(what).await?.0))

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::clock::Timestamp;
 use shared::ids::{Place, WorkflowId};
-use shared::store::{WorkflowRecord, WorkflowStatus};
+use shared::store::{StoreError, WorkflowRecord, WorkflowStatus};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -80,6 +80,26 @@ impl WorkflowView {
 /// The tag of this state of a workflow.
 pub fn etag(record: &WorkflowRecord) -> String {
     format!("\"{}\"", record.revision)
+}
+
+/// How often a draft may be replaced while it is read.
+const MOST_READS: usize = 5;
+
+/// A workflow of this place with its draft. The row names the draft, and one that is replaced is gone: then
+/// both are read again.
+pub async fn find_with_draft(
+    state: &AppState,
+    place: &Place,
+    id: WorkflowId,
+) -> Result<(WorkflowRecord, Value)> {
+    for _ in 0..MOST_READS {
+        let record = find(state, place, id).await?;
+        match state.store.draft(&record).await {
+            Err(StoreError::Conflict) => {}
+            draft => return Ok((record, draft?)),
+        }
+    }
+    Err(StoreError::Conflict.into())
 }
 
 /// A workflow of this place.

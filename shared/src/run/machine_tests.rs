@@ -16,7 +16,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000 + seconds * 1000)
 }
 
-fn plan(steps: Value) -> Arc<Plan> {
+fn plan(steps: &Value) -> Arc<Plan> {
     let graph = Graph::read(&json!({ "steps": steps })).expect("readable");
     Arc::new(Plan::compile(graph).expect("a plan"))
 }
@@ -81,7 +81,7 @@ fn skip_reason(machine: &Machine, id: &str) -> Option<SkipReason> {
 
 #[test]
 fn a_step_is_held_by_one_session_and_settled_by_that_one_only() {
-    let mut machine = start(&plan(json!([step("a", &[], json!({}))])), &[], &[]);
+    let mut machine = start(&plan(&json!([step("a", &[], json!({}))])), &[], &[]);
     assert_eq!(settle(&mut machine, "a", ME, success(), at(1)), Err(Refusal::NotYours), "not begun");
     begin(&mut machine, "a", ME, at(1)).unwrap();
     assert_eq!(begin(&mut machine, "a", "other", at(1)), Err(Refusal::NotYours));
@@ -102,7 +102,7 @@ fn a_failure_cancels_what_is_under_way_and_blocks_the_rest() {
         step("c", &["a"], json!({})),
         step("d", &["b", "c"], json!({})),
     ]);
-    let mut machine = start(&plan(steps), &[], &[]);
+    let mut machine = start(&plan(&steps), &[], &[]);
     begin(&mut machine, "a", ME, at(1)).unwrap();
     begin(&mut machine, "b", "other", at(1)).unwrap();
     settle(&mut machine, "a", ME, failure(FailureCode::LuaError), at(2)).unwrap();
@@ -119,7 +119,7 @@ fn a_failure_cancels_what_is_under_way_and_blocks_the_rest() {
 #[test]
 fn a_failure_that_may_pass_is_retried_with_a_backoff_that_doubles_and_others_are_not() {
     let steps = json!([step("a", &[], json!({ "retry_count": 2, "retry_backoff_s": 4 }))]);
-    let mut machine = start(&plan(steps.clone()), &[], &[]);
+    let mut machine = start(&plan(&steps), &[], &[]);
     begin(&mut machine, "a", ME, at(0)).unwrap();
     settle(&mut machine, "a", ME, failure(FailureCode::LuaTimeout), at(10)).unwrap();
     assert_eq!(machine.next_retry(), Some(at(14)));
@@ -132,7 +132,7 @@ fn a_failure_that_may_pass_is_retried_with_a_backoff_that_doubles_and_others_are
     settle(&mut machine, "a", ME, failure(FailureCode::LuaTimeout), at(30)).unwrap();
     assert_eq!(machine.run().status, RunStatus::Failed, "the retries are used up");
 
-    let mut machine = start(&plan(steps), &[], &[]);
+    let mut machine = start(&plan(&steps), &[], &[]);
     begin(&mut machine, "a", ME, at(0)).unwrap();
     settle(&mut machine, "a", ME, failure(FailureCode::LuaError), at(1)).unwrap();
     assert_eq!(machine.run().status, RunStatus::Failed, "a script is deterministic");
@@ -140,7 +140,7 @@ fn a_failure_that_may_pass_is_retried_with_a_backoff_that_doubles_and_others_are
 
 #[test]
 fn a_lost_claim_is_taken_over_with_the_same_attempt_and_at_last_held_against_the_step() {
-    let mut machine = start(&plan(json!([step("a", &[], json!({ "timeout_s": 5 }))])), &[], &[]);
+    let mut machine = start(&plan(&json!([step("a", &[], json!({ "timeout_s": 5 }))])), &[], &[]);
     let reap = |dead_before| Command::Reap { dead_before };
     let mut now = 0;
     for lost in 1..=5 {
@@ -159,7 +159,7 @@ fn a_lost_claim_is_taken_over_with_the_same_attempt_and_at_last_held_against_the
 
 #[test]
 fn a_process_that_knows_earlier_ones_to_be_dead_takes_their_claims_at_once() {
-    let mut machine = start(&plan(json!([step("a", &[], json!({}))])), &[], &[]);
+    let mut machine = start(&plan(&json!([step("a", &[], json!({}))])), &[], &[]);
     begin(&mut machine, "a", "dead", at(1)).unwrap();
     machine.apply(Command::Reap { dead_before: Some(at(1)) }, at(2)).unwrap();
     assert_eq!(status(&machine, "a"), "running", "begun by a process that lives");
@@ -169,7 +169,7 @@ fn a_process_that_knows_earlier_ones_to_be_dead_takes_their_claims_at_once() {
 
 #[test]
 fn a_run_that_stands_still_for_too_long_fails() {
-    let mut machine = start(&plan(json!([step("a", &[], json!({}))])), &[], &[]);
+    let mut machine = start(&plan(&json!([step("a", &[], json!({}))])), &[], &[]);
     machine.apply(Command::Reap { dead_before: None }, at(600)).unwrap();
     assert_eq!(machine.run().status, RunStatus::Running);
     machine.apply(Command::Reap { dead_before: None }, at(3600)).unwrap();
@@ -184,13 +184,13 @@ fn disabled_steps_are_skipped_in_their_turn_and_their_dependants_go_on() {
         step("off", &["a"], json!({ "enabled": false })),
         step("c", &["off"], json!({})),
     ]);
-    let mut machine = start(&plan(steps), &[], &[]);
+    let mut machine = start(&plan(&steps), &[], &[]);
     assert_eq!(status(&machine, "off"), "pending", "a dependant may read what comes before it");
     begin(&mut machine, "a", ME, at(1)).unwrap();
     settle(&mut machine, "a", ME, success(), at(1)).unwrap();
     assert_eq!(skip_reason(&machine, "off"), Some(SkipReason::StepDisabled));
     assert_eq!(machine.first_ready(at(1)), machine.plan().find("c"));
-    let all_off = start(&plan(json!([step("a", &[], json!({ "enabled": false }))])), &[], &[]);
+    let all_off = start(&plan(&json!([step("a", &[], json!({ "enabled": false }))])), &[], &[]);
     assert_eq!(all_off.run().status, RunStatus::Completed, "nothing to do is done");
 }
 
@@ -202,7 +202,7 @@ fn roots_without_a_grant_and_excluded_ones_are_left_out_with_what_only_they_lead
         step("behind", &["gate"], json!({})),
         step("both", &["behind", "other"], json!({})),
     ]);
-    let plan = plan(steps);
+    let plan = plan(&steps);
     let machine = start(&plan, &[], &[]);
     assert_eq!(skip_reason(&machine, "behind"), Some(SkipReason::OutOfScope));
     assert_eq!(status(&machine, "both"), "pending", "it is led to by a step in scope, too");
@@ -242,7 +242,7 @@ fn compiled(steps: &[Random]) -> Arc<Plan> {
         let more = json!({ "enabled": random.enabled, "continue_on_error": random.keep_errors });
         step(&format!("s{at}"), &depends_on, more)
     });
-    plan(Value::Array(value.collect()))
+    plan(&Value::Array(value.collect()))
 }
 
 proptest! {
@@ -320,7 +320,7 @@ fn check_events(machine: &Machine, plan: &Plan) -> Result<(), TestCaseError> {
             | EventKind::StepSkipped { .. }
             | EventKind::StepFailed { retry_in_ms: None, .. }
             | EventKind::StepCancelled { .. } => {
-                prop_assert!(settled.insert(step), "{step:?} was settled twice")
+                prop_assert!(settled.insert(step), "{step:?} was settled twice");
             }
             _ => {}
         }

@@ -1,0 +1,175 @@
+//! The requests of chains of Lua steps, held against the budget of the engine (`engine.md`, *Budget*).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client as Sqs;
+use it::{Client, Stores, Workspace, chain};
+use local::embedded::{EmbeddedDynamo, EmbeddedSqs, sqs_client};
+use run_step_worker::Message;
+use serde_json::json;
+use shared::AppState;
+use shared::auth::{PlainToken, Role};
+use shared::clock::Clock;
+use shared::ids::{PatId, Place};
+use shared::store::PatRecord;
+use tokio::time::Instant;
+
+use crate::meter::{Items, Meter, Tally};
+
+/// Runs over which is averaged.
+const RUNS: u32 = 20;
+const CHAINS: [usize; 2] = [5, 100];
+
+const MOST_WRITES_PER_STEP: f64 = 0.5;
+const MOST_READS_PER_STEP: f64 = 0.2;
+const MOST_REQUESTS_OF_A_START: f64 = 4.0;
+const MOST_MESSAGES_OF_A_START: f64 = 1.0;
+
+/// The requests of one run, or the sum of several.
+#[derive(Debug, Default)]
+struct Cost {
+    start: Tally,
+    worker: Tally,
+}
+
+/// Counts, prints, and says whether all is within the budget.
+pub async fn print_and_check() -> bool {
+    let dir = tempfile::tempdir().expect("a directory for data");
+    let mut ok = true;
+    for steps in CHAINS {
+        let (first, others) = measure(steps, &dir.path().join(format!("{steps}.sqlite"))).await;
+        println!("Requests of a run, a chain of {steps} Lua steps\n");
+        print_table("the first run of both environments, which load token, graph and key", &first, 1, steps);
+        print_table(&format!("mean of {RUNS} further runs"), &others, RUNS, steps);
+        ok &= check(&first.start, &others, steps);
+    }
+    ok
+}
+
+async fn measure(steps: usize, file: &Path) -> (Cost, Cost) {
+    let dynamo = EmbeddedDynamo::open(Some(file)).await.expect("a database");
+    let sqs = EmbeddedSqs::start();
+    let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
+    let stores = Stores { dynamo, sqs, queue_url: queues.queue_url };
+    let items = Items::default();
+    let (start, work) = (Meter::on(&items), Meter::on(&items));
+    let prepared = stores.state(Clock::System, &[]);
+    let api = stores.state(Clock::System, &[start.interceptor()]);
+    let worker = stores.state(Clock::System, &[work.interceptor()]);
+    prepared.store.create_table().await.expect("a table");
+    let token = token(&prepared).await;
+    let workflow = somebody(&prepared, &token).publish(&chain(steps)).await;
+    let caller = somebody(&api, &token);
+    // Stands in for Lambda's poller, whose requests are not the worker's.
+    let poller = sqs_client(&stores.sqs, []);
+
+    let mut costs = (Cost::default(), Cost::default());
+    for run in 0..=RUNS {
+        let params = json!({ "customer_email": "alex@example.com", "order_id": "12345" });
+        let started = caller.command_start(&workflow, params).await.expect(200);
+        let cost = if run == 0 { &mut costs.0 } else { &mut costs.1 };
+        cost.start += start.take();
+        deliver(&poller, &stores.queue_url, &worker).await;
+        cost.worker += work.take();
+        let run = format!("/v1/workflows/{workflow}/runs/{}", started["run_id"].as_str().unwrap_or_default());
+        let run = somebody(&prepared, &token).client.get(&run).await.expect(200);
+        assert_eq!(run["outputs"][format!("s{}", steps - 1)]["n"], steps, "{run:#}");
+    }
+    costs
+}
+
+async fn deliver(poller: &Sqs, queue_url: &str, worker: &AppState) {
+    loop {
+        let batch = poller.receive_message().queue_url(queue_url).send().await.expect("an answer");
+        let Some(received) = batch.messages.unwrap_or_default().pop() else { return };
+        let body = received.body.unwrap_or_default();
+        let message = Message { id: "m".to_owned(), body, receive_count: 1 };
+        let far = Instant::now() + Duration::from_secs(3600);
+        assert!(run_step_worker::handle(worker, [message], far).await.is_empty(), "a message failed");
+        let receipt = received.receipt_handle.expect("a receipt");
+        poller.delete_message().queue_url(queue_url).receipt_handle(receipt).send().await.expect("deleted");
+    }
+}
+
+async fn token(state: &AppState) -> PlainToken {
+    let now = state.clock.now();
+    let token = PlainToken::generate(PatId::new(now)).expect("randomness");
+    let slug = "bench";
+    let place = Place { tenant_id: slug.parse().expect("a slug"), project_id: slug.parse().expect("a slug") };
+    let pat = PatRecord {
+        id: token.id(),
+        place,
+        role: Role::TenantAdmin,
+        scopes: Vec::new(),
+        display_name: "Benchmark".to_owned(),
+        secret_hash: state.auth.key().await.expect("a key").hash(&token),
+        created_at: now,
+        expires_at_time: None,
+    };
+    state.store.create_pat(&pat).await.expect("a token");
+    token
+}
+
+fn somebody(state: &AppState, token: &PlainToken) -> Workspace {
+    Workspace {
+        client: Client::new(local::router(state.clone())).bearer(token.reveal()),
+        tenant_id: "bench".to_owned(),
+        project_id: "bench".to_owned(),
+        token: token.reveal().to_owned(),
+    }
+}
+
+fn print_table(title: &str, cost: &Cost, runs: u32, steps: usize) {
+    let (start, worker) = (&cost.start, &cost.worker);
+    println!("  {title}");
+    println!("  {:<24}{:>10}{:>10}{:>10}{:>12}", "", "start", "worker", "total", "per step");
+    let line = |name: &str, start: u64, worker: u64| {
+        let (start, worker) = (mean(start, runs), mean(worker, runs));
+        let per_step = per_step(start + worker, steps);
+        println!("  {name:<24}{start:>10.1}{worker:>10.1}{:>10.1}{per_step:>12.3}", start + worker);
+    };
+    let operations: BTreeSet<_> = start.requests.keys().chain(worker.requests.keys()).collect();
+    for operation in operations {
+        let count = |tally: &Tally| tally.requests.get(operation).copied().unwrap_or_default();
+        line(operation, count(start), count(worker));
+    }
+    line("write units, table", start.write_units, worker.write_units);
+    line("write units, indexes", start.index_units, worker.index_units);
+    line("read units", start.read_units, worker.read_units);
+    line("bytes written", start.bytes, worker.bytes);
+    println!();
+}
+
+fn check(first_start: &Tally, others: &Cost, steps: usize) -> bool {
+    let all = |tally: &Tally| tally.writes() + tally.reads();
+    let (start, worker) = (&others.start, &others.worker);
+    let of_a_start = mean(all(start), RUNS).max(mean(all(first_start), 1));
+    let writes = per_step(mean(worker.writes(), RUNS), steps);
+    let reads = per_step(mean(worker.reads(), RUNS), steps);
+    let lines = [
+        ("DynamoDB requests of a start, cold or not", of_a_start, MOST_REQUESTS_OF_A_START),
+        ("SQS requests of a start", mean(start.messages(), RUNS), MOST_MESSAGES_OF_A_START),
+        ("write requests of the worker per step", writes, MOST_WRITES_PER_STEP),
+        ("read requests of the worker per step", reads, MOST_READS_PER_STEP),
+        ("SQS requests of the worker", mean(worker.messages(), RUNS), 0.0),
+    ];
+    println!("  {:<44}{:>10}{:>10}", "budget", "counted", "at most");
+    for (name, counted, most) in lines {
+        let verdict = if counted <= most { "" } else { "  OVER" };
+        println!("  {name:<44}{counted:>10.3}{most:>10.1}{verdict}");
+    }
+    println!();
+    lines.iter().all(|(_, counted, most)| counted <= most)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "small counts")]
+fn mean(sum: u64, runs: u32) -> f64 {
+    sum as f64 / f64::from(runs)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "small counts")]
+fn per_step(count: f64, steps: usize) -> f64 {
+    count / steps as f64
+}
