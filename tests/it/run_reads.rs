@@ -544,8 +544,17 @@ async fn saved_defaults_stand_below_the_request_when_it_asks_for_them() {
     let (app, _clock, acme) = acme().await;
     let id = acme.publish(&graph([lua("a", "return { input = input, user = run.external_user_id }")])).await;
     let setup = json!({ "trigger_payload": { "a": 1, "b": 1 }, "external_user_id": "saved" });
-    let body = json!({ "run_setup": setup });
+    let body = json!({ "run_setup": &setup });
     acme.client.patch(&format!("/v1/workflows/{id}"), &body).await.expect(200);
+    // A version keeps the defaults that were saved when it was published: these are a new one's, the graph the same.
+    let versions = format!("/v1/workflows/{id}/versions");
+    let published = acme.client.post(&versions, &json!({})).await.expect(201);
+    assert_eq!((&published["version"], &published["run_setup"]), (&json!(2), &setup));
+    acme.client.post(&versions, &json!({})).await.expect(200);
+    acme.client.patch(&format!("/v1/workflows/{id}"), &json!({ "run_setup": {} })).await.expect(200);
+    let run = acme.start(&id, json!({ "use_run_setup_defaults": true, "version": 1 })).await;
+    app.work().await;
+    assert_eq!(acme.finished(&id, &run).await["outputs"]["a"]["input"], json!({}), "version 1 has none");
     for (params, input, user) in [
         (json!({ "b": 2 }), json!({ "b": 2 }), Value::Null),
         (json!({ "b": 2, "use_run_setup_defaults": false }), json!({ "b": 2 }), Value::Null),
@@ -628,4 +637,18 @@ async fn a_run_from_which_everything_is_left_out_is_over_at_once() {
     assert_eq!(started["status"], "completed");
     let run = acme.finished(&id, text(&started, "run_id")).await;
     assert_eq!((&run["status"], &run["steps"][0]["reason"]), (&json!("completed"), &json!("out_of_scope")));
+}
+
+#[tokio::test]
+async fn a_start_that_was_accepted_is_answered_again_after_its_workflow_was_archived() {
+    let (app, _clock, acme) = acme().await;
+    let id = acme.publish(&graph([lua("a", "return {}")])).await;
+    let params = json!({ "run_id": "0190a000-0000-7000-8000-00000000000a", "trigger_payload": {} });
+    let first = acme.command_start(&id, params.clone()).await.expect(200);
+    app.work().await;
+    acme.client.delete(&format!("/v1/workflows/{id}")).await;
+    let again = acme.command_start(&id, params).await.expect(200);
+    assert_eq!((&again["run_id"], &again["started_at"]), (&first["run_id"], &first["started_at"]));
+    assert_eq!(again["status"], "completed");
+    acme.command_start(&id, json!({})).await.refused(409, "WORKFLOW_ARCHIVED");
 }

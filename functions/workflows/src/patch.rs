@@ -86,6 +86,12 @@ pub async fn patch_workflow(
 
 /// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.
 fn check_run_setup(setup: Map<String, Value>) -> Result<String> {
+    if let Some(key) = ["run_id", "trigger_type", "use_run_setup_defaults", "version"]
+        .iter()
+        .find(|key| setup.contains_key(**key))
+    {
+        return Err(Error::invalid(format!("run_setup.{key}: belongs to one start and has no default.")));
+    }
     StartRequest::from_params(setup.clone())
         .map_err(|error| Error::invalid(error.message.replacen("params.", "run_setup.", 1)))?;
     let text = Value::Object(setup).to_string();

@@ -28,7 +28,8 @@ pub struct Publish {
 
 /// Publish the draft.
 ///
-/// A draft equal to the latest version publishes nothing: the answer is 200 with that version.
+/// A draft equal to the latest version, with the same saved defaults, publishes nothing: the answer is 200 with
+/// that version.
 #[utoipa::path(post, path = "/v1/workflows/{id}/versions", tag = "workflows", request_body = Publish,
                params(("id" = uuid::Uuid, Path)),
                responses((status = 201, body = VersionView, description = "published"),
@@ -52,6 +53,7 @@ pub async fn publish_version(
     }
     if record.latest_hash.as_deref() == Some(report.graph_hash.as_str())
         && let Some(latest) = state.store.version(&record.place, id, record.latest_version).await?
+        && latest.run_setup == record.run_setup
     {
         return Ok((StatusCode::OK, Json(VersionView::new(id, latest, Some(graph)))));
     }
@@ -60,6 +62,7 @@ pub async fn publish_version(
         published_at: state.clock.now(),
         changelog,
         graph_hash: report.graph_hash,
+        run_setup: record.run_setup.clone(),
     };
     state.store.publish(&mut record, &NewVersion { version: &version, graph: &graph }).await?;
     Ok((StatusCode::CREATED, Json(VersionView::new(id, version, Some(graph)))))

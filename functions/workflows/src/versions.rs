@@ -32,13 +32,19 @@ pub struct VersionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     graph_snapshot: Option<Value>,
+    /// The defaults of a start as they were saved at that time; absent when there are none, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    run_setup: Option<Value>,
 }
 
 impl VersionView {
     /// A version with its graph, or as lists show it.
     pub fn new(workflow_id: WorkflowId, version: Version, graph_snapshot: Option<Value>) -> Self {
-        let Version { version, published_at, changelog, graph_hash } = version;
-        Self { version, workflow_id, published_at, changelog, graph_hash, graph_snapshot }
+        let Version { version, published_at, changelog, graph_hash, run_setup } = version;
+        let run_setup = run_setup.filter(|_| graph_snapshot.is_some());
+        let run_setup = run_setup.and_then(|text| serde_json::from_str(&text).ok());
+        Self { version, workflow_id, published_at, changelog, graph_hash, graph_snapshot, run_setup }
     }
 }
 

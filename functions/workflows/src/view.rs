@@ -35,7 +35,7 @@ pub struct WorkflowView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     graph: Option<Value>,
-    /// The defaults of a start: the keys of `params`; absent when there are none.
+    /// The defaults of a start: the keys of `params`; absent when there are none, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     run_setup: Option<Map<String, Value>>,
@@ -54,7 +54,11 @@ impl WorkflowView {
             status: record.status(),
             latest_version: (record.latest_version > 0).then_some(record.latest_version),
             etag: etag(&record),
-            run_setup: record.run_setup.and_then(|text| serde_json::from_str(&text).ok()),
+            // A list of a hundred could otherwise outgrow an answer.
+            run_setup: record
+                .run_setup
+                .filter(|_| graph.is_some())
+                .and_then(|text| serde_json::from_str(&text).ok()),
             id: record.id,
             name: record.name,
             description: record.description,

@@ -25,6 +25,8 @@ const PICK_UP: Duration = Duration::from_secs(30);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// How often workers may die on one attempt before the step is held responsible.
 const MOST_LOST: u32 = 5;
+/// The most characters of a failure in the run's row, which holds up to 500 of them; its event has the whole.
+const LONGEST_KEPT_ERROR: usize = 300;
 /// What a run may stand still beyond its longest step timeout and backoff.
 const STALL_MARGIN: Duration = Duration::from_secs(15 * 60);
 
@@ -367,7 +369,8 @@ impl Machine {
             return;
         }
         let goes_on = planned.continue_on_error;
-        self.set(step, StepState::Failed { attempt, started_at, ended_at: now, code, error: error.clone() });
+        let kept = shortened(&error);
+        self.set(step, StepState::Failed { attempt, started_at, ended_at: now, code, error: kept });
         if goes_on {
             self.release(step, now);
         } else {
@@ -511,6 +514,13 @@ impl Machine {
         let from = std::mem::replace(&mut self.run.status, to);
         self.run.progress_at = now;
         self.page.push(now, None, EventKind::StateChanged { from, to, reason: reason.to_owned() });
+    }
+}
+
+fn shortened(error: &str) -> String {
+    match error.char_indices().nth(LONGEST_KEPT_ERROR) {
+        Some((end, _)) => format!("{}…", error.split_at(end).0),
+        None => error.to_owned(),
     }
 }
 

@@ -17,8 +17,9 @@ use crate::store::RunRecord;
 use crate::workflow::{Plan, StepIx};
 use crate::{Error, Result};
 
-/// The results that one context carries at most: Lambda answers with 6 MB or not at all.
-const LARGEST_CONTEXT: usize = 4 * 1024 * 1024;
+/// The results that one context carries at most, but for the last of them: Lambda answers with 6 MB or not at
+/// all, and quotes inside count twice.
+const LARGEST_CONTEXT: usize = 2 * 1024 * 1024;
 
 /// A run as it was when it was read, with access to its older pages.
 #[derive(Debug)]

@@ -141,8 +141,11 @@ pub async fn start(
     request: StartRequest,
 ) -> Result<Started> {
     let record = state.store.workflow(place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
-    let version = version_to_run(&record, request.version)?;
-    let request = with_defaults(&record, request)?;
+    let version = match version_to_run(&record, request.version) {
+        Ok(version) => version,
+        Err(refusal) => return started_before(state, place, id, request.run_id, refusal).await,
+    };
+    let request = with_defaults(state, &record, version, request).await?;
     let plan = state.plans.get(&state.store, place, id, version).await?;
     check_steps(&plan, &request)?;
     let input = fill_defaults_and_check(plan.input_schema.as_ref(), Value::Object(request.input)).map_err(
@@ -189,6 +192,22 @@ async fn keep(state: &AppState, machine: &Machine, input: RunInput) -> Result<St
     })
 }
 
+/// A start that is refused today may have been accepted before, under the client's own id.
+async fn started_before(
+    state: &AppState,
+    place: &Place,
+    id: WorkflowId,
+    run_id: Option<RunId>,
+    refusal: Error,
+) -> Result<Started> {
+    let Some(run_id) = run_id else { return Err(refusal) };
+    let key = RunRef { place: place.clone(), run_id };
+    match state.store.run(&key).await? {
+        Some(record) if record.run.workflow_id == id => existing(state, &key, id).await,
+        _ => Err(refusal),
+    }
+}
+
 async fn existing(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Started> {
     let run = state.store.run(key).await?.ok_or(StoreError::Conflict)?.run;
     if run.workflow_id != workflow_id {
@@ -220,13 +239,22 @@ fn version_to_run(record: &WorkflowRecord, asked: Option<u32>) -> Result<u32> {
     }
 }
 
-fn with_defaults(record: &WorkflowRecord, request: StartRequest) -> Result<StartRequest> {
-    match (&record.run_setup, request.use_run_setup_defaults) {
-        (Some(setup), true) => {
-            let setup = serde_json::from_str(setup).map_err(|error| Error::internal(error.to_string()))?;
+async fn with_defaults(
+    state: &AppState,
+    record: &WorkflowRecord,
+    version: u32,
+    request: StartRequest,
+) -> Result<StartRequest> {
+    if !request.use_run_setup_defaults {
+        return Ok(request);
+    }
+    let version = state.store.version(&record.place, record.id, version).await?;
+    match version.and_then(|version| version.run_setup) {
+        Some(setup) => {
+            let setup = serde_json::from_str(&setup).map_err(|error| Error::internal(error.to_string()))?;
             Ok(request.over_defaults(StartRequest::from_params(setup)?))
         }
-        _ => Ok(request),
+        None => Ok(request),
     }
 }
 

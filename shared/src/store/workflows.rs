@@ -90,6 +90,9 @@ pub struct Version {
     pub changelog: String,
     /// The graph's hash.
     pub graph_hash: String,
+    /// The defaults of a start as they were saved at that time, as JSON text.
+    #[serde(default)]
+    pub run_setup: Option<String>,
 }
 
 /// A version to be published.
