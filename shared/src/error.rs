@@ -12,8 +12,6 @@ pub enum Kind {
     Unreadable,
     /// No or no valid credentials.
     Unauthenticated,
-    /// The tenant has no credits.
-    PaymentRequired,
     /// The caller's role, scope or place does not allow it.
     Forbidden,
     /// No such thing, or it is another's.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanRead, CommonErrors, Cursor, ListQuery, Path, Query};
+use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::{RunId, RunRef, WorkflowId};
 use shared::run::{EventView, Reader};
 use shared::{AppState, Error, Result};
@@ -50,7 +50,7 @@ pub async fn run_events(
     Path((id, run_id)): Path<(WorkflowId, RunId)>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<Events>> {
-    let page = ListQuery::page(query.limit, query.cursor.as_deref())?;
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let wait = wait::from_query(query.wait_s)?;
     let after = match (page.after, query.after) {
         (Some(_), Some(_)) => return Err(Error::invalid("after: give either after or cursor, not both.")),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::http::{CanRead, CommonErrors, Cursor, ListQuery, Path, Query};
+use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::{ProjectId, RunId, WorkflowId};
 use shared::run::{RunStatus, RunView};
 use shared::store::{Feed, Listed, RunRow};
@@ -75,7 +75,7 @@ pub async fn list_runs(
     CanRead(caller): CanRead,
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Runs>> {
-    let page = ListQuery::page(query.limit, query.cursor.as_deref())?;
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let wanted = statuses(query.status.as_deref())?;
     let since = time("since", query.since.as_deref())?;
     let workflow: Option<WorkflowId> = parsed("workflow_id", query.workflow_id.as_deref())?;
@@ -101,7 +101,7 @@ pub async fn list_workflow_runs(
     Path(id): Path<WorkflowId>,
     Query(query): Query<WorkflowRunsQuery>,
 ) -> Result<Json<Runs>> {
-    let page = ListQuery::page(query.limit, query.cursor.as_deref())?;
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let wanted = statuses(query.status.as_deref())?;
     let since = time("since", query.since.as_deref())?;
     state.store.workflow(&caller.place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanRead, CommonErrors, Cursor, ListQuery, Query};
+use shared::http::{CanRead, CommonErrors, Cursor, Page, Query};
 use shared::store::WorkflowStatus;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -44,7 +44,7 @@ pub async fn list_workflows(
     CanRead(caller): CanRead,
     Query(query): Query<WorkflowsQuery>,
 ) -> Result<Json<Workflows>> {
-    let page = ListQuery::page(query.limit, query.cursor.as_deref())?;
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let after =
         page.after.map(|id| id.parse().map_err(|_| Error::invalid("cursor: is not one of this list's.")));
     let wanted = statuses(query.status.as_deref().unwrap_or("draft,published"))?;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::clock::Timestamp;
-use shared::http::{CanRead, CommonErrors, Cursor, ListQuery, Path, Query};
+use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::WorkflowId;
 use shared::store::Version;
 use shared::{AppState, Error, Result};
@@ -80,7 +80,7 @@ pub async fn list_versions(
     Path(id): Path<WorkflowId>,
     Query(query): Query<VersionsQuery>,
 ) -> Result<Json<Versions>> {
-    let page = ListQuery::page(query.limit, query.cursor.as_deref())?;
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let before =
         page.after.map(|n| n.parse().map_err(|_| Error::invalid("cursor: is not one of this list's.")));
     find(&state, &caller.place, id).await?;

@@ -2,24 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
 
 use crate::{Error, Result};
 
 const MOST: usize = 100;
 const USUAL: usize = 20;
-
-/// What every list takes.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ListQuery {
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
-}
 
 /// How many entries to give and where to begin.
 #[derive(Debug, Clone)]
@@ -31,20 +18,20 @@ pub struct Page {
 }
 
 /// A place in a list, as callers carry it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub struct Cursor;
 
-impl ListQuery {
+impl Page {
     /// Checks what the caller asked for.
     ///
     /// # Errors
     /// Invalid, naming the parameter.
-    pub fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<Page> {
+    pub fn asked(limit: Option<usize>, cursor: Option<&str>) -> Result<Self> {
         let limit = limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
             return Err(Error::invalid(format!("limit: must be 1 to {MOST}.")));
         }
-        Ok(Page { limit, after: cursor.map(Cursor::read).transpose()? })
+        Ok(Self { limit, after: cursor.map(Cursor::read).transpose()? })
     }
 }
 

@@ -12,7 +12,7 @@ mod permit;
 pub use body::{Body, LARGEST_BODY};
 pub use error::{CommonErrors, ErrorBody};
 pub use finish::finish;
-pub use list::{Cursor, ListQuery, Page};
+pub use list::{Cursor, Page};
 pub use openapi::document;
 pub use params::{Path, Query};
 pub use permit::{Bearer, CanRead, CanRun, CanWrite};

@@ -4,6 +4,8 @@
 //! What has to be done next (which steps are ready, when somebody must look again) is derived from the state
 //! and never stored, so that a lost message or a crash cannot lose it.
 
+mod queries;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,6 @@ use crate::workflow::{Plan, StepIx};
 
 /// How long a lease outlives its step's timeout: the time to notice the end and to commit it.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
-/// How long a ready step may wait for a worker before the sweep sends another message.
-const PICK_UP: Duration = Duration::from_secs(30);
 /// No wait between two attempts is longer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// How often workers may die on one attempt before the step is held responsible.
@@ -192,66 +192,6 @@ impl Machine {
     pub fn close_page(&mut self) -> Page {
         let next = Page::starting_at(self.page.next_seq());
         std::mem::replace(&mut self.page, next)
-    }
-
-    /// A step that may begin now.
-    pub fn first_ready(&self, now: Timestamp) -> Option<StepIx> {
-        if self.run.status != RunStatus::Running {
-            return None;
-        }
-        let is_due =
-            |state: &StepState| matches!(state, StepState::Queued { not_before, .. } if *not_before <= now);
-        let due = || self.run.steps.iter().position(is_due).map(step_ix);
-        self.ready.first().copied().or_else(due)
-    }
-
-    /// How many steps could begin for the first time now.
-    pub fn count_ready(&self) -> usize {
-        self.ready.len()
-    }
-
-    /// Whether this session holds the step.
-    pub fn is_held_by(&self, step: StepIx, owner: &str) -> bool {
-        matches!(self.state(step), StepState::Running { lease, .. } if lease.owner == owner)
-    }
-
-    /// Whether a session other than this one holds a step.
-    pub fn is_shared(&self, owner: &str) -> bool {
-        self.run.steps.iter().any(|s| matches!(s, StepState::Running { lease, .. } if lease.owner != owner))
-    }
-
-    /// The attempt that a step is at: the one under way, to come, or last made.
-    pub fn attempt(&self, step: StepIx) -> u32 {
-        attempt_of(self.state(step))
-    }
-
-    /// The earliest retry that is still to come.
-    pub fn next_retry(&self) -> Option<Timestamp> {
-        let retry = |state: &StepState| match state {
-            StepState::Queued { not_before, .. } => Some(*not_before),
-            _ => None,
-        };
-        self.run.steps.iter().filter_map(retry).min()
-    }
-
-    /// When somebody must look at this run again, whatever becomes of messages and workers; none when it is
-    /// over.
-    pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.run.status.is_terminal() {
-            return None;
-        }
-        let of_step = |state: &StepState| match state {
-            StepState::Running { lease, .. } => Some(lease.until),
-            StepState::Queued { not_before, .. } => Some(not_before.plus(PICK_UP)),
-            _ => None,
-        };
-        let steps = self.run.steps.iter().filter_map(of_step).min();
-        let pick_up = now.plus(PICK_UP);
-        if self.ready.is_empty() {
-            steps.or(Some(pick_up))
-        } else {
-            steps.min(Some(pick_up)).or(Some(pick_up))
-        }
     }
 
     /// Applies a command. A refused one has changed nothing.
@@ -529,17 +469,6 @@ fn step_ix(index: usize) -> StepIx {
     StepIx(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
-fn attempt_of(state: &StepState) -> u32 {
-    match state {
-        StepState::Pending | StepState::Skipped { .. } => 0,
-        StepState::Queued { attempt, .. }
-        | StepState::Running { attempt, .. }
-        | StepState::Completed { attempt, .. }
-        | StepState::Failed { attempt, .. }
-        | StepState::Cancelled { attempt, .. } => *attempt,
-    }
-}
-
 /// Whether a step no longer holds its dependants up.
 fn lets_go(plan: &Plan, run: &Run, step: StepIx) -> bool {
     match &run.steps[usize::from(step.0)] {
@@ -561,5 +490,4 @@ fn backoff(base: Duration, attempt: u32, jitter: f64) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
 mod tests;
