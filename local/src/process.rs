@@ -84,10 +84,10 @@ impl Process {
         let data_dir = temporary.as_ref().map_or(options.data_dir, |dir| dir.path().to_owned());
         let unusable =
             |error: &dyn std::fmt::Display| StartError::DataDir(data_dir.clone(), error.to_string());
-        std::fs::create_dir_all(&data_dir).map_err(|error| unusable(&error))?;
 
         let file = (!options.ephemeral).then(|| data_dir.join("dynamodb.sqlite"));
-        // The secrets' key file is locked while it is open, so a second process on this directory stops here.
+        // First: this makes a missing directory, for its owner only, and holds a lock, so that a second process on
+        // this directory stops here.
         let secrets = FileSecrets::open(&data_dir).await.map_err(|error| unusable(&error))?;
         let dynamo = EmbeddedDynamo::open(file.as_deref()).await.map_err(|error| unusable(&error))?;
         credentials::ensure_secrets(&secrets).await.map_err(other)?;
