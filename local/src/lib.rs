@@ -15,3 +15,8 @@ pub use process::{Options, Process, StartError};
 pub use routes::{openapi, router};
 pub use secrets::LocalSecrets;
 pub use worker::poll;
+
+/// Every script builds and drops a VM of its own. The C library's allocator hands that memory back to the system
+/// and asks for it again each time; this one keeps it, for a fifth less CPU per run and some tens of megabytes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
