@@ -41,5 +41,5 @@ until answers; do
 done
 
 TEST_DYNAMODB_URL=http://127.0.0.1:$port cargo test --locked --offline -p it --test it -- \
-  workflows:: versions:: runs:: run_reads:: isolation:: engine:: lua_steps:: \
+  workflows:: versions:: runs:: run_reads:: starts:: isolation:: engine:: lua_steps:: \
   crash_replay::a_chain crash_replay::a_run_whose the_template_makes_the_table_that_the_code_expects

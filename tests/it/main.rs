@@ -12,6 +12,7 @@ mod openapi;
 mod readme;
 mod run_reads;
 mod runs;
+mod starts;
 mod validation;
 mod versions;
 mod workflows;
