@@ -276,3 +276,13 @@ async fn a_start_that_was_accepted_is_answered_again_after_its_workflow_was_arch
     assert_eq!(again["status"], "completed");
     acme.command_start(&id, json!({})).await.refused(409, "WORKFLOW_ARCHIVED");
 }
+
+#[tokio::test]
+async fn parameters_of_a_recovery_are_refused_rather_than_taken_for_input() {
+    let (_app, _clock, acme) = acme().await;
+    let id = acme.publish(&graph([lua("a", "return {}")])).await;
+    for key in ["resume_from_run_id", "from_step_id"] {
+        let refused = acme.command_start(&id, json!({ key: "x" })).await.refused(422, "INVALID_REQUEST");
+        assert!(refused["error"].as_str().unwrap().contains(key), "{refused}");
+    }
+}

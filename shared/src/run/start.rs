@@ -73,6 +73,12 @@ impl StartRequest {
         if params.external_user_id.as_ref().is_some_and(|id| id.chars().count() > LONGEST_USER_ID) {
             return Err(Error::invalid("params.external_user_id: must have at most 200 characters."));
         }
+        // Beside the input they would be taken for input, and the run would not do what was asked for.
+        if let Some(key) =
+            ["from_step_id", "resume_from_run_id"].iter().find(|key| params.rest.contains_key(**key))
+        {
+            return Err(Error::invalid(format!("params.{key}: this version cannot recover runs.")));
+        }
         let run_id = params
             .run_id
             .map(|id| id.parse().map_err(|why| Error::invalid(format!("params.run_id: {why}."))));
