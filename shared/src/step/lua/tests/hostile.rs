@@ -51,7 +51,9 @@ fn callbacks_of_the_library_are_no_shelter() {
         "string.gsub(string.rep('a', 1000000), '.', function() pcall(function() while true do end end) end)",
     );
     times_out("table.sort({ 3, 2, 1 }, function() while true do end end)");
-    times_out("local t = {} for i = 1, 100000 do t[i] = 'x' end while true do table.sort(t, rawequal) end");
+    times_out(
+        "local t = {} for i = 1, 100000 do t[i] = 'x' end while true do pcall(table.sort, t, rawequal) end",
+    );
     times_out("table.foreach({ 1 }, function() while true do end end)");
     times_out(
         "local t = {} for i = 1, 1000 do t[i] = string.rep('x', 1000000) end while true do table.foreachi(t, string.find) end",
