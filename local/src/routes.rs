@@ -10,6 +10,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(onboarding::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
+        .merge(tasks::routes())
 }
 
 /// Every route of the product.

@@ -154,7 +154,7 @@ fn check_slug(text: &str) -> Result<(), InvalidId> {
 }
 
 /// Where something lives: every storage key of a tenant's things begins with it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The workspace.
     pub tenant_id: TenantId,

@@ -9,18 +9,22 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shared::ids::RunRef;
-use shared::run::{Command, Commit, Session};
+use shared::clock::Timestamp;
+use shared::ids::RunId;
+use shared::queue::{LONGEST_DELAY, Wake};
+use shared::run::{Command, Commit, Machine, Outcome, Session, Slot, Wait, Work};
 use shared::step::lua::Cancel;
 use shared::step::{Script, Scripted};
-use shared::workflow::StepIx;
+use shared::workflow::StepKind;
 use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::prepare::{Gate, Prepare};
+use crate::prepare::{self, Start};
+use crate::scope::Scopes;
+use crate::{calls, loops};
 
 /// What happened is written at the latest after this time (engine.md, *Budget*).
 const LONGEST_UNWRITTEN: Duration = Duration::from_millis(200);
@@ -32,38 +36,46 @@ const MOST_BYTES: usize = 256 * 1024;
 const TIME_TO_COMMIT: Duration = Duration::from_secs(5);
 /// Scripts of one run that this worker executes at a time.
 const SIDE_BY_SIDE: usize = 4;
-/// The most helpers one worker asks for.
-const MOST_HELPERS: usize = 8;
+/// The most helpers one worker asks for: with them a hundred scripts of one run are executed at a time.
+const MOST_HELPERS: usize = 25;
+/// Human tasks are written in one transaction with their run; it takes no more than a hundred items.
+const MOST_TASKS: usize = 40;
 
 struct Drive {
     state: AppState,
     session: Session,
-    prepare: Prepare,
+    scopes: Scopes,
     owner: String,
     claim_first: bool,
     asked_for_help: bool,
     until: Instant,
     out_of_time: bool,
-    tasks: JoinSet<(StepIx, Scripted)>,
-    running: HashMap<StepIx, Cancel>,
+    tasks: JoinSet<(Slot, Scripted)>,
+    running: HashMap<Slot, Cancel>,
+    /// Child runs to start once it is written that steps wait for them.
+    to_call: Vec<(Slot, RunId)>,
+    /// The change that time would have brought when the run was loaded: somebody was told of it.
+    known_change: Option<Timestamp>,
     /// When the oldest unwritten event came about.
     unwritten_since: Option<Instant>,
 }
 
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
-pub(crate) async fn drive(state: &AppState, run: &RunRef, again: bool, until: Instant) -> Result<()> {
+pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
+    let run = &wake.run;
     let span = tracing::info_span!("drive", tenant_id = %run.place.tenant_id, run_id = %run.run_id);
     async move {
-        let Some(session) = Session::load(state, run).await? else {
+        let Some(mut session) = Session::load(state, run).await? else {
             tracing::warn!("a message names a run that does not exist");
             return Ok(());
         };
         if session.machine().run().status.is_terminal() {
-            return Ok(());
+            return calls::after_the_end(state, &mut session).await;
         }
         let drive = Drive {
             state: state.clone(),
-            prepare: Prepare::new(&session).await?,
+            scopes: Scopes::new(&session, state.clock.clone()).await?,
+            known_change: session.machine().next_change(),
             session,
             owner: Uuid::new_v4().to_string(),
             claim_first: again,
@@ -72,24 +84,41 @@ pub(crate) async fn drive(state: &AppState, run: &RunRef, again: bool, until: In
             out_of_time: false,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            to_call: Vec::new(),
             unwritten_since: None,
         };
-        drive.run().await
+        drive.run(wake, again).await
     }
     .instrument(span)
     .await
 }
 
 impl Drive {
-    async fn run(mut self) -> Result<()> {
+    async fn run(mut self, wake: &Wake, again: bool) -> Result<()> {
         // Refused only when the run has ended, and then there is nothing to give up.
         let _ = self.session.apply(Command::Reap { dead_before: self.state.config.dead_before });
+        self.look_at_children(wake, again).await?;
         let ended = self.go_on().await;
         for cancel in self.running.values() {
             cancel.cancel();
         }
         ended?;
+        if self.is_over() {
+            return calls::after_the_end(&self.state, &mut self.session).await;
+        }
+        calls::stop_orphans(&self.state, &mut self.session).await?;
         self.hand_over().await
+    }
+
+    /// Looks at the child that has ended; at all of them when a message may have been lost.
+    async fn look_at_children(&mut self, wake: &Wake, again: bool) -> Result<()> {
+        let children: Vec<(Slot, RunId)> = self.session.machine().children().collect();
+        for (slot, child) in children {
+            if wake.overdue || again || wake.child == Some(child) {
+                calls::look(&self.state, &mut self.session, slot, child).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn go_on(&mut self) -> Result<()> {
@@ -98,8 +127,9 @@ impl Drive {
             self.note_news();
             if self.tasks.is_empty() {
                 self.commit().await?;
+                self.call_children().await?;
                 // The commit may have met another worker's, which made something else ready.
-                if self.next_ready().is_none() {
+                if self.next_work().is_none() && !self.session.has_news() {
                     return Ok(());
                 }
                 continue;
@@ -115,53 +145,105 @@ impl Drive {
             if self.is_over() {
                 return self.commit().await.map(|_| ());
             }
-            let (events, bytes) = self.session.unwritten();
-            if events >= MOST_EVENTS || bytes >= MOST_BYTES {
-                self.commit().await?;
-            }
+            self.commit_if_much().await?;
         }
     }
 
-    /// The next step to begin, if there is time for it.
-    fn next_ready(&mut self) -> Option<StepIx> {
-        let step = self.session.machine().first_ready(self.state.clock.now())?;
-        let timeout = self.session.machine().plan().step(step).timeout.unwrap_or_default();
+    async fn commit_if_much(&mut self) -> Result<()> {
+        let (events, bytes) = self.session.unwritten();
+        if events >= MOST_EVENTS || bytes >= MOST_BYTES || self.session.machine().tasks().len() >= MOST_TASKS
+        {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// What to do next, if there is time for it.
+    fn next_work(&mut self) -> Option<Work> {
+        let machine = self.session.machine();
+        let work = machine.next_work(self.state.clock.now())?;
+        let timeout = match work {
+            Work::Begin(slot) if !is_wait(machine, slot) => machine.timeout(slot).unwrap_or_default(),
+            Work::Begin(_) | Work::Close(_) => Duration::ZERO,
+        };
         if self.until.saturating_duration_since(Instant::now()) < timeout + TIME_TO_COMMIT {
             self.out_of_time = true;
             return None;
         }
-        Some(step)
+        Some(work)
     }
 
     async fn begin_ready(&mut self) -> Result<()> {
         let mut begun = Vec::new();
         while self.running.len() + begun.len() < SIDE_BY_SIDE
-            && let Some(step) = self.next_ready()
+            && let Some(work) = self.next_work()
         {
-            let command = match self.prepare.gate(&mut self.session, step).await? {
-                Gate::Skip(reason) => Command::Skip { step, reason },
-                Gate::Open => {
-                    begun.push(step);
-                    Command::Begin { step, owner: self.owner.clone(), input: None }
+            match work {
+                Work::Close(step) => {
+                    let outcome = loops::close(&self.session, step).await?;
+                    self.apply(Command::Close { step, outcome })?;
                 }
-            };
-            self.session
-                .apply(command)
-                .map_err(|refusal| Error::internal(format!("a ready step: {refusal:?}")))?;
+                Work::Begin(slot) => {
+                    if self.begin(slot).await? {
+                        begun.push(slot);
+                    }
+                }
+            }
+            self.note_news();
+            self.commit_if_much().await?;
         }
         if self.claim_first || self.session.machine().is_shared(&self.owner) {
             self.commit().await?;
-            begun.retain(|step| self.session.machine().is_held_by(*step, &self.owner));
         }
-        for step in begun {
-            let script = self.prepare.script(&mut self.session, step).await?;
-            self.execute(step, script);
+        begun.retain(|slot| self.session.machine().is_held_by(*slot, &self.owner));
+        for slot in begun {
+            let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
+            self.execute(slot, script);
         }
         Ok(())
     }
 
-    fn execute(&mut self, step: StepIx, script: Script) {
-        self.running.insert(step, script.cancel.clone());
+    /// Begins a step; true when it is a script that is now to be executed.
+    async fn begin(&mut self, slot: Slot) -> Result<bool> {
+        let begin = Command::Begin { slot, owner: self.owner.clone(), input: None };
+        match prepare::start(&mut self.session, &mut self.scopes, slot).await? {
+            Start::Skip(reason) => self.apply(Command::Skip { slot, reason })?,
+            Start::Settled(outcome) => {
+                self.apply(begin)?;
+                let owner = self.owner.clone();
+                self.apply(Command::Settle { slot, owner, outcome, log: Vec::new() })?;
+            }
+            Start::Script => {
+                self.apply(begin)?;
+                return Ok(true);
+            }
+            Start::Await(on, input) => {
+                if let Wait::Child(child) = on {
+                    self.to_call.push((slot, child));
+                }
+                self.apply(Command::Await { slot, on, input })?;
+            }
+            Start::Open(rounds, input) => self.apply(Command::Open { step: slot.step, rounds, input })?,
+        }
+        Ok(false)
+    }
+
+    fn apply(&mut self, command: Command) -> Result<()> {
+        self.session.apply(command).map_err(|refusal| Error::internal(format!("a ready step: {refusal:?}")))
+    }
+
+    /// Starts the child runs that steps wait for, now that this is written.
+    async fn call_children(&mut self) -> Result<()> {
+        for (slot, child) in std::mem::take(&mut self.to_call) {
+            if self.session.machine().waits_for(slot, child) {
+                calls::call(&self.state, &mut self.session, slot, child).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, slot: Slot, script: Script) {
+        self.running.insert(slot, script.cancel.clone());
         let permits = std::sync::Arc::clone(&self.state.scripts);
         self.tasks.spawn(async move {
             let permit = permits.acquire_owned().await;
@@ -170,15 +252,22 @@ impl Drive {
                 drop(permit);
                 scripted
             });
-            (step, ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic)))
+            (slot, ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic)))
         });
     }
 
-    fn settle(&mut self, ended: Result<(StepIx, Scripted), tokio::task::JoinError>) -> Result<()> {
-        let (step, scripted) = ended.map_err(|error| Error::internal(format!("a step's task: {error}")))?;
-        self.running.remove(&step);
-        let command =
-            Command::Settle { step, owner: self.owner.clone(), outcome: scripted.outcome, log: scripted.log };
+    fn settle(&mut self, ended: Result<(Slot, Scripted), tokio::task::JoinError>) -> Result<()> {
+        let (slot, scripted) = ended.map_err(|error| Error::internal(format!("a step's task: {error}")))?;
+        self.running.remove(&slot);
+        let Scripted { mut outcome, log } = scripted;
+        if self.session.machine().is_condition(slot) {
+            outcome = prepare::decided(outcome);
+        }
+        if matches!(outcome, Outcome::Failure(_)) && slot.inner.is_some() {
+            // It may have failed because the time of its round or its loop is up, and then that is the reason.
+            let _ = self.session.apply(Command::Reap { dead_before: None });
+        }
+        let command = Command::Settle { slot, owner: self.owner.clone(), outcome, log };
         if let Err(refusal) = self.session.apply(command) {
             tracing::debug!(?refusal, "a late result is dropped");
         }
@@ -194,11 +283,11 @@ impl Drive {
 
     async fn commit(&mut self) -> Result<()> {
         self.unwritten_since = None;
-        if self.session.commit().await? == Commit::Rebased {
+        if let Commit::Rebased(_) = self.session.commit().await? {
             // Somebody else moved the run: what is no longer ours to do is dropped.
             let machine = self.session.machine();
-            for (step, cancel) in &self.running {
-                if !machine.is_held_by(*step, &self.owner) {
+            for (slot, cancel) in &self.running {
+                if !machine.is_held_by(*slot, &self.owner) {
                     cancel.cancel();
                 }
             }
@@ -212,7 +301,7 @@ impl Drive {
 
     /// Steps that wait while all hands are full are offered to other workers, once.
     async fn ask_for_help(&mut self) {
-        let waiting = self.session.machine().count_ready();
+        let waiting = self.session.machine().count_ready(self.state.clock.now());
         if self.asked_for_help || waiting < SIDE_BY_SIDE {
             return;
         }
@@ -230,18 +319,27 @@ impl Drive {
             return Ok(());
         }
         let now = self.state.clock.now();
-        if self.out_of_time || machine.first_ready(now).is_some() {
+        if self.out_of_time || machine.next_work(now).is_some() {
             self.send(Duration::ZERO).await;
-        } else if let Some(retry) = machine.next_retry() {
-            self.send(retry.since(now)).await;
+        } else if let Some(change) = machine.next_change()
+            && Some(change) != self.known_change
+            && change.since(now) <= LONGEST_DELAY
+        {
+            self.send(change.since(now)).await;
         }
         Ok(())
     }
 
     async fn send(&self, delay: Duration) {
-        let run = &self.session.machine().run().key;
-        if let Err(error) = self.state.queue.send(run, delay).await {
+        let wake = Wake::ready(self.session.machine().run().key.clone());
+        if let Err(error) = self.state.queue.send(&wake, delay).await {
             tracing::warn!(%error, "no message could be sent; the run's deadline stands in for it");
         }
     }
+}
+
+/// Whether a step begins by waiting, or by opening rounds that begin on their own: no worker is on it for long.
+fn is_wait(machine: &Machine, slot: Slot) -> bool {
+    !machine.is_condition(slot)
+        && machine.kind(slot).is_some_and(|kind| !matches!(kind, StepKind::LuaScript(_)))
 }

@@ -1,8 +1,11 @@
 //! Moves runs: each message names one; whatever of it is ready is executed and committed. Messages may come
 //! twice, late or for runs that are over: the run's row decides what is left to do.
 
+mod calls;
 mod drive;
+mod loops;
 mod prepare;
+mod scope;
 
 use shared::{AppState, queue};
 use tokio::task::JoinSet;
@@ -50,7 +53,7 @@ pub async fn handle(
 
 async fn one(state: &AppState, message: &Message, until: Instant) -> bool {
     let moved = match queue::parse(&message.body) {
-        Ok(run) => drive::drive(state, &run, message.receive_count > 1, until).await,
+        Ok(wake) => drive::drive(state, &wake, message.receive_count > 1, until).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &moved {

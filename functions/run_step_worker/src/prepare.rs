@@ -1,129 +1,192 @@
-//! What a step needs before it begins: whether its gates let it, and the values that it may read.
+//! What a step needs before it begins: whether its gates let it, the fields that it is called with, and the
+//! values that it may read.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use shared::run::{RunInput, Session, SkipReason};
+use serde_json::{Map, Value, json};
+use shared::Result;
+use shared::ids::RunId;
+use shared::run::{FailureCode, Outcome, Session, SkipReason, Slot, Wait};
+use shared::step::Script;
 use shared::step::lua::{Cancel, StepReferences, step_references};
-use shared::step::{Script, StepScope, run_view, step_view};
-use shared::workflow::template::Condition;
-use shared::workflow::{Plan, StepIx, StepKind};
-use shared::{Error, Result};
+use shared::workflow::limits::FOR_EACH_ITEMS_MAX;
+use shared::workflow::steps::Templated;
+use shared::workflow::template::{Condition, UnresolvedCause, expand, paths_in};
+use shared::workflow::{Step, StepKind};
 
-/// Whether a step executes.
-pub(crate) enum Gate {
-    /// It does.
-    Open,
-    /// It is skipped.
+use crate::scope::{Named, Scopes};
+
+/// The most JSON that a person is shown with a task: it stands in the task's row.
+const LARGEST_TASK: usize = 256 * 1024;
+
+/// How a step begins.
+pub(crate) enum Start {
+    /// It does not: it is skipped.
     Skip(SkipReason),
+    /// With an end that needs no executor.
+    Settled(Outcome),
+    /// As a script, once it is begun.
+    Script,
+    /// By waiting.
+    Await(Wait, Arc<Value>),
+    /// As a loop of so many rounds.
+    Open(u32, Arc<Value>),
 }
 
-/// What all steps of a run share.
-pub(crate) struct Prepare {
-    input: RunInput,
-    /// The input of steps without an overlay.
-    plain_input: Arc<Value>,
-    run: Arc<Value>,
-    connection: Arc<Value>,
-}
-
-impl Prepare {
-    pub(crate) async fn new(session: &Session) -> Result<Self> {
-        let input = session.input().await?;
-        Ok(Self {
-            plain_input: Arc::new(input.input.clone()),
-            input,
-            run: Arc::new(run_view(session.machine().run())),
-            connection: Arc::new(json!({})),
-        })
+/// Decides how a step begins.
+pub(crate) async fn start(session: &mut Session, scopes: &mut Scopes, slot: Slot) -> Result<Start> {
+    if session.machine().is_condition(slot) {
+        return condition(session, scopes, slot).await;
     }
-
-    /// Evaluates a step's `condition` and `skip_when`.
-    pub(crate) async fn gate(&self, session: &mut Session, step: StepIx) -> Result<Gate> {
-        let plan = Arc::clone(session.machine().plan());
-        let planned = plan.step(step);
-        if let Some(condition) = &planned.condition
-            && !self.holds(session, &plan, step, condition).await?
-        {
-            return Ok(Gate::Skip(SkipReason::ConditionFalse));
+    let plan = Arc::clone(session.machine().plan());
+    let planned = plan.step(slot.step);
+    let (step, condition, skip_when) = match slot.inner.zip(planned.body.as_ref()) {
+        None => (&planned.step, &planned.condition, &planned.skip_when),
+        Some((inner, body)) => {
+            let inner = &body.steps[usize::from(inner.place)];
+            (&inner.step, &inner.condition, &inner.skip_when)
         }
-        if let Some(condition) = &planned.skip_when
-            && self.holds(session, &plan, step, condition).await?
-        {
-            return Ok(Gate::Skip(SkipReason::SkipWhen));
+    };
+    if let Some(condition) = condition
+        && !holds(session, scopes, slot, condition).await?
+    {
+        return Ok(Start::Skip(SkipReason::ConditionFalse));
+    }
+    if let Some(skip_when) = skip_when
+        && holds(session, scopes, slot, skip_when).await?
+    {
+        return Ok(Start::Skip(SkipReason::SkipWhen));
+    }
+    if let StepKind::LuaScript(_) = &step.kind {
+        return Ok(Start::Script);
+    }
+    let kind = match called_with(session, scopes, slot, step).await? {
+        Ok(kind) => kind,
+        Err(failed) => return Ok(Start::Settled(failed)),
+    };
+    let input = Arc::new(Value::Object(kind.template_fields()));
+    Ok(match &kind {
+        StepKind::HumanTask(_) if input.to_string().len() > LARGEST_TASK => {
+            let error = format!("task_payload: larger than {} KiB of JSON.", LARGEST_TASK / 1024);
+            Start::Settled(Outcome::failure(FailureCode::HumanTaskFailed, error))
         }
-        Ok(Gate::Open)
-    }
-
-    async fn holds(
-        &self,
-        session: &mut Session,
-        plan: &Plan,
-        step: StepIx,
-        condition: &Condition,
-    ) -> Result<bool> {
-        let named = condition.paths().filter(|path| path.keys.first().is_some_and(|root| root == "steps"));
-        let named: Vec<&str> = named.filter_map(|path| path.keys.get(1).map(String::as_str)).collect();
-        let read = plan
-            .readable(step)
-            .into_iter()
-            .filter(|other| named.contains(&plan.step(*other).step.id.as_str()));
-        let read: Vec<StepIx> = read.collect();
-        Ok(condition.eval(&self.scope(session, plan, step, &read).await?))
-    }
-
-    /// A `lua_script` step's script with what it reads.
-    pub(crate) async fn script(&self, session: &mut Session, step: StepIx) -> Result<Script> {
-        let plan = Arc::clone(session.machine().plan());
-        let planned = plan.step(step);
-        let StepKind::LuaScript(lua) = &planned.step.kind else {
+        StepKind::HumanTask(_) => Start::Await(Wait::Person, input),
+        StepKind::WorkflowCall(_) => Start::Await(Wait::Child(RunId::new(scopes.now())), input),
+        StepKind::ForEach(each) => items(each.for_each_items.as_ref(), input),
+        StepKind::While(kind) => Start::Open(kind.while_max_iterations.unwrap_or(1), input),
+        StepKind::LuaScript(_) | StepKind::LlmCall(_) | StepKind::McpCall(_) | StepKind::AgentCall(_) => {
             // Publishing refuses step types that this version cannot execute.
-            return Err(Error::internal(format!(
-                "a step of type {} in a run",
-                planned.step.kind.type_name()
-            )));
-        };
-        let read = match step_references(&lua.script) {
-            StepReferences::None => Vec::new(),
-            StepReferences::All => plan.readable(step),
-            StepReferences::Some(names) => {
-                // `steps.fetch_pr` may stand for the step `fetch-pr`.
-                let named = |id: &str| names.contains(id) || names.contains(&id.replace('-', "_"));
-                plan.readable(step).into_iter().filter(|other| named(&plan.step(*other).step.id)).collect()
-            }
-        };
-        Ok(Script {
-            source: lua.script.clone(),
-            scope: self.scope(session, &plan, step, &read).await?,
-            timeout: planned.timeout.unwrap_or_default(),
-            cancel: Cancel::default(),
-        })
-    }
-
-    async fn scope(
-        &self,
-        session: &mut Session,
-        plan: &Plan,
-        step: StepIx,
-        read: &[StepIx],
-    ) -> Result<StepScope> {
-        let mut steps = BTreeMap::new();
-        for &other in read {
-            let result = session.result(other).await?;
-            let input = session.step_input(other).await?;
-            let state = &session.machine().run().steps[other.index()];
-            steps.insert(
-                plan.step(other).step.id.clone(),
-                step_view(state, result.as_deref(), input.as_deref()),
-            );
+            let error = format!("This version cannot execute steps of type {}.", kind.type_name());
+            Start::Settled(Outcome::failure(FailureCode::DependencyUnavailable, error))
         }
-        let id = &plan.step(step).step.id;
-        let input = if self.input.trigger_steps.contains_key(id) {
-            Arc::new(self.input.for_step(id))
-        } else {
-            Arc::clone(&self.plain_input)
-        };
-        Ok(StepScope { input, steps, run: Arc::clone(&self.run), connection: Arc::clone(&self.connection) })
+    })
+}
+
+fn items(items: Option<&Templated<Vec<Value>>>, input: Arc<Value>) -> Start {
+    let count = match items {
+        Some(Templated::Value(items)) => items.len(),
+        _ => 0,
+    };
+    if count > FOR_EACH_ITEMS_MAX {
+        let error = format!("for_each_items: {count} items; at most {FOR_EACH_ITEMS_MAX} are allowed.");
+        return Start::Settled(Outcome::failure(FailureCode::ForEachFailed, error));
     }
+    Start::Open(u32::try_from(count).unwrap_or(u32::MAX), input)
+}
+
+/// The step with its fields expanded, or the failure that this is.
+async fn called_with(
+    session: &mut Session,
+    scopes: &mut Scopes,
+    slot: Slot,
+    step: &Step,
+) -> Result<Result<StepKind, Outcome>> {
+    let fields = Value::Object(step.kind.template_fields());
+    // Validation has refused what does not parse; expansion would say where.
+    let expressions = paths_in(&fields).unwrap_or_default();
+    let named = Named::paths(expressions.iter().flat_map(|(_, expression)| &expression.paths));
+    let scope = scopes.of(session, slot, &named).await?;
+    Ok(match expand(&fields, &scope) {
+        Ok(Value::Object(expanded)) => step
+            .kind
+            .with_fields(expanded)
+            .map_err(|misfit| Outcome::failure(FailureCode::TemplateUnresolved, format!("{misfit}."))),
+        Ok(_) => step
+            .kind
+            .with_fields(Map::new())
+            .map_err(|misfit| Outcome::failure(FailureCode::TemplateUnresolved, format!("{misfit}."))),
+        Err(unresolved) => {
+            let code = match unresolved.cause {
+                UnresolvedCause::TooLarge => FailureCode::ResultTooLarge,
+                UnresolvedCause::Unset | UnresolvedCause::Malformed(_) => FailureCode::TemplateUnresolved,
+            };
+            Err(Outcome::failure(code, format!("{unresolved}.")))
+        }
+    })
+}
+
+/// How the condition of a `while` is looked at: the script, when there is one, wins.
+async fn condition(session: &mut Session, scopes: &mut Scopes, slot: Slot) -> Result<Start> {
+    let plan = Arc::clone(session.machine().plan());
+    let planned = plan.step(slot.step);
+    let StepKind::While(kind) = &planned.step.kind else { return Ok(Start::Script) };
+    let template = planned.body.as_ref().and_then(|body| body.while_condition.as_ref());
+    match (&kind.while_eval_script, template) {
+        (None, Some(condition)) => {
+            let pass = holds(session, scopes, slot, condition).await?;
+            Ok(Start::Settled(Outcome::success(json!({ "pass": pass }))))
+        }
+        _ => Ok(Start::Script),
+    }
+}
+
+async fn holds(
+    session: &mut Session,
+    scopes: &mut Scopes,
+    slot: Slot,
+    condition: &Condition,
+) -> Result<bool> {
+    let named = Named::paths(condition.paths());
+    Ok(condition.eval(&scopes.of(session, slot, &named).await?))
+}
+
+/// A script that was begun, with what it reads.
+pub(crate) async fn script(session: &mut Session, scopes: &mut Scopes, slot: Slot) -> Result<Script> {
+    let plan = Arc::clone(session.machine().plan());
+    let planned = plan.step(slot.step);
+    let body = planned.body.as_ref().zip(slot.inner);
+    let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
+    let source = match (&inner.map_or(&planned.step, |inner| &inner.step).kind, inner) {
+        (StepKind::LuaScript(lua), _) => lua.script.as_str(),
+        (StepKind::While(kind), None) => {
+            kind.while_eval_script.as_deref().unwrap_or("return { pass = true }")
+        }
+        _ => "",
+    };
+    let named = match step_references(source) {
+        StepReferences::None => Named::None,
+        StepReferences::All => Named::All,
+        StepReferences::Some(names) => Named::Some(names),
+    };
+    let timeout = session.machine().time_for(slot, scopes.now());
+    Ok(Script {
+        source: source.to_owned(),
+        scope: scopes.of(session, slot, &named).await?,
+        timeout,
+        cancel: Cancel::default(),
+    })
+}
+
+/// What a `while_eval_script` has decided.
+pub(crate) fn decided(outcome: Outcome) -> Outcome {
+    let Outcome::Success { result, .. } = &outcome else { return outcome };
+    let pass = match (result.get("pass"), result.get("result")) {
+        (Some(Value::Bool(pass)), _) => *pass,
+        (None, Some(result)) => shared::workflow::template::truthy(result),
+        _ => {
+            let error = "while_eval_script must return { pass = true } or { pass = false }.";
+            return Outcome::failure(FailureCode::LuaReturnType, error);
+        }
+    };
+    Outcome::success(json!({ "pass": pass }))
 }

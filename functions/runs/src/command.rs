@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::clock::Timestamp;
 use shared::http::{Body, CanRun, CommonErrors, Path};
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::{Reader, RunStatus, StartRequest, start};
-use shared::{AppState, Result};
+use shared::ids::{Place, RunId, RunRef, WorkflowId};
+use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, start};
+use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
 use crate::wait;
@@ -22,7 +22,8 @@ use crate::wait;
 pub struct CommandBody {
     /// Which command.
     command: CommandName,
-    /// Of `start`: the input, or `trigger_payload` with the input and what else a start takes.
+    /// Of `start`: the input, or `trigger_payload` with the input and what else a start takes. Of the others:
+    /// `run_id`, and for `stop` the `mode`: `immediate` (default) or `graceful`.
     #[serde(default)]
     #[schema(value_type = Object)]
     params: Map<String, Value>,
@@ -34,6 +35,43 @@ pub struct CommandBody {
 pub enum CommandName {
     /// Start a run of a published version.
     Start,
+    /// Start nothing new in a run until it is resumed.
+    Pause,
+    /// Let a paused run go on.
+    Resume,
+    /// End a run.
+    Stop,
+}
+
+/// The `params` of `pause`, `resume` and `stop`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ControlParams {
+    run_id: String,
+    mode: Option<StopMode>,
+}
+
+/// What came of a command.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Commanded {
+    /// A run was started.
+    Started(RunStarted),
+    /// A run was paused, resumed or stopped.
+    Controlled(RunControlled),
+}
+
+/// A run that a command was given to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunControlled {
+    /// The run.
+    #[schema(value_type = uuid::Uuid)]
+    pub(crate) run_id: RunId,
+    /// Where it stands now.
+    pub(crate) status: RunStatus,
+    /// Its workflow.
+    #[schema(value_type = uuid::Uuid)]
+    pub(crate) workflow_id: WorkflowId,
 }
 
 /// A run that was started.
@@ -58,45 +96,78 @@ pub struct RunStarted {
     outputs: Option<Map<String, Value>>,
 }
 
-/// Start a run.
+/// Start, pause, resume or stop a run.
 ///
-/// With `Prefer: wait=N` (N ≤ 20 seconds) the answer comes when the run is over, if it is over by then.
+/// With `Prefer: wait=N` (N ≤ 20 seconds) the answer to a start comes when the run is over, if it is over by
+/// then. A command that has taken effect already is answered with the state; one that the state does not allow
+/// is refused with 409.
 #[utoipa::path(post, path = "/v1/workflows/{id}/command", tag = "runs", request_body = CommandBody,
                params(("id" = uuid::Uuid, Path), ("Prefer" = Option<String>, Header, example = "wait=10")),
-               responses((status = 200, body = RunStarted), CommonErrors))]
+               responses((status = 200, body = Commanded), CommonErrors))]
 pub async fn command(
     State(state): State<AppState>,
     CanRun(caller): CanRun,
     Path(id): Path<WorkflowId>,
     headers: HeaderMap,
     Body(body): Body<CommandBody>,
-) -> Result<Json<RunStarted>> {
+) -> Result<Json<Commanded>> {
+    let params = body.params;
     match body.command {
         CommandName::Start => {
-            let mut request = StartRequest::from_params(body.params)?;
-            let wait = wait::from_prefer(&headers);
-            // The id is chosen here so that waiting can begin before the run does and misses nothing.
-            let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
-            let key = RunRef { place: caller.place.clone(), run_id };
-            let waiter = wait.map(|wait| (wait, state.watch.subscribe(&key)));
-            let started = start(&state, &caller.place, id, request).await?;
-            let mut answer = RunStarted {
-                run_id,
-                status: started.status,
-                workflow_id: id,
-                version: started.version,
-                started_at: started.started_at,
-                outputs: None,
-            };
-            if let Some((wait, mut waiter)) = waiter {
-                let wait = if started.status.is_terminal() { Duration::ZERO } else { wait };
-                let reader = Reader::when_started(&state, &key, &mut waiter, wait).await?;
-                answer.status = reader.run().status;
-                if answer.status.is_terminal() {
-                    answer.outputs = Some(reader.outputs().await?);
-                }
-            }
-            Ok(Json(answer))
+            started(&state, caller.place, id, &headers, params).await.map(Commanded::Started)
+        }
+        CommandName::Pause => controlled(&state, caller.place, id, params, |_| Control::Pause).await,
+        CommandName::Resume => controlled(&state, caller.place, id, params, |_| Control::Resume).await,
+        CommandName::Stop => {
+            controlled(&state, caller.place, id, params, |mode| Control::Stop(mode.unwrap_or_default())).await
         }
     }
+    .map(Json)
+}
+
+async fn controlled(
+    state: &AppState,
+    place: Place,
+    workflow_id: WorkflowId,
+    params: Map<String, Value>,
+    command: fn(Option<StopMode>) -> Control,
+) -> Result<Commanded> {
+    let params: ControlParams = serde_json::from_value(Value::Object(params))
+        .map_err(|error| Error::invalid(format!("params: {error}.")))?;
+    let run_id = params.run_id.parse().map_err(|why| Error::invalid(format!("params.run_id: {why}.")))?;
+    let status = control(state, &RunRef { place, run_id }, workflow_id, command(params.mode)).await?;
+    Ok(Commanded::Controlled(RunControlled { run_id, status, workflow_id }))
+}
+
+async fn started(
+    state: &AppState,
+    place: Place,
+    id: WorkflowId,
+    headers: &HeaderMap,
+    params: Map<String, Value>,
+) -> Result<RunStarted> {
+    let mut request = StartRequest::from_params(params)?;
+    let wait = wait::from_prefer(headers);
+    // The id is chosen here so that waiting can begin before the run does and misses nothing.
+    let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
+    let key = RunRef { place: place.clone(), run_id };
+    let waiter = wait.map(|wait| (wait, state.watch.subscribe(&key)));
+    let started = start(state, &place, id, request).await?;
+    let mut answer = RunStarted {
+        run_id,
+        status: started.status,
+        workflow_id: id,
+        version: started.version,
+        started_at: started.started_at,
+        outputs: None,
+    };
+    if let Some((wait, mut waiter)) = waiter {
+        let wait = if started.status.is_terminal() { Duration::ZERO } else { wait };
+        let reader = Reader::when_started(state, &key, &mut waiter, wait).await?;
+        answer.status = reader.run().status;
+        if answer.status.is_terminal() {
+            answer.outputs = Some(reader.outputs().await?);
+        }
+    }
+    Ok(answer)
 }

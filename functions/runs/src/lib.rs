@@ -5,6 +5,7 @@ mod context;
 mod events;
 mod get;
 mod list;
+mod retry;
 mod summary;
 mod wait;
 
@@ -17,6 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(document())
         .routes(routes!(command::command))
+        .routes(routes!(retry::retry_run))
         .routes(routes!(list::list_runs))
         .routes(routes!(list::list_workflow_runs))
         .routes(routes!(get::get_run))

@@ -21,7 +21,7 @@ pub struct RunsQuery {
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
-    /// `pending`, `running`, `completed`, `failed`, separated by commas.
+    /// `pending`, `running`, `paused`, `draining`, `completed`, `failed`, `stopped`, separated by commas.
     status: Option<String>,
     /// Of this workflow.
     #[param(value_type = Option<uuid::Uuid>)]
@@ -43,7 +43,7 @@ pub struct WorkflowRunsQuery {
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
-    /// `pending`, `running`, `completed`, `failed`, separated by commas.
+    /// `pending`, `running`, `paused`, `draining`, `completed`, `failed`, `stopped`, separated by commas.
     status: Option<String>,
     /// Started at this time (RFC 3339) or later.
     #[param(value_type = Option<String>, format = DateTime)]

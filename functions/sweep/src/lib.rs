@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
+use shared::queue::Wake;
 use shared::store::DEADLINE_SHARDS;
 use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
@@ -46,7 +47,7 @@ async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp) -> Result<u
             let next_look = state.clock.now().plus(NEXT_LOOK);
             if state.store.postpone(run, next_look).await? {
                 moved += 1;
-                state.queue.send(&run.run, Duration::ZERO).await?;
+                state.queue.send(&Wake::overdue(run.run.clone()), Duration::ZERO).await?;
             }
         }
         woken += moved;

@@ -15,4 +15,4 @@ pub use finish::finish;
 pub use list::{Cursor, Page};
 pub use openapi::document;
 pub use params::{Path, Query};
-pub use permit::{Bearer, CanRead, CanRun, CanWrite};
+pub use permit::{Bearer, CanRead, CanReadTasks, CanRun, CanWrite};

@@ -33,6 +33,12 @@ permit!(
     Scope::WorkflowRead
 );
 permit!(
+    /// A caller that may see what a run asks people.
+    CanReadTasks,
+    Role::ProjectContributor,
+    Scope::WorkflowRead
+);
+permit!(
     /// A caller that may run workflows.
     CanRun,
     Role::ProjectContributor,

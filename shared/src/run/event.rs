@@ -4,8 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::failure::FailureCode;
+use super::slot::Slot;
 use super::state::{RunStatus, TriggerType};
 use crate::clock::{self, Timestamp};
+use crate::ids::RunId;
 use crate::workflow::StepIx;
 
 /// Something that happened to a run. `seq` increases strictly, from 1, without gaps.
@@ -18,7 +20,7 @@ pub struct Event {
     pub at: Timestamp,
     /// The step it is about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub step: Option<StepIx>,
+    pub step: Option<Slot>,
     /// What.
     #[serde(flatten)]
     pub kind: EventKind,
@@ -36,6 +38,8 @@ pub enum SkipReason {
     SkipWhen,
     /// The run failed before the step could start.
     Blocked,
+    /// A person said no before it.
+    Rejected,
     /// Left out of this run.
     OutOfScope,
 }
@@ -48,6 +52,7 @@ impl SkipReason {
             Self::ConditionFalse => "condition_false",
             Self::SkipWhen => "skip_when",
             Self::Blocked => "blocked",
+            Self::Rejected => "rejected",
             Self::OutOfScope => "out_of_scope",
         }
     }
@@ -63,6 +68,9 @@ pub enum EventKind {
         trigger_type: TriggerType,
         /// The version it executes.
         version: u32,
+        /// The run whose settled steps it goes on from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumed_from: Option<RunId>,
     },
     /// The run's status changed.
     StateChanged {
@@ -83,6 +91,8 @@ pub enum EventKind {
         /// Of the attempt that succeeded.
         duration_ms: u64,
     },
+    /// The step's result was taken over from the run that this one goes on from.
+    StepReused,
     /// The step was skipped.
     StepSkipped {
         /// Why.
@@ -103,6 +113,30 @@ pub enum EventKind {
     StepCancelled {
         /// The step whose failure ended the run.
         caused_by: Option<StepIx>,
+        /// Somebody stopped the run; else it failed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stopped: bool,
+    },
+    /// A person is asked.
+    HumanTaskCreated {
+        /// When the answer is no longer waited for.
+        expires_at: Option<Timestamp>,
+    },
+    /// A person has answered, or the time is up.
+    HumanTaskCompleted {
+        /// The answer.
+        approved: bool,
+        /// Who answered; none when the time was up.
+        completed_by: Option<String>,
+        /// What they noted.
+        notes: Option<String>,
+    },
+    /// A round of a loop is over.
+    IterationCompleted {
+        /// The item or the iteration, from 0.
+        index: u32,
+        /// Whether it failed.
+        failed: bool,
     },
     /// What a script printed.
     StepLog {
@@ -119,12 +153,16 @@ impl EventKind {
             + match self {
                 Self::StepFailed { error, .. } => error.len(),
                 Self::StepLog { lines } => lines.iter().map(|line| line.len() + 3).sum(),
+                Self::HumanTaskCompleted { notes, .. } => notes.as_ref().map_or(0, String::len),
                 Self::RunStarted { .. }
                 | Self::StateChanged { .. }
                 | Self::StepStarted { .. }
                 | Self::StepCompleted { .. }
+                | Self::StepReused
                 | Self::StepSkipped { .. }
-                | Self::StepCancelled { .. } => 0,
+                | Self::StepCancelled { .. }
+                | Self::HumanTaskCreated { .. }
+                | Self::IterationCompleted { .. } => 0,
             }
     }
 }

@@ -20,10 +20,20 @@ pub enum FailureCode {
     ResultTooLarge,
     /// A step's attempt did not end in its time, or the workers that ran it died again and again.
     StepTimeout,
+    /// Nobody answered a human task in time, or it could not be put to anybody.
+    HumanTaskFailed,
+    /// A run that a step called could not be started, failed or was stopped.
+    ChildRunFailed,
+    /// An item of a `for_each` failed.
+    ForEachFailed,
     /// Something the step needs does not answer.
     DependencyUnavailable,
     /// The run made no progress for longer than its longest allowed wait.
     RunStalledOrTimedOut,
+    /// What was under way did not finish in the time that a graceful stop allows.
+    DrainTimeout,
+    /// Somebody stopped the run.
+    RunStopped,
 }
 
 impl FailureCode {
@@ -37,8 +47,13 @@ impl FailureCode {
             Self::LuaReturnType => "LUA_RETURN_TYPE",
             Self::ResultTooLarge => "RESULT_TOO_LARGE",
             Self::StepTimeout => "STEP_TIMEOUT",
+            Self::HumanTaskFailed => "HUMAN_TASK_FAILED",
+            Self::ChildRunFailed => "CHILD_RUN_FAILED",
+            Self::ForEachFailed => "FOR_EACH_FAILED",
             Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
             Self::RunStalledOrTimedOut => "RUN_STALLED_OR_TIMED_OUT",
+            Self::DrainTimeout => "DRAIN_TIMEOUT",
+            Self::RunStopped => "RUN_STOPPED",
         }
     }
 
@@ -52,7 +67,12 @@ impl FailureCode {
             | Self::LuaMemory
             | Self::LuaReturnType
             | Self::ResultTooLarge
-            | Self::RunStalledOrTimedOut => false,
+            | Self::HumanTaskFailed
+            | Self::ChildRunFailed
+            | Self::ForEachFailed
+            | Self::RunStalledOrTimedOut
+            | Self::DrainTimeout
+            | Self::RunStopped => false,
         }
     }
 }

@@ -2,107 +2,47 @@
 //! randomness: time and jitter come with the command.
 //!
 //! What has to be done next (which steps are ready, when somebody must look again) is derived from the state
-//! and never stored, so that a lost message or a crash cannot lose it.
+//! and never stored, so that a lost message or a crash cannot lose it. Here are the commands of workers and
+//! what they do to single steps; `graph` lets dependants go, `rounds` moves loops, `waits` answers people and
+//! children, `control` pauses, stops and retries, `reap` lets time pass, `queries` tells what is next.
 
+mod control;
+mod graph;
 mod queries;
+mod reap;
+mod rounds;
+mod waits;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+pub use queries::Work;
+pub(super) use rounds::REVIEW;
+
+use super::command::{Command, Outcome, Refusal, StepFailure};
 use super::event::{EventKind, SkipReason};
-use super::failure::{Failure, FailureCode};
+use super::failure::Failure;
 use super::page::Page;
-use super::state::{Lease, NewRun, Run, RunStatus, StepState, Usage};
+use super::slot::Slot;
+use super::state::{Lease, NewRun, Recovery, Reused, Run, RunStatus, StepState, Usage, Wait};
 use crate::clock::Timestamp;
-use crate::workflow::{Plan, StepIx};
+use crate::workflow::{Plan, Step, StepIx, StepKind};
 
 /// How long a lease outlives its step's timeout: the time to notice the end and to commit it.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 /// No wait between two attempts is longer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
-/// How often workers may die on one attempt before the step is held responsible.
-const MOST_LOST: u32 = 5;
 /// The most characters of a failure in the run's row, which holds up to 500 of them; its event has the whole.
 const LONGEST_KEPT_ERROR: usize = 300;
-/// What a run may stand still beyond its longest step timeout and backoff.
-const STALL_MARGIN: Duration = Duration::from_secs(15 * 60);
-
-/// What may be done to a run.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// Take a ready step, or renew one's own claim on it.
-    Begin {
-        /// The step.
-        step: StepIx,
-        /// The session that takes it.
-        owner: String,
-        /// The fields it is called with, after expansion; none when it has no such fields.
-        input: Option<Arc<Value>>,
-    },
-    /// Settle a ready step without executing it.
-    Skip {
-        /// The step.
-        step: StepIx,
-        /// Why.
-        reason: SkipReason,
-    },
-    /// Say how an attempt ended.
-    Settle {
-        /// The step.
-        step: StepIx,
-        /// The session that holds it.
-        owner: String,
-        /// How it ended.
-        outcome: Outcome,
-        /// What the step printed.
-        log: Vec<String>,
-    },
-    /// Give up claims whose lease is over, and fail a run that stands still for too long.
-    Reap {
-        /// Leases of attempts that began earlier are over whatever they say: their workers are known to be
-        /// dead. The local process sets it to its own start.
-        dead_before: Option<Timestamp>,
-    },
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// With a result, and the length of its JSON.
-    Success {
-        /// The result.
-        result: Arc<Value>,
-        /// Its length as JSON.
-        bytes: usize,
-    },
-    /// With a failure.
-    Failure(StepFailure),
-}
-
-/// A failed attempt.
-#[derive(Debug, Clone)]
-pub struct StepFailure {
-    /// Why.
-    pub code: FailureCode,
-    /// A sentence for a person.
-    pub error: String,
-    /// Between 0 and 1: which part of the backoff to wait.
-    pub jitter: f64,
-    /// What the other side asked us to wait.
-    pub retry_after: Option<Duration>,
-}
-
-/// Why a command changed nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The run is not running.
-    NotRunning(RunStatus),
-    /// The step is not ready, or somebody else has it.
-    NotYours,
-}
+/// Pages of what is taken over from another run: larger than others, so that there are not too many to write
+/// before the run.
+const LARGEST_FIRST_PAGE: usize = 256 * 1024;
+/// The most human tasks of a run that are open at a time: they are written with the run's row, in one
+/// transaction, which takes 100 items. Further ones are put when others are answered.
+const MOST_OPEN_TASKS: usize = 50;
 
 /// A run in memory, with what follows from its state.
 #[derive(Debug, Clone)]
@@ -116,11 +56,43 @@ pub struct Machine {
     ready: BTreeSet<StepIx>,
     /// Steps that are not settled.
     open: usize,
+    /// Loops under way.
+    looping: BTreeSet<StepIx>,
+    /// Human tasks that were put or taken back since this machine was made.
+    tasks: BTreeMap<Slot, TaskChange>,
+    open_tasks: usize,
+}
+
+/// What became of a human task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskChange {
+    /// It is put.
+    Opened(OpenTask),
+    /// It is answered or no longer wanted.
+    Closed,
+}
+
+/// A human task that is put.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenTask {
+    /// What people call it.
+    pub task_id: String,
+    /// The step, by its id.
+    pub step_id: String,
+    /// Its type, as the author wrote it; `item_review` for a failed item of a loop.
+    pub task_type: String,
+    /// What the person sees.
+    pub payload: Value,
+    /// When it was put.
+    pub created_at: Timestamp,
+    /// When the answer is no longer waited for.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Machine {
-    /// A new run, begun: its roots are ready, or it is already over when there is nothing to execute.
-    pub fn start(plan: Arc<Plan>, new: NewRun, now: Timestamp) -> Self {
+    /// A new run, begun: its roots are ready, or it is already over when there is nothing to execute. With the
+    /// pages of its history that are full already, which only happens when it takes much over from another.
+    pub fn start(plan: Arc<Plan>, new: NewRun, now: Timestamp) -> (Self, Vec<Page>) {
         let run = Run {
             key: new.key,
             workflow_id: new.workflow_id,
@@ -132,45 +104,105 @@ impl Machine {
             ended_at: None,
             progress_at: now,
             failure: None,
+            paused_at: None,
+            drain_until: None,
+            parent: new.parent,
+            orphans: Vec::new(),
+            retries: 0,
+            attempts_before: BTreeMap::new(),
             usage: Usage::default(),
             steps: vec![StepState::Pending; plan.steps.len()],
         };
         let mut machine = Self::resume(plan, run, Page::starting_at(1));
-        let kind = EventKind::RunStarted { trigger_type: new.trigger_type, version: new.version };
+        let kind = EventKind::RunStarted {
+            trigger_type: new.trigger_type,
+            version: new.version,
+            resumed_from: new.recovery.as_ref().map(|recovery| recovery.run_id),
+        };
         machine.page.push(now, None, kind);
         machine.change_status(RunStatus::Running, "started", now);
-        let roots: Vec<StepIx> = std::mem::take(&mut machine.ready).into_iter().collect();
-        for root in roots {
-            let step = &machine.plan.step(root).step;
-            let waits = step.no_auto_start && !new.granted.contains(&step.id);
-            if waits || new.excluded.contains(&step.id) {
-                machine.skip(root, SkipReason::OutOfScope, now);
+        let closed = machine.take_over(new.recovery, now);
+        for step in std::mem::take(&mut machine.ready) {
+            let planned = &machine.plan.step(step);
+            let waits = planned.step.no_auto_start && !new.granted.contains(&planned.step.id);
+            if planned.depends_on.is_empty() && (waits || new.excluded.contains(&planned.step.id)) {
+                machine.skip(step, SkipReason::OutOfScope, now);
             } else {
-                machine.arrive(root, now);
+                machine.arrive(step, now);
             }
         }
-        machine.finish_if_done(now);
-        machine
+        machine.follow_up(now);
+        (machine, closed)
+    }
+
+    fn take_over(&mut self, recovery: Option<Recovery>, now: Timestamp) -> Vec<Page> {
+        let mut closed = Vec::new();
+        for Reused { step, state, input, result } in recovery.into_iter().flat_map(|other| other.reused) {
+            let slot = Slot::from(step);
+            if let Some(input) = input {
+                self.page.put_input(slot, input);
+            }
+            if let Some(result) = result {
+                let bytes = serde_json::to_vec(&*result).map_or(0, |json| json.len());
+                self.page.put_result(slot, result, bytes);
+            }
+            let kind = match &state {
+                StepState::Skipped { reason, .. } => EventKind::StepSkipped { reason: *reason },
+                StepState::Failed { attempt, code, error, .. } => EventKind::StepFailed {
+                    attempt: *attempt,
+                    code: *code,
+                    error: error.clone(),
+                    retry_in_ms: None,
+                },
+                _ => EventKind::StepReused,
+            };
+            self.page.push(now, Some(slot), kind);
+            self.run.steps[step.index()] = state;
+            if self.page.weight > LARGEST_FIRST_PAGE {
+                closed.push(self.close_page());
+            }
+        }
+        self.derive();
+        closed
     }
 
     /// A run as it was kept.
     pub fn resume(plan: Arc<Plan>, run: Run, page: Page) -> Self {
-        let mut held_by = vec![0; plan.steps.len()];
-        let mut ready = BTreeSet::new();
-        let mut open = 0;
+        let mut machine = Self {
+            held_by: vec![0; plan.steps.len()],
+            ready: BTreeSet::new(),
+            open: 0,
+            looping: BTreeSet::new(),
+            tasks: BTreeMap::new(),
+            open_tasks: 0,
+            plan,
+            run,
+            page,
+        };
+        machine.derive();
+        machine
+    }
+
+    /// Works out what follows from the states of the steps.
+    fn derive(&mut self) {
+        self.ready.clear();
+        self.looping.clear();
+        self.open = 0;
+        let plan = Arc::clone(&self.plan);
         for (index, planned) in plan.steps.iter().enumerate() {
-            let step = step_ix(index);
-            let holds = |dep: &&StepIx| !lets_go(&plan, &run, **dep);
-            held_by[index] =
-                u16::try_from(planned.depends_on.iter().filter(holds).count()).unwrap_or(u16::MAX);
-            if !run.steps[index].is_settled() {
-                open += 1;
+            let holds = |dep: &&StepIx| !graph::lets_go(&plan, &self.run, **dep);
+            let held_by = planned.depends_on.iter().filter(holds).count();
+            self.held_by[index] = u16::try_from(held_by).unwrap_or(u16::MAX);
+            let state = &self.run.steps[index];
+            self.open += usize::from(!state.is_settled());
+            if *state == StepState::Pending && held_by == 0 {
+                self.ready.insert(step_ix(index));
             }
-            if run.steps[index] == StepState::Pending && held_by[index] == 0 {
-                ready.insert(step);
+            if matches!(state, StepState::Looping { .. }) {
+                self.looping.insert(step_ix(index));
             }
         }
-        Self { plan, run, page, held_by, ready, open }
+        self.open_tasks = self.waiting_for_people().count();
     }
 
     /// The graph it executes.
@@ -188,6 +220,16 @@ impl Machine {
         &self.page
     }
 
+    /// Human tasks that were put or taken back since this machine was made or [`Self::forget_tasks`].
+    pub fn tasks(&self) -> &BTreeMap<Slot, TaskChange> {
+        &self.tasks
+    }
+
+    /// The changes of human tasks are written.
+    pub fn forget_tasks(&mut self) {
+        self.tasks.clear();
+    }
+
     /// Closes the newest page and begins another.
     pub fn close_page(&mut self) -> Page {
         let next = Page::starting_at(self.page.next_seq());
@@ -199,254 +241,304 @@ impl Machine {
     /// # Errors
     /// When the state does not allow it.
     pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<(), Refusal> {
-        if self.run.status != RunStatus::Running {
-            return Err(Refusal::NotRunning(self.run.status));
+        let status = self.run.status;
+        let goes_on = matches!(status, RunStatus::Running | RunStatus::Paused | RunStatus::Draining);
+        let allowed = match &command {
+            Command::Begin { .. } | Command::Open { .. } | Command::Await { .. } | Command::Skip { .. } => {
+                status == RunStatus::Running
+            }
+            Command::Settle { .. }
+            | Command::Close { .. }
+            | Command::Answer { .. }
+            | Command::ChildEnded { .. }
+            | Command::Reap { .. } => goes_on,
+            Command::Pause => status == RunStatus::Running,
+            Command::Resume => status == RunStatus::Paused,
+            Command::Stop(_) => goes_on,
+            Command::Retry { .. } => matches!(status, RunStatus::Failed | RunStatus::Stopped),
+            Command::Disown { .. } => true,
+        };
+        if !allowed {
+            return Err(Refusal::Status(status));
         }
+        let is_progress = !matches!(command, Command::Reap { .. } | Command::Disown { .. });
         match command {
-            Command::Begin { step, owner, input } => self.begin(step, owner, input, now)?,
-            Command::Skip { step, reason } => {
-                if !self.ready.contains(&step) {
-                    return Err(Refusal::NotYours);
-                }
-                self.skip(step, reason, now);
-            }
-            Command::Settle { step, owner, outcome, log } => self.settle(step, &owner, outcome, log, now)?,
-            Command::Reap { dead_before } => {
-                self.reap(dead_before, now);
-                return Ok(());
-            }
+            Command::Begin { slot, owner, input } => self.begin(slot, owner, input, now)?,
+            Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
+            Command::Await { slot, on, input } => self.wait(slot, on, input, now)?,
+            Command::Skip { slot, reason } => self.skip_ready(slot, reason, now)?,
+            Command::Settle { slot, owner, outcome, log } => self.settle(slot, &owner, outcome, log, now)?,
+            Command::Close { step, outcome } => self.close_loop(step, outcome, now)?,
+            Command::Answer { slot, answer } => self.answer(slot, answer, now)?,
+            Command::ChildEnded { slot, child, outcome } => self.child_ended(slot, child, outcome, now)?,
+            Command::Pause => self.pause("paused", now),
+            Command::Resume => self.go_on(now),
+            Command::Stop(mode) => self.stop(mode, now),
+            Command::Retry { from } => self.retry(from, now)?,
+            Command::Disown { children } => self.run.orphans.retain(|child| !children.contains(child)),
+            Command::Reap { dead_before } => self.reap(dead_before, now),
         }
-        self.run.progress_at = now;
-        self.finish_if_done(now);
+        if is_progress {
+            self.run.progress_at = now;
+        }
+        self.follow_up(now);
         Ok(())
     }
 
-    fn state(&self, step: StepIx) -> &StepState {
-        &self.run.steps[usize::from(step.0)]
+    /// What every change may bring about.
+    fn follow_up(&mut self, now: Timestamp) {
+        self.open_reviews(now);
+        match self.run.status {
+            RunStatus::Running if self.open == 0 => {
+                self.end(RunStatus::Completed, "all_steps_settled", now);
+            }
+            RunStatus::Draining if !self.is_under_way() => self.finish_drain(now),
+            _ => {}
+        }
     }
 
-    fn set(&mut self, step: StepIx, state: StepState) {
-        self.run.steps[usize::from(step.0)] = state;
+    /// Where a step, or an inner step of an open round, stands.
+    fn state(&self, slot: Slot) -> Option<&StepState> {
+        match slot.inner {
+            None => Some(&self.run.steps[slot.step.index()]),
+            Some(inner) => {
+                let (attempt, rounds) = self.rounds(slot.step)?;
+                let round = rounds.open.get(&inner.round)?;
+                (attempt == inner.attempt && round.place == inner.place).then_some(&round.state)
+            }
+        }
+    }
+
+    /// Sets where a step stands that [`Self::state`] knows.
+    fn set(&mut self, slot: Slot, state: StepState) {
+        match slot.inner {
+            None => self.run.steps[slot.step.index()] = state,
+            Some(inner) => {
+                if let Some(round) = self.round_mut(slot.step, inner.round) {
+                    round.state = state;
+                }
+            }
+        }
+    }
+
+    /// The step as the author wrote it; none for a `while`'s condition.
+    fn step_of(&self, slot: Slot) -> Option<&Step> {
+        let planned = self.plan.step(slot.step);
+        match slot.inner {
+            None => Some(&planned.step),
+            Some(inner) => {
+                planned.body.as_ref()?.steps.get(usize::from(inner.place)).map(|inner| &inner.step)
+            }
+        }
+    }
+
+    /// The type and fields of a step, as the author wrote them; none for a `while`'s condition.
+    pub fn kind(&self, slot: Slot) -> Option<&StepKind> {
+        self.step_of(slot).map(|step| &step.kind)
+    }
+
+    /// How long an attempt may take. A `while`'s condition may take what a script may.
+    pub fn timeout(&self, slot: Slot) -> Option<Duration> {
+        const OF_CONDITION: Duration = Duration::from_secs(5);
+        self.step_of(slot).map_or(Some(OF_CONDITION), Step::timeout)
+    }
+
+    /// The next attempt at a step that may begin now, and how many workers have died on it.
+    fn to_begin(&self, slot: Slot, now: Timestamp) -> Result<(u32, u32), Refusal> {
+        match self.state(slot) {
+            Some(StepState::Pending) if slot.inner.is_some() => {
+                if self.is_held(slot) {
+                    return Err(Refusal::NotYours);
+                }
+                Ok((self.attempts_before(slot) + 1, 0))
+            }
+            Some(StepState::Pending) if self.ready.contains(&slot.step) => {
+                Ok((self.attempts_before(slot) + 1, 0))
+            }
+            Some(StepState::Queued { attempt, not_before, lost }) if *not_before <= now => {
+                Ok((*attempt, *lost))
+            }
+            _ => Err(Refusal::NotYours),
+        }
+    }
+
+    /// Attempts whose numbers go on but whose counts do not.
+    fn attempts_before(&self, slot: Slot) -> u32 {
+        match slot.inner {
+            None => self.run.attempts_before.get(&slot.step).copied().unwrap_or(0),
+            Some(inner) => self
+                .rounds(slot.step)
+                .and_then(|(_, rounds)| rounds.open.get(&inner.round))
+                .map_or(0, |round| round.attempts_before),
+        }
     }
 
     fn begin(
         &mut self,
-        step: StepIx,
+        slot: Slot,
         owner: String,
         input: Option<Arc<Value>>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let (attempt, lost) = match self.state(step) {
-            StepState::Pending if self.ready.contains(&step) => (1, 0),
-            StepState::Queued { attempt, not_before, lost } if *not_before <= now => (*attempt, *lost),
-            StepState::Running { lease, .. } if lease.owner == owner => return Ok(()),
-            _ => return Err(Refusal::NotYours),
-        };
-        self.ready.remove(&step);
-        let timeout = self.plan.step(step).timeout.unwrap_or_default();
-        let lease = Lease { owner, until: now.plus(timeout + LEASE_MARGIN) };
-        self.set(step, StepState::Running { attempt, started_at: now, lease, lost });
-        if let Some(input) = input {
-            self.page.weight += serde_json::to_string(&*input).map_or(0, |text| text.len());
-            self.page.inputs.insert(step, input);
+        if matches!(self.state(slot), Some(StepState::Running { lease, .. }) if lease.owner == owner) {
+            return Ok(());
         }
-        self.page.push(now, Some(step), EventKind::StepStarted { attempt });
+        let (attempt, lost) = self.to_begin(slot, now)?;
+        let timeout = self.timeout(slot).unwrap_or_default();
+        let lease = Lease { owner, until: now.plus(timeout + LEASE_MARGIN) };
+        self.note_begin(slot, attempt, input, now);
+        self.set(slot, StepState::Running { attempt, started_at: now, lease, lost });
         Ok(())
+    }
+
+    fn note_begin(&mut self, slot: Slot, attempt: u32, input: Option<Arc<Value>>, now: Timestamp) {
+        match slot.inner {
+            None => {
+                self.ready.remove(&slot.step);
+            }
+            Some(inner) => {
+                if let Some(round) = self.round_mut(slot.step, inner.round) {
+                    round.started_at.get_or_insert(now);
+                }
+            }
+        }
+        if let Some(input) = input {
+            self.page.put_input(slot, input);
+        }
+        if !self.is_condition(slot) {
+            self.page.push(now, Some(slot), EventKind::StepStarted { attempt });
+        }
     }
 
     fn settle(
         &mut self,
-        step: StepIx,
+        slot: Slot,
         owner: &str,
         outcome: Outcome,
         log: Vec<String>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let (attempt, started_at) = match self.state(step) {
-            StepState::Running { attempt, started_at, lease, .. } if lease.owner == owner => {
+        let (attempt, started_at) = match self.state(slot) {
+            Some(StepState::Running { attempt, started_at, lease, .. }) if lease.owner == owner => {
                 (*attempt, *started_at)
             }
             _ => return Err(Refusal::NotYours),
         };
         if !log.is_empty() {
-            self.page.push(now, Some(step), EventKind::StepLog { lines: log });
+            self.page.push(now, Some(slot), EventKind::StepLog { lines: log });
         }
-        match outcome {
-            Outcome::Success { result, bytes } => {
-                self.set(step, StepState::Completed { attempt, started_at, ended_at: now });
-                self.run.usage.steps_executed += 1;
-                self.page.put_result(step, result, bytes);
-                let duration_ms = u64::try_from(now.since(started_at).as_millis()).unwrap_or(u64::MAX);
-                self.page.push(now, Some(step), EventKind::StepCompleted { duration_ms });
-                self.release(step, now);
-            }
-            Outcome::Failure(failure) => self.fail_attempt(step, attempt, started_at, failure, now),
-        }
+        self.conclude(slot, attempt, started_at, outcome, now);
         Ok(())
+    }
+
+    /// An attempt is over.
+    fn conclude(
+        &mut self,
+        slot: Slot,
+        attempt: u32,
+        started_at: Timestamp,
+        outcome: Outcome,
+        now: Timestamp,
+    ) {
+        match outcome {
+            Outcome::Success { result, bytes } if slot.inner.is_some() => {
+                self.inner_succeeded(slot, started_at, result, bytes, now);
+            }
+            Outcome::Success { result, bytes } => {
+                self.complete(slot.step, attempt, started_at, (result, bytes), false, now);
+            }
+            Outcome::Failure(failure) => self.fail_attempt(slot, attempt, started_at, failure, now),
+        }
+    }
+
+    /// A step of the graph has its result.
+    fn complete(
+        &mut self,
+        step: StepIx,
+        attempt: u32,
+        started_at: Timestamp,
+        (result, bytes): (Arc<Value>, usize),
+        rejected: bool,
+        now: Timestamp,
+    ) {
+        // A loop executes nothing itself: its inner steps have counted.
+        self.run.usage.steps_executed += u64::from(!self.looping.remove(&step));
+        self.set(step.into(), StepState::Completed { attempt, started_at, ended_at: now, rejected });
+        self.page.put_result(step.into(), result, bytes);
+        let duration_ms = millis(now.since(started_at));
+        self.page.push(now, Some(step.into()), EventKind::StepCompleted { duration_ms });
+        self.release(step, now);
+        if self.plan.step(step).step.terminal {
+            self.close_episode(now);
+        }
     }
 
     fn fail_attempt(
         &mut self,
-        step: StepIx,
+        slot: Slot,
         attempt: u32,
         started_at: Timestamp,
         failure: StepFailure,
         now: Timestamp,
     ) {
         let StepFailure { code, error, jitter, retry_after } = failure;
-        let planned = &self.plan.step(step).step;
-        let retry_in = (code.is_transient() && attempt <= planned.retry_count)
-            .then(|| {
-                backoff(planned.retry_backoff_s.duration(), attempt, jitter)
-                    .max(retry_after.unwrap_or_default())
+        let tried = attempt.saturating_sub(self.attempts_before(slot));
+        let retry_in = self
+            .step_of(slot)
+            .filter(|step| code.is_transient() && tried <= step.retry_count)
+            .map(|step| {
+                backoff(step.retry_backoff_s.duration(), tried, jitter).max(retry_after.unwrap_or_default())
             })
             .map(|wait| wait.min(LONGEST_BACKOFF));
-        let retry_in_ms = retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        let kind = EventKind::StepFailed { attempt, code, error: error.clone(), retry_in_ms };
-        self.page.push(now, Some(step), kind);
+        let kind =
+            EventKind::StepFailed { attempt, code, error: error.clone(), retry_in_ms: retry_in.map(millis) };
+        if !self.is_condition(slot) {
+            self.page.push(now, Some(slot), kind);
+        }
+        if slot.inner.is_none() {
+            self.looping.remove(&slot.step);
+        }
         if let Some(wait) = retry_in {
-            self.set(step, StepState::Queued { attempt: attempt + 1, not_before: now.plus(wait), lost: 0 });
+            self.set(slot, StepState::Queued { attempt: attempt + 1, not_before: now.plus(wait), lost: 0 });
+        } else if slot.inner.is_some() {
+            self.inner_failed(slot, code, error, now);
+        } else {
+            self.fail_step(slot.step, attempt, started_at, (code, error), now);
+        }
+    }
+
+    /// A step of the graph has failed for good.
+    fn fail_step(
+        &mut self,
+        step: StepIx,
+        attempt: u32,
+        started_at: Timestamp,
+        (code, error): (super::FailureCode, String),
+        now: Timestamp,
+    ) {
+        let kept = shortened(&error);
+        self.set(step.into(), StepState::Failed { attempt, started_at, ended_at: now, code, error: kept });
+        let planned = &self.plan.step(step).step;
+        if planned.continue_on_error {
+            self.release(step, now);
             return;
         }
-        let goes_on = planned.continue_on_error;
-        let kept = shortened(&error);
-        self.set(step, StepState::Failed { attempt, started_at, ended_at: now, code, error: kept });
-        if goes_on {
-            self.release(step, now);
-        } else {
-            let step_id = self.plan.step(step).step.id.clone();
-            self.fail_run(Failure { code, step_id: Some(step_id), error }, Some(step), now);
-        }
-    }
-
-    /// Fail fast: what is under way is cancelled, what has not started is blocked.
-    fn fail_run(&mut self, failure: Failure, cause: Option<StepIx>, now: Timestamp) {
-        self.ready.clear();
-        for index in 0..self.run.steps.len() {
-            let step = step_ix(index);
-            if let StepState::Running { attempt, started_at, .. } = *self.state(step) {
-                self.set(step, StepState::Cancelled { attempt, started_at, at: now });
-                self.page.push(now, Some(step), EventKind::StepCancelled { caused_by: cause });
+        let failure = Failure { code, step_id: Some(planned.id.clone()), error };
+        match self.run.status {
+            RunStatus::Running => self.fail_run(failure, Some(step), now),
+            // A paused run fails when it is resumed; a draining one ends as it was told to.
+            RunStatus::Paused => {
+                self.open = self.open.saturating_sub(1);
+                self.run.failure.get_or_insert(failure);
             }
-        }
-        for index in 0..self.run.steps.len() {
-            let step = step_ix(index);
-            if !self.state(step).is_settled() {
-                self.set(step, StepState::Skipped { reason: SkipReason::Blocked, at: now });
-                self.page.push(now, Some(step), EventKind::StepSkipped { reason: SkipReason::Blocked });
-            }
-        }
-        self.open = 0;
-        let reason = if cause.is_some() { "step_failed" } else { "stalled" };
-        self.run.failure = Some(failure);
-        self.end(RunStatus::Failed, reason, now);
-    }
-
-    fn skip(&mut self, step: StepIx, reason: SkipReason, now: Timestamp) {
-        let mut worklist = vec![(step, reason)];
-        while let Some((step, reason)) = worklist.pop() {
-            self.ready.remove(&step);
-            self.set(step, StepState::Skipped { reason, at: now });
-            self.page.push(now, Some(step), EventKind::StepSkipped { reason });
-            self.collect_released(step, &mut worklist);
-        }
-    }
-
-    /// A step is over and lets its dependants go.
-    fn release(&mut self, step: StepIx, now: Timestamp) {
-        let mut skipped = Vec::new();
-        self.collect_released(step, &mut skipped);
-        for (step, reason) in skipped {
-            self.skip(step, reason, now);
-        }
-    }
-
-    fn collect_released(&mut self, step: StepIx, skipped: &mut Vec<(StepIx, SkipReason)>) {
-        self.open = self.open.saturating_sub(1);
-        let plan = Arc::clone(&self.plan);
-        for &dependant in &plan.step(step).dependants {
-            let held = &mut self.held_by[usize::from(dependant.0)];
-            *held = held.saturating_sub(1);
-            if *held == 0 && *self.state(dependant) == StepState::Pending {
-                match self.skipped_on_arrival(dependant) {
-                    Some(reason) => skipped.push((dependant, reason)),
-                    None => {
-                        self.ready.insert(dependant);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Nothing holds the step up any more: it becomes ready, or is skipped for a reason that needs no look at
-    /// results.
-    fn arrive(&mut self, step: StepIx, now: Timestamp) {
-        match self.skipped_on_arrival(step) {
-            Some(reason) => self.skip(step, reason, now),
-            None => {
-                self.ready.insert(step);
-            }
-        }
-    }
-
-    fn skipped_on_arrival(&self, step: StepIx) -> Option<SkipReason> {
-        let planned = self.plan.step(step);
-        let left_out = |dep: &StepIx| {
-            matches!(self.state(*dep), StepState::Skipped { reason: SkipReason::OutOfScope, .. })
-        };
-        if !planned.step.enabled {
-            Some(SkipReason::StepDisabled)
-        } else if !planned.depends_on.is_empty() && planned.depends_on.iter().all(left_out) {
-            // What only steps that were left out lead to is left out with them.
-            Some(SkipReason::OutOfScope)
-        } else {
-            None
-        }
-    }
-
-    fn reap(&mut self, dead_before: Option<Timestamp>, now: Timestamp) {
-        for index in 0..self.run.steps.len() {
-            let step = step_ix(index);
-            let StepState::Running { attempt, started_at, lease, lost } = self.state(step).clone() else {
-                continue;
-            };
-            if lease.until > now && dead_before.is_none_or(|dead| started_at >= dead) {
-                continue;
-            }
-            if lost < MOST_LOST {
-                self.set(step, StepState::Queued { attempt, not_before: now, lost: lost + 1 });
-                continue;
-            }
-            let error = format!("The worker died {MOST_LOST} times while it ran this step.");
-            let code = FailureCode::StepTimeout;
-            self.fail_attempt(
-                step,
-                attempt,
-                started_at,
-                StepFailure { code, error, jitter: 1.0, retry_after: None },
-                now,
-            );
-            if self.run.status.is_terminal() {
-                return;
-            }
-        }
-        let longest = self.plan.steps.iter().filter_map(|planned| planned.timeout).max().unwrap_or_default();
-        if now.since(self.run.progress_at) > longest + LONGEST_BACKOFF + STALL_MARGIN {
-            let code = FailureCode::RunStalledOrTimedOut;
-            let error = "The run made no progress for longer than its steps may take.".to_owned();
-            self.fail_run(Failure { code, step_id: None, error }, None, now);
-        }
-        self.finish_if_done(now);
-    }
-
-    fn finish_if_done(&mut self, now: Timestamp) {
-        if self.open == 0 && !self.run.status.is_terminal() {
-            self.end(RunStatus::Completed, "all_steps_settled", now);
+            _ => self.open = self.open.saturating_sub(1),
         }
     }
 
     fn end(&mut self, status: RunStatus, reason: &str, now: Timestamp) {
         self.run.ended_at = Some(now);
+        self.run.paused_at = None;
+        self.run.drain_until = None;
         self.change_status(status, reason, now);
     }
 
@@ -469,16 +561,8 @@ fn step_ix(index: usize) -> StepIx {
     StepIx(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
-/// Whether a step no longer holds its dependants up.
-fn lets_go(plan: &Plan, run: &Run, step: StepIx) -> bool {
-    match &run.steps[usize::from(step.0)] {
-        StepState::Completed { .. } | StepState::Skipped { .. } => true,
-        StepState::Failed { .. } => plan.step(step).step.continue_on_error,
-        StepState::Pending
-        | StepState::Queued { .. }
-        | StepState::Running { .. }
-        | StepState::Cancelled { .. } => false,
-    }
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Full jitter: a random part of a wait that doubles with every attempt.

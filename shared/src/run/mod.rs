@@ -5,26 +5,38 @@
 //! somebody else was faster it reloads and applies its journal again, so that every guard stands in one place.
 //! [`Reader`] is what the API shows of a run.
 
+mod command;
+mod control;
 mod event;
 mod failure;
 mod machine;
 mod page;
 mod plans;
 mod reader;
+mod recover;
+mod rounds;
 mod session;
+mod slot;
 mod start;
 mod state;
 mod view;
 mod watch;
 
+pub use command::{Answer, Command, Outcome, Refusal, StepFailure, StopMode};
+pub use control::{Control, complete_task, control, retry};
 pub use event::{Event, EventKind, SkipReason};
 pub use failure::{Failure, FailureCode};
-pub use machine::{Command, Machine, Outcome, Refusal, StepFailure};
+pub use machine::{Machine, OpenTask, TaskChange, Work};
 pub use page::Page;
 pub use plans::PlanCache;
 pub use reader::Reader;
+pub use recover::Resume;
+pub use rounds::{Loop, Round};
 pub use session::{Commit, Session};
+pub use slot::{Inner, Slot};
 pub use start::{StartRequest, Started, start};
-pub use state::{Lease, NewRun, Run, RunInput, RunStatus, StepState, TriggerType, Usage};
+pub use state::{
+    Lease, NewRun, Parent, Recovery, Reused, Run, RunInput, RunStatus, StepState, TriggerType, Usage, Wait,
+};
 pub use view::{ContextView, EventView, Phase, RunSummary, RunView, StepContext, StepCounts, StepView};
 pub use watch::{RunWatch, Waiter, Watched};

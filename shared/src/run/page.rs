@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::{Event, EventKind};
+use super::slot::Slot;
 use crate::clock::Timestamp;
-use crate::workflow::StepIx;
 
 /// Consecutive events and what they refer to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,10 +20,10 @@ pub struct Page {
     pub events: Vec<Event>,
     /// The expanded fields with which a step was called, by step; steps without such fields are absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inputs: BTreeMap<StepIx, Arc<Value>>,
+    pub inputs: BTreeMap<Slot, Arc<Value>>,
     /// Results by step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub results: BTreeMap<StepIx, Arc<Value>>,
+    pub results: BTreeMap<Slot, Arc<Value>>,
     /// About how many bytes of JSON this is.
     #[serde(default)]
     pub weight: usize,
@@ -41,14 +41,20 @@ impl Page {
     }
 
     /// Appends an event.
-    pub fn push(&mut self, at: Timestamp, step: Option<StepIx>, kind: EventKind) {
+    pub fn push(&mut self, at: Timestamp, step: Option<Slot>, kind: EventKind) {
         self.weight += kind.weight();
         self.events.push(Event { seq: self.next_seq(), at, step, kind });
     }
 
+    /// Keeps the fields that a step is called with.
+    pub fn put_input(&mut self, slot: Slot, input: Arc<Value>) {
+        self.weight += serde_json::to_string(&*input).map_or(0, |text| text.len());
+        self.inputs.insert(slot, input);
+    }
+
     /// Keeps a step's result; `bytes` is the length of its JSON.
-    pub fn put_result(&mut self, step: StepIx, result: Arc<Value>, bytes: usize) {
+    pub fn put_result(&mut self, slot: Slot, result: Arc<Value>, bytes: usize) {
         self.weight += bytes;
-        self.results.insert(step, result);
+        self.results.insert(slot, result);
     }
 }

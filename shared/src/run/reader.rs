@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::page::Page;
-use super::state::{Run, StepState};
+use super::state::{Run, RunInput, StepState};
 use super::view::{ContextView, EventView, RunSummary, RunView, StepContext};
 use super::watch::{Waiter, Watched};
 use crate::ids::{RunRef, WorkflowId};
@@ -77,9 +77,31 @@ impl Reader {
         self.record.page.next_seq() - 1
     }
 
+    /// The graph it executes.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
     /// The run in short.
     pub fn summary(&self) -> RunSummary {
         RunSummary::new(self.run())
+    }
+
+    /// What the run was started with.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn input(&self) -> Result<RunInput> {
+        Ok(self.state.store.run_input(&self.run().key, &self.record.beside.input).await?)
+    }
+
+    /// A step's result, if it has one; and the fields it was called with.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn values(&self, step: StepIx) -> Result<(Option<Arc<Value>>, Option<Arc<Value>>)> {
+        let mut pages = Pages::new(self);
+        Ok((pages.result(step).await?, pages.input(step).await?))
     }
 
     /// The run with its steps and outputs.
@@ -102,7 +124,9 @@ impl Reader {
             if weight > LARGEST_CONTEXT {
                 break;
             }
-            if let Some(result) = pages.result(sink).await? {
+            // A step that is to be executed again may have had a result before.
+            let is_completed = matches!(self.run().steps[sink.index()], StepState::Completed { .. });
+            if is_completed && let Some(result) = pages.result(sink).await? {
                 weight += serde_json::to_vec(&*result).map_or(0, |json| json.len());
                 outputs.insert(self.plan.step(sink).step.id.clone(), Value::clone(&result));
             }
@@ -172,6 +196,8 @@ impl Reader {
                 StepState::Pending
                 | StepState::Queued { .. }
                 | StepState::Running { .. }
+                | StepState::Waiting { .. }
+                | StepState::Looping { .. }
                 | StepState::Skipped { .. }
                 | StepState::Cancelled { .. } => {}
             }
@@ -236,19 +262,19 @@ impl<'a> Pages<'a> {
     }
 
     async fn result(&mut self, step: StepIx) -> Result<Option<Arc<Value>>> {
-        if let Some(result) = self.reader.record.page.results.get(&step) {
+        if let Some(result) = self.reader.record.page.results.get(&step.into()) {
             return Ok(Some(Arc::clone(result)));
         }
         let Some(&first_seq) = self.reader.record.beside.at.results.get(&step) else { return Ok(None) };
-        Ok(self.page(first_seq).await?.results.get(&step).cloned())
+        Ok(self.page(first_seq).await?.results.get(&step.into()).cloned())
     }
 
     async fn input(&mut self, step: StepIx) -> Result<Option<Arc<Value>>> {
-        if let Some(input) = self.reader.record.page.inputs.get(&step) {
+        if let Some(input) = self.reader.record.page.inputs.get(&step.into()) {
             return Ok(Some(Arc::clone(input)));
         }
         let Some(&first_seq) = self.reader.record.beside.at.inputs.get(&step) else { return Ok(None) };
-        Ok(self.page(first_seq).await?.inputs.get(&step).cloned())
+        Ok(self.page(first_seq).await?.inputs.get(&step.into()).cloned())
     }
 
     async fn page(&mut self, first_seq: u64) -> Result<&Page> {

@@ -3,17 +3,19 @@
 //! journal of commands since the last commit is applied to what is there now; commands that no longer fit
 //! fall away. So the transition function is the only place that decides what is allowed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::machine::{Command, Machine, Refusal};
+use super::command::{Command, Refusal};
+use super::machine::Machine;
 use super::page::Page;
+use super::slot::Slot;
 use super::watch::Watched;
 use crate::clock::Timestamp;
-use crate::ids::RunRef;
+use crate::ids::{RunId, RunRef};
 use crate::state::AppState;
 use crate::store::{Beside, RunChange, RunRecord, StoreError};
 use crate::workflow::StepIx;
@@ -35,8 +37,8 @@ pub enum Commit {
     /// The state in memory is what the store holds.
     Written,
     /// Somebody else was faster: the state in memory is theirs with what still fitted of ours, all of it
-    /// written.
-    Rebased,
+    /// written. With the first command that did not fit any more.
+    Rebased(Option<Refusal>),
 }
 
 /// Work on one run.
@@ -53,7 +55,7 @@ pub struct Session {
     /// The next `seq` as of the last commit: events since then are not written.
     committed_seq: u64,
     /// Results of closed pages.
-    kept: HashMap<StepIx, Arc<Value>>,
+    kept: HashMap<Slot, Arc<Value>>,
     kept_bytes: usize,
 }
 
@@ -64,10 +66,18 @@ impl Session {
     /// When a store does not answer.
     pub async fn load(state: &AppState, key: &RunRef) -> Result<Option<Self>> {
         let Some(record) = state.store.run(key).await? else { return Ok(None) };
-        let plan =
-            state.plans.get(&state.store, &key.place, record.run.workflow_id, record.run.version).await?;
+        Self::of(state, record).await.map(Some)
+    }
+
+    /// Work on a run that was just read.
+    ///
+    /// # Errors
+    /// When a store does not answer.
+    pub async fn of(state: &AppState, record: RunRecord) -> Result<Self> {
+        let place = &record.run.key.place;
+        let plan = state.plans.get(&state.store, place, record.run.workflow_id, record.run.version).await?;
         let machine = Machine::resume(plan, record.run, record.page);
-        Ok(Some(Self {
+        Ok(Self {
             state: state.clone(),
             rev: record.rev,
             committed_seq: machine.page().next_seq(),
@@ -77,7 +87,7 @@ impl Session {
             journal: Vec::new(),
             kept: HashMap::new(),
             kept_bytes: 0,
-        }))
+        })
     }
 
     /// The run in memory.
@@ -96,9 +106,24 @@ impl Session {
         Ok(())
     }
 
+    /// Applies a command and writes it: all or nothing, also when somebody else was faster.
+    ///
+    /// # Errors
+    /// When a store does not answer; the inner error when the state does not allow the command.
+    pub async fn perform(&mut self, command: Command) -> Result<std::result::Result<(), Refusal>> {
+        if let Err(refusal) = self.apply(command) {
+            return Ok(Err(refusal));
+        }
+        match self.commit().await? {
+            Commit::Rebased(Some(refusal)) => Ok(Err(refusal)),
+            Commit::Rebased(None) | Commit::Written | Commit::Unchanged => Ok(Ok(())),
+        }
+    }
+
     /// Whether something happened that is not written yet.
     pub fn has_news(&self) -> bool {
-        self.machine.page().next_seq() > self.committed_seq
+        let is_silent = |(command, _): &(Command, Timestamp)| matches!(command, Command::Disown { .. });
+        self.machine.page().next_seq() > self.committed_seq || self.journal.iter().any(is_silent)
     }
 
     /// How much is not written yet: events, and about how many bytes.
@@ -123,13 +148,12 @@ impl Session {
                     return Ok(outcome);
                 }
                 Err(StoreError::Conflict) => {
-                    outcome = Commit::Rebased;
                     if conflicts > 0 {
                         tokio::time::sleep(conflict_pause(conflicts)).await;
                     }
-                    self.rebase().await?;
+                    let refused = self.rebase().await?;
+                    outcome = Commit::Rebased(refused);
                     if !self.has_news() {
-                        self.journal.clear();
                         return Ok(outcome);
                     }
                 }
@@ -140,11 +164,15 @@ impl Session {
     }
 
     async fn write(&mut self) -> Result<(), StoreError> {
+        // What the rounds of a loop made is wanted until its result is put together.
+        let machine = &self.machine;
+        self.beside.at.loops.retain(|step, _| machine.rounds(*step).is_some());
         if self.closed.is_none() && self.machine.page().weight > FULL_PAGE {
             let page = self.machine.close_page();
             self.beside.at.note(&page);
             self.closed = Some(page);
         }
+        let children: Vec<RunId> = self.machine.children().map(|(_, child)| child).collect();
         let change = RunChange {
             rev: self.rev,
             run: self.machine.run(),
@@ -152,6 +180,8 @@ impl Session {
             beside: &self.beside,
             closed: self.closed.as_ref(),
             deadline: self.machine.deadline(self.state.clock.now()),
+            tasks: self.machine.tasks(),
+            children: &children,
         };
         self.state.store.save_run(&change).await
     }
@@ -159,6 +189,7 @@ impl Session {
     fn written(&mut self) {
         self.rev += 1;
         self.journal.clear();
+        self.machine.forget_tasks();
         self.committed_seq = self.machine.page().next_seq();
         if let Some(page) = self.closed.take() {
             self.keep(page);
@@ -181,7 +212,9 @@ impl Session {
         }
     }
 
-    async fn rebase(&mut self) -> Result<()> {
+    /// Reads the run again and applies the journal to it; the commands that no longer fit leave it. Returns why
+    /// the first of them does not fit.
+    async fn rebase(&mut self) -> Result<Option<Refusal>> {
         let key = self.machine.run().key.clone();
         let record = self.state.store.run(&key).await?;
         let record = record.ok_or_else(|| Error::internal("a run vanished while a worker was on it"))?;
@@ -191,43 +224,95 @@ impl Session {
         self.beside = record.beside;
         self.closed = None;
         self.committed_seq = self.machine.page().next_seq();
-        for (command, at) in &self.journal {
-            if let Err(refusal) = self.machine.apply(command.clone(), *at) {
+        let mut first = None;
+        let machine = &mut self.machine;
+        self.journal.retain(|(command, at)| match machine.apply(command.clone(), *at) {
+            Ok(()) => true,
+            Err(refusal) => {
                 tracing::debug!(?refusal, run_id = %key.run_id, "a command no longer fits after a conflict");
+                first.get_or_insert(refusal);
+                false
             }
-        }
-        Ok(())
+        });
+        Ok(first)
     }
 
-    /// A settled step's result; none when it has none. Reads the page that holds it at most once.
+    /// What a step, or an inner step of a loop under way, has made; none when it has made nothing. Reads the
+    /// page that holds it at most once.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn result(&mut self, step: StepIx) -> Result<Option<Arc<Value>>> {
-        if let Some(result) = self.machine.page().results.get(&step).or_else(|| self.kept.get(&step)) {
+    pub async fn result(&mut self, slot: Slot) -> Result<Option<Arc<Value>>> {
+        if let Some(result) = self.machine.page().results.get(&slot).or_else(|| self.kept.get(&slot)) {
             return Ok(Some(Arc::clone(result)));
         }
-        if let Some(result) = self.closed.as_ref().and_then(|page| page.results.get(&step)) {
+        if let Some(result) = self.closed.as_ref().and_then(|page| page.results.get(&slot)) {
             return Ok(Some(Arc::clone(result)));
         }
-        let Some(&first_seq) = self.beside.at.results.get(&step) else { return Ok(None) };
-        let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
-        let result = page.results.get(&step).cloned();
-        self.keep(page);
-        Ok(result)
+        for first_seq in self.pages_of(slot, &self.beside.at.results) {
+            let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
+            let result = page.results.get(&slot).cloned();
+            self.keep(page);
+            if result.is_some() {
+                return Ok(result);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The closed pages that may hold something of a step, the likeliest first.
+    fn pages_of(&self, slot: Slot, of_graph: &BTreeMap<StepIx, u64>) -> Vec<u64> {
+        match slot.inner {
+            None => of_graph.get(&slot.step).copied().into_iter().collect(),
+            Some(_) => self.beside.at.loops.get(&slot.step).into_iter().flatten().rev().copied().collect(),
+        }
+    }
+
+    /// Everything that the rounds of a loop have made.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn made_by_rounds(&self, step: StepIx) -> Result<BTreeMap<Slot, Arc<Value>>> {
+        let mut made = BTreeMap::new();
+        let mut take = |page: &Page| {
+            let of_loop = page.results.iter().filter(|(slot, _)| slot.step == step && slot.inner.is_some());
+            made.extend(of_loop.map(|(slot, value)| (*slot, Arc::clone(value))));
+        };
+        for first_seq in self.beside.at.loops.get(&step).into_iter().flatten() {
+            match self.closed.as_ref().filter(|page| page.first_seq == *first_seq) {
+                Some(page) => take(page),
+                None => take(&self.state.store.page(&self.machine.run().key, *first_seq).await?),
+            }
+        }
+        take(self.machine.page());
+        Ok(made)
     }
 
     /// The fields with which a step was called; none when it has none.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn step_input(&self, step: StepIx) -> Result<Option<Arc<Value>>> {
-        if let Some(input) = self.machine.page().inputs.get(&step) {
+    pub async fn step_input(&self, slot: Slot) -> Result<Option<Arc<Value>>> {
+        if let Some(input) = self.machine.page().inputs.get(&slot) {
             return Ok(Some(Arc::clone(input)));
         }
-        let Some(&first_seq) = self.beside.at.inputs.get(&step) else { return Ok(None) };
-        let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
-        Ok(page.inputs.get(&step).cloned())
+        for first_seq in self.pages_of(slot, &self.beside.at.inputs) {
+            let page = match self.closed.as_ref().filter(|page| page.first_seq == first_seq) {
+                Some(page) => page.inputs.get(&slot).cloned(),
+                None => self
+                    .state
+                    .store
+                    .page(&self.machine.run().key, first_seq)
+                    .await?
+                    .inputs
+                    .get(&slot)
+                    .cloned(),
+            };
+            if page.is_some() {
+                return Ok(page);
+            }
+        }
+        Ok(None)
     }
 
     /// What the run was started with.

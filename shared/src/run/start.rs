@@ -8,11 +8,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::machine::Machine;
-use super::state::{NewRun, RunInput, RunStatus, TriggerType};
+use super::page::Page;
+use super::recover::{Resume, recover};
+use super::state::{NewRun, Parent, RunInput, RunStatus, TriggerType};
 use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
+use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{StoreError, WorkflowRecord};
+use crate::store::{FirstRun, StoreError, WorkflowRecord};
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
@@ -38,6 +41,10 @@ pub struct StartRequest {
     pub run_id: Option<RunId>,
     /// The caller's own name for whoever it is for.
     pub external_user_id: Option<String>,
+    /// The run whose settled steps are taken over.
+    pub resume: Option<Resume>,
+    /// The step that calls; never from outside.
+    pub parent: Option<Parent>,
 }
 
 /// The keys of `params` that are not input.
@@ -55,6 +62,8 @@ struct Params {
     version: Option<u32>,
     run_id: Option<String>,
     external_user_id: Option<String>,
+    resume_from_run_id: Option<String>,
+    from_step_id: Option<String>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
 }
@@ -73,12 +82,14 @@ impl StartRequest {
         if params.external_user_id.as_ref().is_some_and(|id| id.chars().count() > LONGEST_USER_ID) {
             return Err(Error::invalid("params.external_user_id: must have at most 200 characters."));
         }
-        // Beside the input they would be taken for input, and the run would not do what was asked for.
-        if let Some(key) =
-            ["from_step_id", "resume_from_run_id"].iter().find(|key| params.rest.contains_key(**key))
-        {
-            return Err(Error::invalid(format!("params.{key}: this version cannot recover runs.")));
+        if params.from_step_id.is_some() && params.resume_from_run_id.is_none() {
+            return Err(Error::invalid("params.from_step_id: needs params.resume_from_run_id beside it."));
         }
+        let resume = params.resume_from_run_id.map(|id| {
+            let run_id =
+                id.parse().map_err(|why| Error::invalid(format!("params.resume_from_run_id: {why}.")));
+            run_id.map(|run_id| Resume { run_id, from_step_id: params.from_step_id })
+        });
         let run_id = params
             .run_id
             .map(|id| id.parse().map_err(|why| Error::invalid(format!("params.run_id: {why}."))));
@@ -102,6 +113,8 @@ impl StartRequest {
             version: params.version,
             run_id: run_id.transpose()?,
             external_user_id: params.external_user_id,
+            resume: resume.transpose()?,
+            parent: None,
         })
     }
 
@@ -151,9 +164,13 @@ pub async fn start(
         Ok(version) => version,
         Err(refusal) => return started_before(state, place, id, request.run_id, refusal).await,
     };
-    let request = with_defaults(state, &record, version, request).await?;
+    let mut request = with_defaults(state, &record, version, request).await?;
     let plan = state.plans.get(&state.store, place, id, version).await?;
     check_steps(&plan, &request)?;
+    let recovery = match request.resume.take() {
+        Some(resume) => Some(recover(state, place, id, &plan, resume, &mut request).await?),
+        None => None,
+    };
     let input = fill_defaults_and_check(plan.input_schema.as_ref(), Value::Object(request.input)).map_err(
         |issues| {
             let first = issues.first().map(|issue| issue.message.clone()).unwrap_or_default();
@@ -170,23 +187,26 @@ pub async fn start(
         external_user_id: request.external_user_id,
         granted: request.trigger_steps.keys().cloned().collect(),
         excluded: request.excluded_step_ids,
+        parent: request.parent,
+        recovery,
     };
-    let machine = Machine::start(plan, new, now);
+    let (machine, mut pages) = Machine::start(plan, new, now);
+    pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, &machine, input).await
+    keep(state, &machine, &pages, input).await
 }
 
-async fn keep(state: &AppState, machine: &Machine, input: RunInput) -> Result<Started> {
+async fn keep(state: &AppState, machine: &Machine, pages: &[Page], input: RunInput) -> Result<Started> {
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(run, machine.page(), input, deadline).await {
+    match state.store.create_run(FirstRun { run, pages, input, deadline }).await {
         Ok(()) => {}
         Err(StoreError::Conflict) => return existing(state, &run.key, run.workflow_id).await,
         Err(error) => return Err(error.into()),
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
     if !run.status.is_terminal()
-        && let Err(error) = state.queue.send(&run.key, Duration::ZERO).await
+        && let Err(error) = state.queue.send(&Wake::ready(run.key.clone()), Duration::ZERO).await
     {
         tracing::warn!(%error, run_id = %run.key.run_id, "started without a message; the sweep will send one");
     }

@@ -1,12 +1,18 @@
 //! A run's state: everything that decides what may happen next, and nothing else.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::event::SkipReason;
 use super::failure::{Failure, FailureCode};
+use super::rounds::Loop;
+use super::slot::Slot;
 use crate::clock::{self, Timestamp};
-use crate::ids::{RunRef, WorkflowId};
+use crate::ids::{RunId, RunRef, WorkflowId};
+use crate::workflow::StepIx;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -16,23 +22,40 @@ pub enum RunStatus {
     Pending,
     /// Steps start as they become ready.
     Running,
+    /// Nothing new starts until it is resumed; what is under way may finish.
+    Paused,
+    /// Nothing new starts any more; what is under way may finish, and then the run is stopped.
+    Draining,
     /// Every step is settled. Final.
     Completed,
-    /// A step failed, or the run stalled. Final.
+    /// A step failed, or the run stalled. Final, but for an explicit retry.
     Failed,
+    /// Somebody stopped it. Final, but for an explicit retry.
+    Stopped,
 }
 
 impl RunStatus {
     /// Every status, for lists of what is allowed.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Running, Self::Completed, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Running,
+        Self::Paused,
+        Self::Draining,
+        Self::Completed,
+        Self::Failed,
+        Self::Stopped,
+    ];
 
     /// The status as it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Draining => "draining",
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -44,8 +67,8 @@ impl RunStatus {
     /// Whether it never changes again.
     pub const fn is_terminal(self) -> bool {
         match self {
-            Self::Completed | Self::Failed => true,
-            Self::Pending | Self::Running => false,
+            Self::Completed | Self::Failed | Self::Stopped => true,
+            Self::Pending | Self::Running | Self::Paused | Self::Draining => false,
         }
     }
 }
@@ -119,6 +142,32 @@ pub enum StepState {
         /// How often a worker died on this attempt.
         lost: u32,
     },
+    /// Waits for somebody or something outside the run; no worker is on it.
+    Waiting {
+        /// Counted from 1.
+        attempt: u32,
+        /// When the attempt began.
+        #[serde(with = "clock::millis")]
+        started_at: Timestamp,
+        /// When it has waited long enough.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// For what.
+        on: Wait,
+    },
+    /// A loop whose rounds are under way.
+    Looping {
+        /// Counted from 1.
+        attempt: u32,
+        /// When the attempt began.
+        #[serde(with = "clock::millis")]
+        started_at: Timestamp,
+        /// When all rounds must be over.
+        #[serde(with = "clock::millis")]
+        until: Timestamp,
+        /// The rounds.
+        rounds: Box<Loop>,
+    },
     /// Has its result.
     Completed {
         /// The attempt that succeeded.
@@ -129,6 +178,9 @@ pub enum StepState {
         /// When it ended.
         #[serde(with = "clock::millis")]
         ended_at: Timestamp,
+        /// A person said no: dependants without a condition are skipped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rejected: bool,
     },
     /// Was not executed, and its dependants go on.
     Skipped {
@@ -172,7 +224,8 @@ impl StepState {
         match self {
             Self::Pending => "pending",
             Self::Queued { .. } => "queued",
-            Self::Running { .. } => "running",
+            Self::Running { .. } | Self::Looping { .. } => "running",
+            Self::Waiting { .. } => "waiting",
             Self::Completed { .. } => "completed",
             Self::Skipped { .. } => "skipped",
             Self::Failed { .. } => "failed",
@@ -180,15 +233,56 @@ impl StepState {
         }
     }
 
+    /// The latest attempt; none before the first.
+    pub const fn attempt(&self) -> Option<u32> {
+        match self {
+            Self::Pending | Self::Skipped { .. } => None,
+            Self::Queued { attempt, .. }
+            | Self::Running { attempt, .. }
+            | Self::Waiting { attempt, .. }
+            | Self::Looping { attempt, .. }
+            | Self::Completed { attempt, .. }
+            | Self::Failed { attempt, .. }
+            | Self::Cancelled { attempt, .. } => Some(*attempt),
+        }
+    }
+
     /// Whether the step is over.
     pub const fn is_settled(&self) -> bool {
         match self {
-            Self::Pending | Self::Queued { .. } | Self::Running { .. } => false,
+            Self::Pending
+            | Self::Queued { .. }
+            | Self::Running { .. }
+            | Self::Waiting { .. }
+            | Self::Looping { .. } => false,
             Self::Completed { .. } | Self::Skipped { .. } | Self::Failed { .. } | Self::Cancelled { .. } => {
                 true
             }
         }
     }
+}
+
+/// What a step waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// A person.
+    Person,
+    /// A run of another workflow.
+    Child(RunId),
+}
+
+/// The run, and the step in it, that a child run was started by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The parent's run; it is of the same project.
+    pub run_id: RunId,
+    /// The step that called.
+    pub slot: Slot,
+    /// Whether the step waits until the child is over.
+    pub waits: bool,
+    /// The workflows from the outermost one down to the parent's: the way into a cycle.
+    pub callers: Vec<WorkflowId>,
 }
 
 /// What a run was started with.
@@ -231,6 +325,32 @@ pub struct NewRun {
     pub granted: Vec<String>,
     /// Roots to leave out.
     pub excluded: Vec<String>,
+    /// What called it.
+    pub parent: Option<Parent>,
+    /// The run that this one goes on from, and what it takes over.
+    pub recovery: Option<Recovery>,
+}
+
+/// What a run takes over from another.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The other run.
+    pub run_id: RunId,
+    /// Its steps that were settled, in an order in which they may be.
+    pub reused: Vec<Reused>,
+}
+
+/// A settled step that is taken over.
+#[derive(Debug, Clone)]
+pub struct Reused {
+    /// The step.
+    pub step: StepIx,
+    /// How it was settled.
+    pub state: StepState,
+    /// The fields it was called with.
+    pub input: Option<Arc<Value>>,
+    /// Its result.
+    pub result: Option<Arc<Value>>,
 }
 
 /// What a run has used so far.
@@ -271,12 +391,35 @@ pub struct Run {
     /// When something last changed.
     #[serde(with = "clock::millis")]
     pub progress_at: Timestamp,
-    /// Why it failed.
+    /// Why it failed, or why it will when it is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// When it was paused, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
+    /// When a drain ends whatever is still under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_until: Option<Timestamp>,
+    /// What called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// Child runs that nothing waits for any more and that are still to be stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<RunId>,
+    /// How often it was retried as a whole.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// Attempts of steps before the latest retry of the whole run: their numbers go on, their counts do not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts_before: BTreeMap<StepIx, u32>,
     /// What it has used.
     #[serde(default)]
     pub usage: Usage,
     /// By the step's place in the graph, which never changes for a published version.
     pub steps: Vec<StepState>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -8,12 +8,15 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, SkipReason};
 use super::failure::FailureCode;
+use super::machine::REVIEW;
 use super::page::Page;
-use super::state::{Run, RunStatus, StepState, TriggerType, Usage};
+use super::rounds::{Loop, Round};
+use super::slot::Slot;
+use super::state::{Parent, Run, RunStatus, StepState, TriggerType, Usage, Wait};
 use crate::clock::Timestamp;
 use crate::ids::{RunId, WorkflowId};
 use crate::store::RunRow;
-use crate::workflow::{Plan, StepIx};
+use crate::workflow::{Plan, PlanStep, StepKind};
 
 /// A result longer than this does not stand in its event; the context has it.
 const LARGEST_IN_EVENT: usize = 32 * 1024;
@@ -54,6 +57,10 @@ pub struct RunView {
     /// What went wrong, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The run whose `workflow_call` step started it; absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub parent_run_id: Option<RunId>,
     /// Its steps, in the graph's order; absent in lists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepView>,
@@ -89,6 +96,17 @@ pub struct StepView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
+    /// When it is no longer waited for a person or a child run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// The child run that a `workflow_call` waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub child_run_id: Option<RunId>,
+    /// How far a loop has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<LoopProgress>,
     /// Why it was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<SkipReason>,
@@ -98,6 +116,37 @@ pub struct StepView {
     /// What went wrong, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// How far a loop has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LoopProgress {
+    /// How many items there are, or how many iterations there may be.
+    pub total: u32,
+    /// Rounds that came to their end.
+    pub succeeded: u32,
+    /// Rounds that failed.
+    pub failed: u32,
+    /// Rounds under way or about to begin.
+    pub open: Vec<OpenRound>,
+}
+
+/// A round of a loop that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OpenRound {
+    /// The item or the iteration, from 0.
+    pub index: u32,
+    /// The inner step it has come to; absent for a `while`'s condition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_id: Option<String>,
+    /// Where that stands; `held` when it failed and is to be decided on.
+    pub status: String,
+    /// Its latest attempt, counted from 1; 0 before the first.
+    pub attempt: u32,
+    /// The child run that it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub child_run_id: Option<RunId>,
 }
 
 /// What a run is busy with.
@@ -110,6 +159,12 @@ pub enum Phase {
     Executing,
     /// All that is left to do waits for another attempt.
     Retrying,
+    /// All that is left to do waits for people.
+    AwaitingHuman,
+    /// Nothing new starts until the run is resumed.
+    Paused,
+    /// The run stops when what is under way has finished.
+    Draining,
     /// Over.
     Done,
 }
@@ -247,6 +302,7 @@ impl RunView {
             failure_code: failure.map(|failure| failure.code),
             failed_step_id: failure.and_then(|failure| failure.step_id.clone()),
             error: failure.map(|failure| failure.error.clone()),
+            parent_run_id: run.parent.as_ref().map(|Parent { run_id, .. }| *run_id),
             steps: run
                 .steps
                 .iter()
@@ -273,6 +329,7 @@ impl From<RunRow> for RunView {
             failure_code: row.failure_code,
             failed_step_id: None,
             error: None,
+            parent_run_id: None,
             steps: Vec::new(),
             outputs: None,
         }
@@ -280,7 +337,7 @@ impl From<RunRow> for RunView {
 }
 
 impl StepView {
-    fn new(state: &StepState, planned: &crate::workflow::PlanStep) -> Self {
+    fn new(state: &StepState, planned: &PlanStep) -> Self {
         let mut view = Self {
             id: planned.step.id.clone(),
             name: planned.step.name.clone(),
@@ -290,6 +347,9 @@ impl StepView {
             started_at: None,
             ended_at: None,
             next_attempt_at: None,
+            expires_at: None,
+            child_run_id: None,
+            progress: None,
             reason: None,
             failure_code: None,
             error: None,
@@ -304,7 +364,18 @@ impl StepView {
                 view.attempt = *attempt;
                 view.started_at = Some(*started_at);
             }
-            StepState::Completed { attempt, started_at, ended_at }
+            StepState::Waiting { attempt, started_at, until, on } => {
+                view.attempt = *attempt;
+                view.started_at = Some(*started_at);
+                view.expires_at = *until;
+                view.child_run_id = child(on);
+            }
+            StepState::Looping { attempt, started_at, rounds, .. } => {
+                view.attempt = *attempt;
+                view.started_at = Some(*started_at);
+                view.progress = Some(LoopProgress::new(rounds, planned));
+            }
+            StepState::Completed { attempt, started_at, ended_at, rejected: _ }
             | StepState::Cancelled { attempt, started_at, at: ended_at } => {
                 view.attempt = *attempt;
                 view.started_at = Some(*started_at);
@@ -326,37 +397,85 @@ impl StepView {
     }
 }
 
+fn child(on: &Wait) -> Option<RunId> {
+    match on {
+        Wait::Child(child) => Some(*child),
+        Wait::Person => None,
+    }
+}
+
+impl LoopProgress {
+    fn new(rounds: &Loop, planned: &PlanStep) -> Self {
+        let body = planned.body.as_ref().map_or(&[][..], |body| &body.steps);
+        let open = |(index, round): (&u32, &Round)| OpenRound {
+            index: *index,
+            step_id: body.get(usize::from(round.place)).map(|inner| inner.step.id.clone()),
+            status: if round.held { "held" } else { round.state.as_str() }.to_owned(),
+            attempt: round.state.attempt().unwrap_or(round.attempts_before),
+            child_run_id: match &round.state {
+                StepState::Waiting { on, .. } => child(on),
+                _ => None,
+            },
+        };
+        Self {
+            total: rounds.total,
+            succeeded: rounds.succeeded,
+            failed: u32::try_from(rounds.failed.len()).unwrap_or(u32::MAX),
+            open: rounds.open.iter().map(open).collect(),
+        }
+    }
+}
+
 impl RunSummary {
     /// A run in short.
     pub fn new(run: &Run) -> Self {
         let steps = StepCounts::of(run);
-        let begun = run.steps.iter().any(|step| *step != StepState::Pending);
-        let orchestration_phase = match run.status {
-            RunStatus::Completed | RunStatus::Failed => Phase::Done,
-            RunStatus::Pending | RunStatus::Running if !begun => Phase::Starting,
-            RunStatus::Pending | RunStatus::Running if steps.queued > 0 && steps.running == 0 => {
-                Phase::Retrying
-            }
-            RunStatus::Pending | RunStatus::Running => Phase::Executing,
-        };
+        let pending_tasks = pending_tasks(run);
         let failure = run.failure.as_ref();
         Self {
             run_id: run.key.run_id,
             workflow_id: run.workflow_id,
             version: run.version,
             status: run.status,
-            orchestration_phase,
+            orchestration_phase: phase(run, &steps, pending_tasks),
             run_complete: run.status.is_terminal(),
             failure_code: failure.map(|failure| failure.code),
             failed_step_id: failure.and_then(|failure| failure.step_id.clone()),
             error: failure.map(|failure| failure.error.clone()),
-            pending_tasks: steps.waiting,
+            pending_tasks,
             steps,
             usage: run.usage,
             started_at: run.started_at,
             ended_at: run.ended_at,
         }
     }
+}
+
+fn phase(run: &Run, steps: &StepCounts, pending_tasks: u32) -> Phase {
+    let begun = || run.steps.iter().any(|step| *step != StepState::Pending);
+    match run.status {
+        RunStatus::Completed | RunStatus::Failed | RunStatus::Stopped => Phase::Done,
+        RunStatus::Paused => Phase::Paused,
+        RunStatus::Draining => Phase::Draining,
+        RunStatus::Pending | RunStatus::Running if !begun() => Phase::Starting,
+        RunStatus::Pending | RunStatus::Running if pending_tasks > 0 && steps.running == 0 => {
+            Phase::AwaitingHuman
+        }
+        RunStatus::Pending | RunStatus::Running if steps.queued > 0 && steps.running == 0 => Phase::Retrying,
+        RunStatus::Pending | RunStatus::Running => Phase::Executing,
+    }
+}
+
+/// Steps that wait for a person, and reviews of failed items.
+fn pending_tasks(run: &Run) -> u32 {
+    let is_task = |state: &StepState| matches!(state, StepState::Waiting { on: Wait::Person, .. });
+    let of_step = |state: &StepState| match state {
+        StepState::Looping { rounds, .. } => {
+            rounds.open.values().filter(|round| is_task(&round.state)).count()
+        }
+        other => usize::from(is_task(other)),
+    };
+    u32::try_from(run.steps.iter().map(of_step).sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 impl StepCounts {
@@ -367,7 +486,8 @@ impl StepCounts {
             let count = match step {
                 StepState::Pending => &mut counts.pending,
                 StepState::Queued { .. } => &mut counts.queued,
-                StepState::Running { .. } => &mut counts.running,
+                StepState::Running { .. } | StepState::Looping { .. } => &mut counts.running,
+                StepState::Waiting { .. } => &mut counts.waiting,
                 StepState::Completed { .. } => &mut counts.completed,
                 StepState::Skipped { .. } => &mut counts.skipped,
                 StepState::Failed { .. } => &mut counts.failed,
@@ -382,57 +502,119 @@ impl StepCounts {
 impl EventView {
     /// An event, joined with what its page says of inputs and results.
     pub fn new(event: &Event, page: &Page, run: &Run, plan: &Plan) -> Self {
-        let id_of = |step: StepIx| plan.step(step).step.id.clone();
-        let (event_type, data) = match &event.kind {
-            EventKind::RunStarted { trigger_type, version } => {
-                ("run_started", json!({ "trigger_type": trigger_type, "version": version }))
-            }
-            EventKind::StateChanged { from, to, reason } => {
-                ("state_changed", json!({ "from": from, "to": to, "reason": reason }))
-            }
-            EventKind::StepStarted { attempt } => {
-                let input = event.step.and_then(|step| page.inputs.get(&step));
-                let input = input.map_or_else(|| json!({}), |input| Value::clone(input));
-                ("step_started", json!({ "attempt": attempt, "input": input }))
-            }
-            EventKind::StepCompleted { duration_ms } => {
-                ("step_completed", completed(*duration_ms, event, page))
-            }
-            EventKind::StepSkipped { reason } => {
-                ("step_completed", json!({ "skipped": true, "reason": reason }))
-            }
-            EventKind::StepFailed { attempt, code, error, retry_in_ms } => {
-                let mut data = json!({ "attempt": attempt, "code": code, "error": error,
-                                       "will_retry": retry_in_ms.is_some() });
-                if let Some(wait) = retry_in_ms {
-                    data["retry_in_s"] = json!(std::time::Duration::from_millis(*wait).as_secs_f64());
-                }
-                ("step_failed", data)
-            }
-            EventKind::StepCancelled { caused_by } => {
-                let mut data = json!({ "cancelled": true, "reason": "run_failed" });
-                if let Some(step) = caused_by {
-                    data["caused_by_step_id"] = json!(id_of(*step));
-                }
-                ("step_cancelled", data)
-            }
-            EventKind::StepLog { lines } => ("step_log", json!({ "lines": lines })),
-        };
+        let (event_type, mut data) = told(event, page, plan);
+        if let Some(slot) = event.step
+            && let Some(inner) = slot.inner
+        {
+            let index = if is_while(plan, slot) { "iteration" } else { "index" };
+            data["loop_step_id"] = json!(plan.step(slot.step).step.id);
+            data[index] = json!(inner.round);
+        }
         Self {
             id: format!("{}:{}", run.key.run_id, event.seq),
             seq: event.seq,
             run_id: run.key.run_id,
             workflow_id: run.workflow_id,
             event_type: event_type.to_owned(),
-            step_id: event.step.map(id_of),
+            step_id: event.step.map(|slot| id_of(plan, slot)),
             timestamp: event.at,
             data,
         }
     }
 }
 
-fn completed(duration_ms: u64, event: &Event, page: &Page) -> Value {
-    let mut data = json!({ "duration_ms": duration_ms });
+/// The id of a step or of an inner step; of its loop for a round as a whole.
+fn id_of(plan: &Plan, slot: Slot) -> String {
+    let planned = plan.step(slot.step);
+    let body = planned.body.as_ref().zip(slot.inner);
+    let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
+    inner.map_or_else(|| planned.step.id.clone(), |inner| inner.step.id.clone())
+}
+
+fn is_while(plan: &Plan, slot: Slot) -> bool {
+    matches!(plan.step(slot.step).step.kind, StepKind::While(_))
+}
+
+/// An event's type and data, but for its place in a loop.
+fn told(event: &Event, page: &Page, plan: &Plan) -> (&'static str, Value) {
+    match &event.kind {
+        EventKind::RunStarted { trigger_type, version, resumed_from } => {
+            let mut data = json!({ "trigger_type": trigger_type, "version": version });
+            if let Some(run) = resumed_from {
+                data["resumed_from_run_id"] = json!(run);
+            }
+            ("run_started", data)
+        }
+        EventKind::StateChanged { from, to, reason } => {
+            ("state_changed", json!({ "from": from, "to": to, "reason": reason }))
+        }
+        EventKind::StepStarted { attempt } => {
+            let input = event.step.and_then(|step| page.inputs.get(&step));
+            let input = input.map_or_else(|| json!({}), |input| Value::clone(input));
+            ("step_started", json!({ "attempt": attempt, "input": input }))
+        }
+        EventKind::StepCompleted { duration_ms } => {
+            let mut data = completed(event, page);
+            data["duration_ms"] = json!(duration_ms);
+            ("step_completed", data)
+        }
+        EventKind::StepReused => {
+            let mut data = completed(event, page);
+            data["reused"] = json!(true);
+            ("step_completed", data)
+        }
+        EventKind::StepSkipped { reason } => ("step_completed", json!({ "skipped": true, "reason": reason })),
+        EventKind::StepFailed { attempt, code, error, retry_in_ms } => {
+            let mut data = json!({ "attempt": attempt, "code": code, "error": error,
+                                   "will_retry": retry_in_ms.is_some() });
+            if let Some(wait) = retry_in_ms {
+                data["retry_in_s"] = json!(std::time::Duration::from_millis(*wait).as_secs_f64());
+            }
+            ("step_failed", data)
+        }
+        EventKind::StepCancelled { caused_by, stopped } => {
+            let reason = if *stopped { "run_stopped" } else { "run_failed" };
+            let mut data = json!({ "cancelled": true, "reason": reason });
+            if let Some(step) = caused_by {
+                data["caused_by_step_id"] = json!(plan.step(*step).step.id);
+            }
+            ("step_cancelled", data)
+        }
+        EventKind::StepLog { lines } => ("step_log", json!({ "lines": lines })),
+        EventKind::HumanTaskCreated { expires_at } => {
+            let mut data = task(event, plan);
+            if let Some(at) = expires_at {
+                data["expires_at"] = json!(at);
+            }
+            ("human_task_created", data)
+        }
+        EventKind::HumanTaskCompleted { approved, completed_by, notes } => {
+            let mut data = task(event, plan);
+            data["approved"] = json!(approved);
+            data["completed_by"] = json!(completed_by);
+            if let Some(notes) = notes {
+                data["notes"] = json!(notes);
+            }
+            ("human_task_completed", data)
+        }
+        EventKind::IterationCompleted { index, failed } => {
+            let status = if *failed { "failed" } else { "completed" };
+            ("iteration_completed", json!({ "index": index, "status": status }))
+        }
+    }
+}
+
+fn task(event: &Event, plan: &Plan) -> Value {
+    let Some(slot) = event.step else { return json!({}) };
+    let task_type = match &plan.step(slot.step).step.kind {
+        StepKind::HumanTask(task) => task.task_type.as_str(),
+        _ => REVIEW,
+    };
+    json!({ "task_id": slot.task_id(plan), "task_type": task_type })
+}
+
+fn completed(event: &Event, page: &Page) -> Value {
+    let mut data = json!({});
     if let Some(result) = event.step.and_then(|step| page.results.get(&step)) {
         let fits = serde_json::to_vec(&**result).is_ok_and(|json| json.len() <= LARGEST_IN_EVENT);
         if fits {

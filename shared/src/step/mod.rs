@@ -5,10 +5,10 @@ pub mod lua;
 mod scope;
 mod script;
 
-pub use scope::{StepScope, run_view, step_view};
+pub use scope::{RoundScope, StepScope, run_view, step_view};
 pub use script::{Script, Scripted};
 
 /// Whether this version can execute steps of this type.
 pub fn is_available(step_type: &str) -> bool {
-    step_type == "lua_script"
+    matches!(step_type, "lua_script" | "human_task" | "for_each" | "while" | "workflow_call")
 }

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::run::{Run, StepState};
 use crate::workflow::template::{Path, Scope, walk};
 
-/// The values behind `input`, `steps`, `run` and `connection` for one step.
+/// The values behind `input`, `steps`, `run` and `connection` for one step, and in a loop's body those of its
+/// round.
 #[derive(Debug, Clone)]
 pub struct StepScope {
     /// The run's input with this step's overlay.
@@ -20,6 +21,21 @@ pub struct StepScope {
     pub run: Arc<Value>,
     /// The connections, by identity.
     pub connection: Arc<Value>,
+    /// The round, in a loop's body.
+    pub round: Option<RoundScope>,
+}
+
+/// What the inner steps of a loop see of their round.
+#[derive(Debug, Clone)]
+pub struct RoundScope {
+    /// Which round, from 0.
+    pub index: u32,
+    /// The item of a `for_each`; none in a `while`.
+    pub item: Option<Value>,
+    /// What the inner steps of this round have made, by id.
+    pub body: Value,
+    /// What those of the round before made, by id; an empty object in the first.
+    pub prev: Value,
 }
 
 impl Scope for StepScope {
@@ -33,10 +49,50 @@ impl Scope for StepScope {
                 let (id, rest) = rest.split_first()?;
                 self.steps.get(id).and_then(|view| walk(view, rest))
             }
-            _ => None,
+            _ => return self.round.as_ref()?.resolve(root, rest),
         };
         value.map(Cow::Borrowed)
     }
+}
+
+impl RoundScope {
+    fn resolve(&self, root: &str, rest: &[String]) -> Option<Cow<'_, Value>> {
+        match (root, rest.split_first()) {
+            ("item", _) => walk(self.item.as_ref()?, rest).map(Cow::Borrowed),
+            ("index", None) => Some(Cow::Owned(json!(self.index))),
+            ("foreach", Some((key, rest))) if key == "item" => {
+                walk(self.item.as_ref()?, rest).map(Cow::Borrowed)
+            }
+            ("foreach", Some((key, []))) if key == "index" => Some(Cow::Owned(json!(self.index))),
+            ("while", Some((key, []))) if key == "iteration" => Some(Cow::Owned(json!(self.index))),
+            ("while", Some((key, rest))) if key == "prev" => output(&self.prev, rest),
+            ("body", Some(_)) => output(&self.body, rest),
+            _ => None,
+        }
+    }
+
+    /// The globals of scripts in a body.
+    pub fn globals(&self) -> Vec<(&'static str, Value)> {
+        let mut globals = vec![("body", self.body.clone())];
+        match &self.item {
+            Some(item) => {
+                globals.push(("item", item.clone()));
+                globals.push(("index", json!(self.index)));
+                globals.push(("foreach", json!({ "item": item, "index": self.index })));
+            }
+            None => globals.push(("loop", json!({ "iteration": self.index, "prev": self.prev }))),
+        }
+        globals
+    }
+}
+
+/// `<inner id>.…` in outputs by id. Outputs have no `.result` between, but authors are used to write one.
+fn output<'a>(outputs: &'a Value, path: &[String]) -> Option<Cow<'a, Value>> {
+    let tolerated = || match path {
+        [id, result, rest @ ..] if result == "result" => walk(outputs.get(id)?, rest),
+        _ => None,
+    };
+    walk(outputs, path).or_else(tolerated).map(Cow::Borrowed)
 }
 
 /// What `steps.<id>` is: `status`, `result`, `error`, `input`.
@@ -44,7 +100,7 @@ pub fn step_view(state: &StepState, result: Option<&Value>, input: Option<&Value
     let mut view = Map::new();
     view.insert("status".to_owned(), json!(state.as_str()));
     view.insert("input".to_owned(), input.cloned().unwrap_or_else(|| json!({})));
-    if let Some(result) = result {
+    if let Some(result) = result.filter(|_| matches!(state, StepState::Completed { .. })) {
         view.insert("result".to_owned(), result.clone());
     }
     if let StepState::Failed { code, error, .. } = state {

@@ -46,12 +46,13 @@ impl Script {
     pub fn run(self) -> Scripted {
         let steps: Vec<(&str, Value)> =
             self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
+        let extra = self.scope.round.as_ref().map(super::RoundScope::globals).unwrap_or_default();
         let globals = Globals {
             input: &self.scope.input,
             steps: &steps,
             run: &self.scope.run,
             connection: &self.scope.connection,
-            extra: &[],
+            extra: &extra,
         };
         let limits = Limits { time: self.timeout, ..Limits::default() };
         let ended = lua::run(&self.source, &globals, &limits, &self.cancel);

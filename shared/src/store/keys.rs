@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::ids::{PatId, Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
+use crate::run::Slot;
 
 /// Partition key.
 pub(crate) const PK: &str = "pk";
@@ -113,6 +114,14 @@ pub(crate) fn run(run: &RunRef) -> Key {
     Key { pk: run_partition(run), sk: "RUN".to_owned() }
 }
 
+/// Before each open human task of a run.
+pub(crate) const TASK: &str = "TASK#";
+
+/// An open human task, in its run's partition.
+pub(crate) fn task(run: &RunRef, slot: Slot) -> Key {
+    Key { pk: run_partition(run), sk: format!("{TASK}{slot}") }
+}
+
 /// Before the rows of an input that is too large for the run's row.
 pub(crate) const INPUT: &str = "INPUT";
 
@@ -137,6 +146,16 @@ pub(crate) fn workflow_feed(p: &Place, id: WorkflowId) -> String {
 /// The partition of a tenant's feed of runs.
 pub(crate) fn tenant_feed(id: &TenantId) -> String {
     format!("T#{id}#RUNS")
+}
+
+/// The partition of a tenant's open human tasks, in the index of the tenant's feed.
+pub(crate) fn inbox(id: &TenantId) -> String {
+    format!("T#{id}#TASKS")
+}
+
+/// The place in the inbox.
+pub(crate) fn inbox_position(created_at: Timestamp, run: &RunRef, slot: Slot) -> String {
+    format!("{created_at}#{}#{slot}", run.run_id)
 }
 
 /// The place in both lists.

@@ -7,6 +7,7 @@ mod keys;
 mod pats;
 mod runs;
 mod schema;
+mod tasks;
 mod tenants;
 mod workflows;
 
@@ -16,7 +17,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 pub use keys::DEADLINE_SHARDS;
 pub use pats::PatRecord;
-pub use runs::{Beside, Due, Feed, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
+pub use runs::{Beside, Due, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
+pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -15,11 +15,13 @@ use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
-use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, TriggerType};
+use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, Slot, TaskChange, TriggerType};
 use crate::workflow::StepIx;
 
 /// Inputs up to this length stand in the run's row, which every commit writes anew.
 const LARGEST_INLINE_INPUT: usize = 2 * 1024;
+/// The most rows that are written in one transaction with a new run: it takes 100 items and 4 MB.
+const MOST_BESIDE: usize = 9;
 /// How many rows of a list one request looks at when a filter leaves few of them.
 const MOST_EXAMINED: usize = 1000;
 
@@ -60,6 +62,23 @@ pub struct RunChange<'a> {
     pub closed: Option<&'a Page>,
     /// When somebody must look again.
     pub deadline: Option<Timestamp>,
+    /// Human tasks that are put or taken back with this change.
+    pub tasks: &'a BTreeMap<Slot, TaskChange>,
+    /// The child runs that steps wait for: only these may be started.
+    pub children: &'a [RunId],
+}
+
+/// A new run, and what is kept with it.
+#[derive(Debug)]
+pub struct FirstRun<'a> {
+    /// The state.
+    pub run: &'a Run,
+    /// The first pages of its history; the last of them is the newest.
+    pub pages: &'a [Page],
+    /// What it was started with.
+    pub input: RunInput,
+    /// When somebody must look at it.
+    pub deadline: Option<Timestamp>,
 }
 
 /// Where a run's input stands.
@@ -81,13 +100,29 @@ pub struct PageIndex {
     /// Results by step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<StepIx, u64>,
+    /// Every page that holds something of a loop's rounds, oldest first, by loop.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loops: BTreeMap<StepIx, Vec<u64>>,
 }
 
 impl PageIndex {
     /// Notes what a page that is being closed holds.
     pub fn note(&mut self, page: &Page) {
-        self.inputs.extend(page.inputs.keys().map(|step| (*step, page.first_seq)));
-        self.results.extend(page.results.keys().map(|step| (*step, page.first_seq)));
+        let of_graph = |slot: &&Slot| slot.inner.is_none();
+        self.inputs.extend(page.inputs.keys().filter(of_graph).map(|slot| (slot.step, page.first_seq)));
+        self.results.extend(page.results.keys().filter(of_graph).map(|slot| (slot.step, page.first_seq)));
+        let of_loops = page.inputs.keys().chain(page.results.keys()).filter(|slot| slot.inner.is_some());
+        for slot in of_loops {
+            let pages = self.loops.entry(slot.step).or_default();
+            if pages.last() != Some(&page.first_seq) {
+                pages.push(page.first_seq);
+            }
+        }
+    }
+
+    /// Where the closed page stands that holds a step's result; pages of loops are listed by [`Self::loops`].
+    pub fn result(&self, slot: Slot) -> Option<u64> {
+        self.results.get(&slot.step).copied().filter(|_| slot.inner.is_none())
     }
 }
 
@@ -157,38 +192,79 @@ pub struct Due {
 }
 
 impl Store {
-    /// Keeps a new run.
+    /// Keeps a new run. One that was called by a step is kept only while that step waits for it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is a run of this id.
-    pub async fn create_run(
-        &self,
-        run: &Run,
-        page: &Page,
-        input: RunInput,
-        deadline: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when there is a run of this id, or nothing waits for it.
+    pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
+        let FirstRun { run, pages, input, deadline } = first;
         let length =
             serde_json::to_vec(&input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
-        let condition = format!("attribute_not_exists({PK})");
-        let row = |input| {
-            let beside = Beside { at: PageIndex::default(), input };
-            run_item(&RunChange { rev: 0, run, page, beside: &beside, closed: None, deadline })
+        let pk = keys::run_partition(&run.key);
+        let mut at = PageIndex::default();
+        let mut beside_rows = Vec::new();
+        let Some((newest, closed)) = pages.split_last() else {
+            return Err(StoreError::Corrupt("a run without a page".to_owned()));
         };
-        if length <= LARGEST_INLINE_INPUT {
+        for page in closed {
+            at.note(page);
+            beside_rows.extend(item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?));
+        }
+        let input = if length <= LARGEST_INLINE_INPUT {
+            StoredInput::Inline(input)
+        } else {
+            beside_rows.extend(item::chunks(&pk, keys::INPUT, &blob::encode(&input)?));
+            StoredInput::Apart
+        };
+        let beside = Beside { at, input };
+        let row = run_item(&RunChange {
+            rev: 0,
+            run,
+            page: newest,
+            beside: &beside,
+            closed: None,
+            deadline,
+            tasks: &BTreeMap::new(),
+            children: &[],
+        })?;
+        let condition = format!("attribute_not_exists({PK})");
+        if beside_rows.is_empty() && run.parent.is_none() {
             let put = self.client.put_item().table_name(&self.table);
-            put.set_item(Some(row(StoredInput::Inline(input))?))
-                .condition_expression(condition)
-                .send()
-                .await?;
+            put.set_item(Some(row)).condition_expression(condition).send().await?;
             return Ok(());
         }
-        let pk = keys::run_partition(&run.key);
-        let mut writes = vec![self.put_if(row(StoredInput::Apart)?, Some(&condition), [])?];
-        for chunk in item::chunks(&pk, keys::INPUT, &blob::encode(&input)?) {
+        let beside_rows = self.put_ahead(beside_rows).await?;
+        let mut writes = vec![self.put_if(row, Some(&condition), [])?];
+        for chunk in beside_rows {
             writes.push(self.put_of(chunk)?);
         }
+        if let Some(parent) = &run.parent {
+            let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
+            writes.push(self.waits_for(&key, run.key.run_id)?);
+        }
         self.transact(writes).await
+    }
+
+    /// Of rows that belong to a row that is not there yet, writes those that would not fit into one
+    /// transaction with it, and returns the others. Nobody reads them before that row refers to them.
+    async fn put_ahead(&self, mut rows: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        while rows.len() > MOST_BESIDE {
+            if let Some(row) = rows.pop() {
+                self.client.put_item().table_name(&self.table).set_item(Some(row)).send().await?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// As part of a transaction: that a step of this run waits for this child.
+    fn waits_for(&self, parent: &RunRef, child: RunId) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(keys::run(parent).into_map()))
+            .condition_expression("contains(children, :child)")
+            .expression_attribute_values(":child", s(child.to_string()));
+        let check = check.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// A run; none when there is none of this id in this place.
@@ -213,18 +289,23 @@ impl Store {
     pub async fn save_run(&self, change: &RunChange<'_>) -> Result<(), StoreError> {
         let row = run_item(change)?;
         let expected = (":rev", n(change.rev));
-        let Some(page) = change.closed else {
+        if change.closed.is_none() && change.tasks.is_empty() {
             let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
             put.condition_expression("rev = :rev")
                 .expression_attribute_values(expected.0, expected.1)
                 .send()
                 .await?;
             return Ok(());
-        };
-        let pk = keys::run_partition(&change.run.key);
+        }
         let mut writes = vec![self.put_if(row, Some("rev = :rev"), [expected])?];
-        for chunk in item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?) {
-            writes.push(self.put_of(chunk)?);
+        if let Some(page) = change.closed {
+            let pk = keys::run_partition(&change.run.key);
+            for chunk in item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?) {
+                writes.push(self.put_of(chunk)?);
+            }
+        }
+        for (slot, task) in change.tasks {
+            writes.push(self.task_write(change.run, *slot, task)?);
         }
         self.transact(writes).await
     }
@@ -399,7 +480,7 @@ impl Store {
 
 /// The greatest text below `position`, for an inclusive upper bound: positions end in a lower-case
 /// hexadecimal digit, so the one before with `~` appended lies between it and everything smaller.
-fn just_before(position: &str) -> String {
+pub(super) fn just_before(position: &str) -> String {
     let mut bytes = position.as_bytes().to_vec();
     match bytes.pop() {
         Some(last) if last > b' ' => {
@@ -416,7 +497,7 @@ fn row(item: Item) -> Result<RunRow, StoreError> {
 }
 
 fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
-    let RunChange { rev, run, page, beside, closed: _, deadline } = *change;
+    let RunChange { rev, run, page, beside, closed: _, deadline, tasks: _, children } = *change;
     let place = &run.key.place;
     let mut item = keys::run(&run.key).into_map();
     let mut put = |name: &str, value: AttributeValue| {
@@ -441,6 +522,9 @@ fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
     }
     if let Some(user) = &run.external_user_id {
         put("external_user_id", s(user));
+    }
+    if !children.is_empty() {
+        put("children", AttributeValue::Ss(children.iter().map(ToString::to_string).collect()));
     }
     if let Some(deadline) = deadline {
         put(DEADLINE_PK, s(keys::deadline_shard_of(&run.key)));

@@ -1,6 +1,8 @@
 //! Workflows: a small row each (what lists and starts read), the draft and the published graphs in rows beside
 //! it. Every change of the small row is conditional on its `revision`, which is also the `ETag`.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
@@ -105,6 +107,24 @@ pub struct NewVersion<'a> {
 }
 
 impl Store {
+    /// The names of up to 100 workflows; those that are gone are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn workflow_names(
+        &self,
+        wanted: BTreeSet<(Place, WorkflowId)>,
+    ) -> Result<HashMap<WorkflowId, String>, StoreError> {
+        let keys = wanted.iter().map(|(place, id)| keys::workflow(place, *id).into_map()).collect();
+        let rows = self.get_batch(keys).await?;
+        let record = |item: Item| -> Result<(WorkflowId, String), StoreError> {
+            let record: WorkflowRecord =
+                from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            Ok((record.id, record.name))
+        };
+        rows.into_iter().map(record).collect()
+    }
+
     /// Keeps a new workflow with its draft.
     ///
     /// # Errors

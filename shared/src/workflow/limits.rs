@@ -37,3 +37,5 @@ pub const EXPANSION_MAX_BYTES: usize = 4 * RESULT_MAX_BYTES;
 /// The most issues of one report. A broken graph can hold tens of thousands; past this the last issue
 /// says how many were left out, so that the answer fits into a response.
 pub const ISSUES_MAX: usize = 2000;
+/// How many runs may call one another: the child of a child, and so on.
+pub const CALL_DEPTH_MAX: usize = 8;

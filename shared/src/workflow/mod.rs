@@ -26,6 +26,6 @@ mod values;
 
 pub use graph::{Graph, Step, graph_hash, graph_schema};
 pub use issue::{Check, Issue, Severity};
-pub use plan::{Plan, PlanStep};
+pub use plan::{Body, BodyStep, Plan, PlanStep};
 pub use step_set::{StepIx, StepSet};
-pub use steps::StepKind;
+pub use steps::{ErrorPolicy, OnTimeout, StepKind, WhileMode};

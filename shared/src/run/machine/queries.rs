@@ -2,66 +2,186 @@
 
 use std::time::Duration;
 
-use super::{Machine, RunStatus, StepState, step_ix};
+use super::{MOST_OPEN_TASKS, Machine, RunStatus, Slot, StepState, Wait, step_ix};
 use crate::clock::Timestamp;
-use crate::workflow::StepIx;
+use crate::run::rounds::Loop;
+use crate::run::slot::Inner;
+use crate::workflow::{StepIx, StepKind};
 
 /// How long a ready step may wait for a worker before the sweep sends another message.
 const PICK_UP: Duration = Duration::from_secs(30);
+/// How long whoever was sent a message for that time may take to bring about a change that time brings.
+const CHANGE_MARGIN: Duration = Duration::from_secs(5);
+/// How long a parent relies on the message that its child sends at its end, before it looks itself.
+const CHILD_LOOK: Duration = Duration::from_secs(15 * 60);
+
+/// What a worker may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Begin a step, or an inner step of an open round.
+    Begin(Slot),
+    /// Put together the result of a loop whose rounds are over.
+    Close(StepIx),
+}
 
 impl Machine {
-    /// A step that may begin now.
-    pub fn first_ready(&self, now: Timestamp) -> Option<StepIx> {
-        if self.run.status != RunStatus::Running {
-            return None;
-        }
-        let is_due =
-            |state: &StepState| matches!(state, StepState::Queued { not_before, .. } if *not_before <= now);
-        let due = || self.run.steps.iter().position(is_due).map(step_ix);
-        self.ready.first().copied().or_else(due)
+    /// Every step that is not settled and not merely pending, and the inner step of every open round.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = (Slot, &StepState)> {
+        self.run.steps.iter().enumerate().flat_map(|(index, state)| {
+            let step = step_ix(index);
+            let rounds = match state {
+                StepState::Looping { attempt, rounds, .. } => Some((*attempt, rounds)),
+                _ => None,
+            };
+            let inner =
+                rounds.into_iter().flat_map(move |(attempt, rounds)| open_slots(step, attempt, rounds));
+            let itself =
+                (*state != StepState::Pending && !state.is_settled()).then_some((step.into(), state));
+            itself.into_iter().chain(inner)
+        })
     }
 
-    /// How many steps could begin for the first time now.
-    pub fn count_ready(&self) -> usize {
-        self.ready.len()
+    /// What may be done now.
+    pub fn next_work(&self, now: Timestamp) -> Option<Work> {
+        let is_over = |step: &&StepIx| self.rounds(**step).is_some_and(|(_, rounds)| rounds.is_over());
+        let close = || self.looping.iter().find(is_over).map(|step| Work::Close(*step));
+        match self.run.status {
+            RunStatus::Running => close().or_else(|| self.begins(now).next().map(Work::Begin)),
+            // Putting a result together starts nothing.
+            RunStatus::Draining => close(),
+            _ => None,
+        }
+    }
+
+    /// What could begin now: rounds of loops first, so that what was begun comes to its end.
+    fn begins(&self, now: Timestamp) -> impl Iterator<Item = Slot> {
+        let is_due = move |state: &StepState| match state {
+            StepState::Pending => true,
+            StepState::Queued { not_before, .. } => *not_before <= now,
+            _ => false,
+        };
+        let inner = self.looping.iter().filter_map(|step| Some((*step, self.rounds(*step)?)));
+        let inner = inner.flat_map(|(step, (attempt, rounds))| open_slots(step, attempt, rounds));
+        let inner =
+            inner.filter(move |(slot, state)| is_due(state) && !self.is_held(*slot)).map(|(slot, _)| slot);
+        let ready = self.ready.iter().copied().filter(|step| self.has_room_for(*step));
+        let queued = self.run.steps.iter().enumerate().filter(move |(_, state)| match state {
+            StepState::Queued { not_before, .. } => *not_before <= now,
+            _ => false,
+        });
+        inner.chain(ready.map(Slot::from)).chain(queued.map(|(index, _)| step_ix(index).into()))
+    }
+
+    /// Whether another human task may be put now.
+    fn has_room_for(&self, step: StepIx) -> bool {
+        let is_task = matches!(self.plan.step(step).step.kind, StepKind::HumanTask(_));
+        !is_task || self.open_tasks < MOST_OPEN_TASKS
+    }
+
+    /// How many steps could begin now.
+    pub fn count_ready(&self, now: Timestamp) -> usize {
+        match self.run.status {
+            RunStatus::Running => self.begins(now).count(),
+            _ => 0,
+        }
     }
 
     /// Whether this session holds the step.
-    pub fn is_held_by(&self, step: StepIx, owner: &str) -> bool {
-        matches!(self.state(step), StepState::Running { lease, .. } if lease.owner == owner)
+    pub fn is_held_by(&self, slot: Slot, owner: &str) -> bool {
+        matches!(self.state(slot), Some(StepState::Running { lease, .. }) if lease.owner == owner)
     }
 
     /// Whether a session other than this one holds a step.
     pub fn is_shared(&self, owner: &str) -> bool {
-        self.run.steps.iter().any(|s| matches!(s, StepState::Running { lease, .. } if lease.owner != owner))
+        let is_other =
+            |state: &StepState| matches!(state, StepState::Running { lease, .. } if lease.owner != owner);
+        self.unsettled().any(|(_, state)| is_other(state))
     }
 
-    /// The earliest retry that is still to come.
-    pub fn next_retry(&self) -> Option<Timestamp> {
-        let retry = |state: &StepState| match state {
-            StepState::Queued { not_before, .. } => Some(*not_before),
-            _ => None,
+    /// Whether this step waits for this child.
+    pub fn waits_for(&self, slot: Slot, child: crate::ids::RunId) -> bool {
+        matches!(self.state(slot), Some(StepState::Waiting { on: Wait::Child(id), .. }) if *id == child)
+    }
+
+    /// Whether a step waits for somebody, something or its next attempt.
+    pub(super) fn is_waiting(&self) -> bool {
+        let waits = |state: &StepState| matches!(state, StepState::Waiting { .. } | StepState::Queued { .. });
+        self.unsettled().any(|(_, state)| waits(state))
+    }
+
+    /// Whether a worker, a person or a child run is on a step, or a loop has yet to be put together.
+    pub(super) fn is_under_way(&self) -> bool {
+        let is = |state: &StepState| match state {
+            StepState::Running { .. } | StepState::Waiting { .. } => true,
+            StepState::Looping { rounds, .. } => rounds.is_over(),
+            _ => false,
         };
-        self.run.steps.iter().filter_map(retry).min()
+        self.unsettled().any(|(slot, state)| is(state) && !self.is_held(slot))
     }
 
-    /// When somebody must look at this run again, whatever becomes of messages and workers; none when it is
-    /// over.
+    /// How long an attempt that begins now may take: no longer than its round and its loop.
+    pub fn time_for(&self, slot: Slot, now: Timestamp) -> Duration {
+        let mut time = self.timeout(slot).unwrap_or_default();
+        let Some(inner) = slot.inner else { return time };
+        if let StepState::Looping { until, .. } = &self.run.steps[slot.step.index()] {
+            time = time.min(until.since(now));
+        }
+        if let Some(until) = self.round_deadline(slot.step, inner) {
+            time = time.min(until.since(now));
+        }
+        time
+    }
+
+    /// The earliest point in time, still to come, at which something changes by itself: a retry, or the end of
+    /// a wait.
+    pub fn next_change(&self) -> Option<Timestamp> {
+        let time_runs = self.run.status != RunStatus::Paused;
+        let of = |(slot, state): (Slot, &StepState)| {
+            let waits = match state {
+                StepState::Queued { not_before, .. } => {
+                    (self.run.status == RunStatus::Running).then_some(*not_before)
+                }
+                StepState::Waiting { until, .. } if time_runs => *until,
+                StepState::Looping { until, .. } if time_runs => Some(*until),
+                _ => None,
+            };
+            let round = slot.inner.filter(|_| time_runs && !self.is_held(slot));
+            let round = round.and_then(|inner| self.round_deadline(slot.step, inner));
+            [waits, round].into_iter().flatten().min()
+        };
+        self.unsettled().filter_map(of).chain(self.run.drain_until).min()
+    }
+
+    /// When somebody must look at this run again, whatever becomes of messages and workers; none when there is
+    /// nothing to do for anybody.
     pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let pick_up = now.plus(PICK_UP);
+        if !self.run.orphans.is_empty() {
+            return Some(pick_up);
+        }
         if self.run.status.is_terminal() {
             return None;
         }
-        let of_step = |state: &StepState| match state {
+        let of = |(_, state): (Slot, &StepState)| match state {
             StepState::Running { lease, .. } => Some(lease.until),
-            StepState::Queued { not_before, .. } => Some(not_before.plus(PICK_UP)),
+            StepState::Waiting { on: Wait::Child(_), .. } => Some(now.plus(CHILD_LOOK)),
             _ => None,
         };
-        let steps = self.run.steps.iter().filter_map(of_step).min();
-        let pick_up = now.plus(PICK_UP);
-        if self.ready.is_empty() {
-            steps.or(Some(pick_up))
-        } else {
-            steps.min(Some(pick_up)).or(Some(pick_up))
+        let leases = self.unsettled().filter_map(of).min();
+        let changes = self.next_change().map(|at| at.max(now).plus(CHANGE_MARGIN));
+        let work = self.next_work(now).map(|_| pick_up);
+        let next = [leases, changes, work].into_iter().flatten().min();
+        match self.run.status {
+            // Something must bring a run on that is neither waiting nor worked on.
+            RunStatus::Running if !self.is_waiting() => next.or(Some(pick_up)),
+            _ => next,
         }
     }
+}
+
+fn open_slots(step: StepIx, attempt: u32, rounds: &Loop) -> impl Iterator<Item = (Slot, &StepState)> {
+    rounds.open.iter().map(move |(&round, open)| {
+        let inner = Inner { attempt, round, place: open.place };
+        (Slot { step, inner: Some(inner) }, &open.state)
+    })
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
+use crate::run::FailureCode;
 use crate::run::TriggerType;
 use crate::workflow::Graph;
 
@@ -40,13 +41,15 @@ fn start(plan: &Arc<Plan>, granted: &[&str], excluded: &[&str]) -> Machine {
         external_user_id: None,
         granted: texts(granted),
         excluded: texts(excluded),
+        parent: None,
+        recovery: None,
     };
-    Machine::start(Arc::clone(plan), new, at(0))
+    Machine::start(Arc::clone(plan), new, at(0)).0
 }
 
 fn begin(machine: &mut Machine, id: &str, owner: &str, now: Timestamp) -> Result<(), Refusal> {
     let step = machine.plan().find(id).expect("a step");
-    machine.apply(Command::Begin { step, owner: owner.to_owned(), input: None }, now)
+    machine.apply(Command::Begin { slot: step.into(), owner: owner.to_owned(), input: None }, now)
 }
 
 fn settle(
@@ -57,7 +60,8 @@ fn settle(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let step = machine.plan().find(id).expect("a step");
-    machine.apply(Command::Settle { step, owner: owner.to_owned(), outcome, log: Vec::new() }, now)
+    machine
+        .apply(Command::Settle { slot: step.into(), owner: owner.to_owned(), outcome, log: Vec::new() }, now)
 }
 
 fn success() -> Outcome {
@@ -68,12 +72,23 @@ fn failure(code: FailureCode) -> Outcome {
     Outcome::Failure(StepFailure { code, error: "no".to_owned(), jitter: 1.0, retry_after: None })
 }
 
+fn state<'a>(machine: &'a Machine, id: &str) -> &'a StepState {
+    &machine.run().steps[machine.plan().find(id).expect("a step").index()]
+}
+
 fn status<'a>(machine: &'a Machine, id: &str) -> &'a str {
-    machine.state(machine.plan().find(id).expect("a step")).as_str()
+    state(machine, id).as_str()
+}
+
+fn first_ready(machine: &Machine, now: Timestamp) -> Option<StepIx> {
+    match machine.next_work(now) {
+        Some(Work::Begin(slot)) => Some(slot.step),
+        Some(Work::Close(_)) | None => None,
+    }
 }
 
 fn skip_reason(machine: &Machine, id: &str) -> Option<SkipReason> {
-    match machine.state(machine.plan().find(id).expect("a step")) {
+    match state(machine, id) {
         StepState::Skipped { reason, .. } => Some(*reason),
         _ => None,
     }
@@ -89,7 +104,7 @@ fn a_step_is_held_by_one_session_and_settled_by_that_one_only() {
     assert_eq!(settle(&mut machine, "a", "other", success(), at(2)), Err(Refusal::NotYours));
     settle(&mut machine, "a", ME, success(), at(2)).unwrap();
     assert_eq!(machine.run().status, RunStatus::Completed);
-    let over = Err(Refusal::NotRunning(RunStatus::Completed));
+    let over = Err(Refusal::Status(RunStatus::Completed));
     assert_eq!(settle(&mut machine, "a", ME, success(), at(3)), over, "terminal is final");
     assert_eq!(machine.deadline(at(3)), None);
 }
@@ -122,13 +137,13 @@ fn a_failure_that_may_pass_is_retried_with_a_backoff_that_doubles_and_others_are
     let mut machine = start(&plan(&steps), &[], &[]);
     begin(&mut machine, "a", ME, at(0)).unwrap();
     settle(&mut machine, "a", ME, failure(FailureCode::LuaTimeout), at(10)).unwrap();
-    assert_eq!(machine.next_retry(), Some(at(14)));
+    assert_eq!(machine.next_change(), Some(at(14)));
     assert_eq!(begin(&mut machine, "a", ME, at(13)), Err(Refusal::NotYours), "too early");
     begin(&mut machine, "a", ME, at(14)).unwrap();
     settle(&mut machine, "a", ME, failure(FailureCode::LuaTimeout), at(20)).unwrap();
-    assert_eq!(machine.next_retry(), Some(at(28)));
+    assert_eq!(machine.next_change(), Some(at(28)));
     begin(&mut machine, "a", ME, at(28)).unwrap();
-    assert_eq!(machine.state(StepIx(0)).as_str(), "running");
+    assert_eq!(status(&machine, "a"), "running");
     settle(&mut machine, "a", ME, failure(FailureCode::LuaTimeout), at(30)).unwrap();
     assert_eq!(machine.run().status, RunStatus::Failed, "the retries are used up");
 
@@ -149,7 +164,7 @@ fn a_lost_claim_is_taken_over_with_the_same_attempt_and_at_last_held_against_the
         assert_eq!(status(&machine, "a"), "running", "the lease holds for the timeout and a margin");
         now += 15;
         machine.apply(reap(None), at(now)).unwrap();
-        let state = machine.state(StepIx(0));
+        let state = state(&machine, "a");
         assert!(matches!(state, StepState::Queued { attempt: 1, lost: n, .. } if *n == lost), "{state:?}");
     }
     begin(&mut machine, "a", ME, at(now)).unwrap();
@@ -189,7 +204,7 @@ fn disabled_steps_are_skipped_in_their_turn_and_their_dependants_go_on() {
     begin(&mut machine, "a", ME, at(1)).unwrap();
     settle(&mut machine, "a", ME, success(), at(1)).unwrap();
     assert_eq!(skip_reason(&machine, "off"), Some(SkipReason::StepDisabled));
-    assert_eq!(machine.first_ready(at(1)), machine.plan().find("c"));
+    assert_eq!(first_ready(&machine, at(1)), machine.plan().find("c"));
     let all_off = start(&plan(&json!([step("a", &[], json!({ "enabled": false }))])), &[], &[]);
     assert_eq!(all_off.run().status, RunStatus::Completed, "nothing to do is done");
 }
@@ -256,28 +271,28 @@ proptest! {
         let mut begun: Vec<StepIx> = Vec::new();
         for (tick, pick) in order.iter().enumerate() {
             let now = at(i64::try_from(tick).unwrap_or(0));
-            if pick % 2 == 0 && let Some(step) = machine.first_ready(now) {
-                machine.apply(Command::Begin { step, owner: format!("{step:?}"), input: None }, now).unwrap();
+            if pick % 2 == 0 && let Some(step) = first_ready(&machine, now) {
+                machine.apply(Command::Begin { slot: step.into(), owner: format!("{step:?}"), input: None }, now).unwrap();
                 begun.push(step);
             } else if !begun.is_empty() {
                 let step = begun.swap_remove(usize::from(*pick) % begun.len());
                 let outcome = if steps[step.index()].fails { failure(FailureCode::LuaError) } else { success() };
-                let command = Command::Settle { step, owner: format!("{step:?}"), outcome, log: Vec::new() };
+                let command = Command::Settle { slot: step.into(), owner: format!("{step:?}"), outcome, log: Vec::new() };
                 let was_running = machine.run().status == RunStatus::Running;
                 prop_assert_eq!(machine.apply(command, now).is_ok(), was_running);
             }
         }
-        while let Some(step) = begun.pop().or_else(|| machine.first_ready(at(100))) {
+        while let Some(step) = begun.pop().or_else(|| first_ready(&machine, at(100))) {
             let owner = format!("{step:?}");
-            let _ = machine.apply(Command::Begin { step, owner: owner.clone(), input: None }, at(100));
+            let _ = machine.apply(Command::Begin { slot: step.into(), owner: owner.clone(), input: None }, at(100));
             let outcome = if steps[step.index()].fails { failure(FailureCode::LuaError) } else { success() };
-            let _ = machine.apply(Command::Settle { step, owner, outcome, log: Vec::new() }, at(100));
+            let _ = machine.apply(Command::Settle { slot: step.into(), owner, outcome, log: Vec::new() }, at(100));
         }
         check_end(&machine, &steps)?;
         check_events(&machine, &plan)?;
         // What is kept says everything: a machine made from it is the same.
         let again = Machine::resume(plan, machine.run().clone(), machine.page().clone());
-        prop_assert_eq!(again.first_ready(at(200)), None);
+        prop_assert_eq!(again.next_work(at(200)), None);
         prop_assert_eq!(again.deadline(at(200)), None);
     }
 }
@@ -310,7 +325,7 @@ fn check_events(machine: &Machine, plan: &Plan) -> Result<(), TestCaseError> {
     let mut settled = BTreeSet::new();
     for (at, event) in machine.page().events.iter().enumerate() {
         prop_assert_eq!(event.seq, at as u64 + 1);
-        let Some(step) = event.step else { continue };
+        let Some(step) = event.step.map(|slot| slot.step) else { continue };
         match &event.kind {
             EventKind::StepStarted { .. } => {
                 let ready = plan.step(step).depends_on.iter().all(|dep| settled.contains(dep));

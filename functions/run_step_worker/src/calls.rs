@@ -1,0 +1,210 @@
+//! `workflow_call`: starting child runs, and what becomes of a step when its child has ended.
+//!
+//! A step waits for its child before the child exists: its id stands in the parent's row, and the child can
+//! only be made while it does. So a stopped parent never leaves a child behind that nobody knows, and a child
+//! whose making was interrupted is made by whoever looks next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::error::Kind;
+use shared::ids::{RunId, RunRef, WorkflowId};
+use shared::queue::Wake;
+use shared::run::{
+    Command, FailureCode, Outcome, Parent, Reader, RunStatus, Session, Slot, StartRequest, StopMode, start,
+};
+use shared::workflow::StepKind;
+use shared::workflow::limits::{CALL_DEPTH_MAX, RESULT_MAX_BYTES};
+use shared::workflow::steps::WorkflowCall;
+use shared::{AppState, Error, Result};
+
+/// How often the start of a child meets a commit of its parent before the message is tried again.
+const MOST_CONFLICTS: u32 = 8;
+
+/// Starts the child that a step waits for, unless it exists, and settles the step if there is nothing to wait
+/// for: the child is refused, or the step goes on without it.
+pub(crate) async fn call(state: &AppState, session: &mut Session, slot: Slot, child: RunId) -> Result<()> {
+    let Some(called) = called(session, slot) else { return Ok(()) };
+    let outcome = match request(session, slot, child, &called).await? {
+        Err(refused) => Some(refused),
+        Ok((workflow_id, request)) => started(state, session, slot, child, workflow_id, request).await?,
+    };
+    let outcome = outcome.or_else(|| {
+        let result = json!({ "child_run_id": child, "status": "running", "output": null });
+        (!called.wait).then(|| Outcome::success(result))
+    });
+    if let Some(outcome) = outcome {
+        // Refused only when nothing waits any more.
+        let _ = session.apply(Command::ChildEnded { slot, child, outcome });
+    }
+    Ok(())
+}
+
+async fn started(
+    state: &AppState,
+    session: &Session,
+    slot: Slot,
+    child: RunId,
+    workflow_id: WorkflowId,
+    request: StartRequest,
+) -> Result<Option<Outcome>> {
+    let parent = &session.machine().run().key;
+    for conflicts in 0..MOST_CONFLICTS {
+        match start(state, &parent.place, workflow_id, request.clone()).await {
+            Ok(_) => return Ok(None),
+            Err(error) if error.code == "CONFLICT" => {
+                // Somebody commits the parent just now, or nothing waits for the child any more.
+                let now = Session::load(state, parent).await?;
+                if !now.is_some_and(|now| now.machine().waits_for(slot, child)) {
+                    return Ok(None);
+                }
+                let longest = 10_u64 << conflicts;
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=longest))).await;
+            }
+            Err(error) => {
+                return match error.kind {
+                    Kind::Unavailable { .. } | Kind::Internal => Err(error),
+                    _ => Ok(Some(refusal(format!("The run could not be started: {}", error.message)))),
+                };
+            }
+        }
+    }
+    Err(Error::unavailable("The run", "the start of a child met a commit of its parent every time"))
+}
+
+fn refusal(error: String) -> Outcome {
+    Outcome::failure(FailureCode::ChildRunFailed, error)
+}
+
+fn called(session: &Session, slot: Slot) -> Option<WorkflowCall> {
+    let planned = session.machine().plan().step(slot.step);
+    let kind = match slot.inner {
+        None => &planned.step.kind,
+        Some(inner) => &planned.body.as_ref()?.steps.get(usize::from(inner.place))?.step.kind,
+    };
+    match kind {
+        StepKind::WorkflowCall(call) => Some(call.clone()),
+        _ => None,
+    }
+}
+
+async fn request(
+    session: &Session,
+    slot: Slot,
+    child: RunId,
+    called: &WorkflowCall,
+) -> Result<Result<(WorkflowId, StartRequest), Outcome>> {
+    let run = session.machine().run();
+    let Ok(workflow_id) = called.workflow_id.parse::<WorkflowId>() else {
+        return Ok(Err(refusal(format!("workflow_id: {:?} is not a workflow's id.", called.workflow_id))));
+    };
+    let mut callers = run.parent.as_ref().map(|parent| parent.callers.clone()).unwrap_or_default();
+    callers.push(run.workflow_id);
+    if callers.contains(&workflow_id) {
+        let way: Vec<String> = callers.iter().chain([&workflow_id]).map(ToString::to_string).collect();
+        return Ok(Err(refusal(format!("The workflows call each other in a circle: {}.", way.join(" → ")))));
+    }
+    if callers.len() > CALL_DEPTH_MAX {
+        let error = format!("Workflows call each other more than {CALL_DEPTH_MAX} deep.");
+        return Ok(Err(refusal(error)));
+    }
+    let fields = session.step_input(slot).await?.unwrap_or_default();
+    let input = fields.get("input").and_then(Value::as_object).cloned().unwrap_or_default();
+    let version = fields.get("version").and_then(Value::as_u64).and_then(|version| version.try_into().ok());
+    Ok(Ok((
+        workflow_id,
+        StartRequest {
+            input,
+            version,
+            run_id: Some(child),
+            trigger_type: run.trigger_type,
+            external_user_id: run.external_user_id.clone(),
+            parent: Some(Parent { run_id: run.key.run_id, slot, waits: called.wait, callers }),
+            ..StartRequest::default()
+        },
+    )))
+}
+
+/// Looks whether the child that a step waits for has ended, and settles the step if so.
+pub(crate) async fn look(state: &AppState, session: &mut Session, slot: Slot, child: RunId) -> Result<()> {
+    let Some(called) = called(session, slot) else { return Ok(()) };
+    let key = RunRef { place: session.machine().run().key.place.clone(), run_id: child };
+    let reader = match called.workflow_id.parse() {
+        Ok(workflow_id) => match Reader::load(state, &key, workflow_id).await {
+            Ok(reader) => Some(reader),
+            Err(error) if error.kind == Kind::NotFound => None,
+            Err(error) => return Err(error),
+        },
+        Err(_) => None,
+    };
+    let Some(reader) = reader.filter(|_| called.wait) else { return call(state, session, slot, child).await };
+    if reader.run().status.is_terminal() {
+        let outcome = ended(&reader, child, &called).await?;
+        let _ = session.apply(Command::ChildEnded { slot, child, outcome });
+    }
+    Ok(())
+}
+
+async fn ended(reader: &Reader, child: RunId, called: &WorkflowCall) -> Result<Outcome> {
+    let run = reader.run();
+    if run.status != RunStatus::Completed {
+        let why = run
+            .failure
+            .as_ref()
+            .map_or_else(String::new, |failure| format!(" ({}): {}", failure.code.as_str(), failure.error));
+        let error = format!("Run {child} of workflow {} {}{why}", run.workflow_id, run.status.as_str());
+        return Ok(refusal(error));
+    }
+    let output = match &called.output_from {
+        None => Value::Object(reader.outputs().await?),
+        Some(id) => {
+            let Some(step) = reader.plan().find(id) else {
+                return Ok(refusal(format!("output_from: the called version has no step {id:?}.")));
+            };
+            let (result, _) = reader.values(step).await?;
+            result.map_or(Value::Null, Arc::unwrap_or_clone)
+        }
+    };
+    let result = json!({ "child_run_id": child, "status": run.status, "output": output });
+    Ok(match Outcome::success(result) {
+        Outcome::Success { bytes, .. } if bytes > RESULT_MAX_BYTES => {
+            let error =
+                format!("The output takes {bytes} bytes of JSON; at most {RESULT_MAX_BYTES} are allowed.");
+            Outcome::failure(FailureCode::ResultTooLarge, error)
+        }
+        outcome => outcome,
+    })
+}
+
+/// What is left to do when a run is over: its parent is told, and children that nothing waits for any more are
+/// stopped. Repeating it does no harm.
+pub(crate) async fn after_the_end(state: &AppState, session: &mut Session) -> Result<()> {
+    let run = session.machine().run();
+    if let Some(parent) = run.parent.as_ref().filter(|parent| parent.waits) {
+        let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
+        state.queue.send(&Wake::child_ended(key, run.key.run_id), Duration::ZERO).await?;
+    }
+    stop_orphans(state, session).await
+}
+
+/// Stops the children that nothing waits for any more.
+pub(crate) async fn stop_orphans(state: &AppState, session: &mut Session) -> Result<()> {
+    let run = session.machine().run();
+    let (place, orphans) = (run.key.place.clone(), run.orphans.clone());
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    for child in &orphans {
+        let key = RunRef { place: place.clone(), run_id: *child };
+        // One that is not there will never be: nothing waits for it.
+        let Some(mut child) = Session::load(state, &key).await? else { continue };
+        // Refused when it is over.
+        let _ = child.perform(Command::Stop(StopMode::Immediate)).await?;
+        if !child.machine().run().orphans.is_empty() {
+            state.queue.send(&Wake::ready(key), Duration::ZERO).await?;
+        }
+    }
+    let _ = session.perform(Command::Disown { children: orphans }).await?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The values that steps may read, loaded as far as they are named.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use shared::Result;
+use shared::clock::{Clock, Timestamp};
+use shared::run::{RunInput, Session, Slot};
+use shared::step::{RoundScope, StepScope, run_view, step_view};
+use shared::workflow::template::Path;
+use shared::workflow::{Body, Plan, StepIx, StepKind};
+
+/// The steps that a script or a template names.
+pub(crate) enum Named {
+    /// None.
+    None,
+    /// Perhaps any.
+    All,
+    /// These, where `_` may stand for `-`.
+    Some(BTreeSet<String>),
+}
+
+impl Named {
+    /// Those that are named by paths.
+    pub(crate) fn paths<'a>(paths: impl Iterator<Item = &'a Path>) -> Self {
+        let named = paths.filter(|path| path.root() == "steps");
+        Self::Some(named.filter_map(|path| path.keys.get(1).cloned()).collect())
+    }
+
+    fn has(&self, id: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Some(names) => names.contains(id) || names.contains(&id.replace('-', "_")),
+        }
+    }
+}
+
+/// What all steps of a run share.
+pub(crate) struct Scopes {
+    clock: Clock,
+    input: RunInput,
+    /// The input of steps without an overlay.
+    plain_input: Arc<Value>,
+    run: Arc<Value>,
+    connection: Arc<Value>,
+    /// The fields of loops under way, by attempt: every round reads its item from them.
+    loops: HashMap<(StepIx, u32), Arc<Value>>,
+}
+
+impl Scopes {
+    pub(crate) async fn new(session: &Session, clock: Clock) -> Result<Self> {
+        let input = session.input().await?;
+        Ok(Self {
+            clock,
+            plain_input: Arc::new(input.input.clone()),
+            input,
+            run: Arc::new(run_view(session.machine().run())),
+            connection: Arc::new(json!({})),
+            loops: HashMap::new(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The scope of a step, with the steps that it names.
+    pub(crate) async fn of(&mut self, session: &mut Session, slot: Slot, named: &Named) -> Result<StepScope> {
+        let plan = Arc::clone(session.machine().plan());
+        let mut steps = BTreeMap::new();
+        for other in plan.readable(slot.step) {
+            let id = &plan.step(other).step.id;
+            if !named.has(id) {
+                continue;
+            }
+            let result = session.result(other.into()).await?;
+            let input = session.step_input(other.into()).await?;
+            let state = &session.machine().run().steps[other.index()];
+            steps.insert(id.clone(), step_view(state, result.as_deref(), input.as_deref()));
+        }
+        let id = &plan.step(slot.step).step.id;
+        let input = match self.input.trigger_steps.contains_key(id) {
+            true => Arc::new(self.input.for_step(id)),
+            false => Arc::clone(&self.plain_input),
+        };
+        let round = match slot.inner {
+            Some(_) => Some(self.round(session, &plan, slot, named, &mut steps).await?),
+            None => None,
+        };
+        Ok(StepScope {
+            input,
+            steps,
+            run: Arc::clone(&self.run),
+            connection: Arc::clone(&self.connection),
+            round,
+        })
+    }
+
+    async fn round(
+        &mut self,
+        session: &mut Session,
+        plan: &Plan,
+        slot: Slot,
+        named: &Named,
+        steps: &mut BTreeMap<String, Value>,
+    ) -> Result<RoundScope> {
+        let planned = plan.step(slot.step);
+        let (Some(body), Some(inner)) = (&planned.body, slot.inner) else {
+            return Err(shared::Error::internal("an inner step outside a loop"));
+        };
+        let fields = self.fields(session, slot.step, inner.attempt).await?;
+        let is_each = matches!(planned.step.kind, StepKind::ForEach(_));
+        let item = is_each.then(|| {
+            let items = fields["for_each_items"].as_array();
+            items.and_then(|items| items.get(inner.round as usize)).cloned().unwrap_or(Value::Null)
+        });
+        let (made, made_before) = match session.machine().rounds(slot.step) {
+            Some((_, rounds)) => (
+                rounds.open.get(&inner.round).map(|round| round.made.clone()).unwrap_or_default(),
+                rounds.made_before.clone(),
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        let mut outputs = Map::new();
+        for place in made {
+            let at = slot.at_place(place);
+            let id = inner_id(body, place);
+            let output = session.result(at).await?;
+            if named.has(&id) {
+                let input = session.step_input(at).await?;
+                let view = inner_view(output.as_deref(), input.as_deref());
+                steps.insert(id.clone(), view);
+            }
+            if let Some(output) = output {
+                outputs.insert(id, Value::clone(&output));
+            }
+        }
+        let mut prev = Map::new();
+        if !is_each && let Some(before) = inner.round.checked_sub(1) {
+            let before = Slot { step: slot.step, inner: Some(shared::run::Inner { round: before, ..inner }) };
+            for place in made_before {
+                if let Some(output) = session.result(before.at_place(place)).await? {
+                    prev.insert(inner_id(body, place), Value::clone(&output));
+                }
+            }
+        }
+        if named.has(&planned.step.id) {
+            let view = json!({ "item": item, "index": inner.round, "input": &*fields });
+            steps.insert(planned.step.id.clone(), view);
+        }
+        Ok(RoundScope { index: inner.round, item, body: Value::Object(outputs), prev: Value::Object(prev) })
+    }
+
+    async fn fields(&mut self, session: &Session, step: StepIx, attempt: u32) -> Result<Arc<Value>> {
+        if let Some(fields) = self.loops.get(&(step, attempt)) {
+            return Ok(Arc::clone(fields));
+        }
+        let fields = session.step_input(step.into()).await?;
+        let fields = fields.ok_or_else(|| shared::Error::internal("a loop without its fields"))?;
+        self.loops.insert((step, attempt), Arc::clone(&fields));
+        Ok(fields)
+    }
+}
+
+pub(crate) fn inner_id(body: &Body, place: u16) -> String {
+    body.steps.get(usize::from(place)).map(|inner| inner.step.id.clone()).unwrap_or_default()
+}
+
+fn inner_view(output: Option<&Value>, input: Option<&Value>) -> Value {
+    let mut view = json!({ "status": "completed", "input": input.cloned().unwrap_or_else(|| json!({})) });
+    if let Some(output) = output {
+        view["result"] = output.clone();
+    }
+    view
+}

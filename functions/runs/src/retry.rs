@@ -1,0 +1,38 @@
+//! `POST /v1/workflows/{id}/runs/{run_id}/retry`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::http::{Body, CanRun, CommonErrors, Path};
+use shared::ids::{RunId, RunRef, WorkflowId};
+use shared::run::retry;
+use shared::{AppState, Result};
+use utoipa::ToSchema;
+
+use crate::command::RunControlled;
+
+/// Where to go on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryBody {
+    /// Execute this step, and all that depends on it, anew; without it the run goes on where it ended.
+    #[serde(default)]
+    from_step_id: Option<String>,
+}
+
+/// Let a failed or stopped run go on.
+///
+/// Steps that are settled keep their results. Attempts are numbered on, so that outside calls carry new keys.
+#[utoipa::path(post, path = "/v1/workflows/{id}/runs/{run_id}/retry", tag = "runs", request_body = RetryBody,
+               params(("id" = uuid::Uuid, Path), ("run_id" = uuid::Uuid, Path)),
+               responses((status = 200, body = RunControlled), CommonErrors))]
+pub async fn retry_run(
+    State(state): State<AppState>,
+    CanRun(caller): CanRun,
+    Path((workflow_id, run_id)): Path<(WorkflowId, RunId)>,
+    Body(body): Body<RetryBody>,
+) -> Result<Json<RunControlled>> {
+    let key = RunRef { place: caller.place, run_id };
+    let status = retry(&state, &key, workflow_id, body.from_step_id.as_deref()).await?;
+    Ok(Json(RunControlled { run_id, status, workflow_id }))
+}

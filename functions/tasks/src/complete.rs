@@ -1,0 +1,69 @@
+//! `POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::http::{Body, CanRun, CommonErrors, Path};
+use shared::ids::{RunId, RunRef, WorkflowId};
+use shared::run::{Answer, complete_task};
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+/// The most characters of a note.
+const LONGEST_NOTES: usize = 10_000;
+
+/// An answer to a human task.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Completion {
+    /// Yes or no. Of the review of a failed item: try it again, or leave it out.
+    approved: bool,
+    /// More, for the step's result, where `approved` stands beside it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    result: Option<Map<String, Value>>,
+    /// For the run's history.
+    #[serde(default)]
+    #[schema(max_length = 10_000)]
+    notes: Option<String>,
+}
+
+/// A human task that was answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Completed {
+    /// `completed`.
+    status: &'static str,
+    /// The task.
+    task_id: String,
+    /// The answer.
+    approved: bool,
+}
+
+/// Answer a human task.
+///
+/// A task is answered once: a second answer is refused with 409.
+#[utoipa::path(post, path = "/v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", tag = "tasks",
+               request_body = Completion,
+               params(("id" = uuid::Uuid, Path), ("run_id" = uuid::Uuid, Path), ("task_id" = String, Path)),
+               responses((status = 200, body = Completed), CommonErrors))]
+pub async fn complete(
+    State(state): State<AppState>,
+    CanRun(caller): CanRun,
+    Path((workflow_id, run_id, task_id)): Path<(WorkflowId, RunId, String)>,
+    Body(body): Body<Completion>,
+) -> Result<Json<Completed>> {
+    let Completion { approved, result, notes } = body;
+    if notes.as_ref().is_some_and(|notes| notes.chars().count() > LONGEST_NOTES) {
+        return Err(Error::invalid(format!("notes: must have at most {LONGEST_NOTES} characters.")));
+    }
+    let answer = Answer {
+        approved,
+        result: result.unwrap_or_default(),
+        notes,
+        completed_by: Some(format!("pat:{}", caller.pat_id)),
+    };
+    let key = RunRef { place: caller.place, run_id };
+    complete_task(&state, &key, workflow_id, &task_id, answer).await?;
+    Ok(Json(Completed { status: "completed", task_id, approved }))
+}

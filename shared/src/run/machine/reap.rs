@@ -1,0 +1,115 @@
+//! What time does to a run: leases end, waits end, drains end, and a run that stands still fails.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Failure, LONGEST_BACKOFF, Machine, RunStatus, Slot, StepState, Wait};
+use crate::clock::Timestamp;
+use crate::run::command::StepFailure;
+use crate::run::{FailureCode, Inner};
+use crate::workflow::{StepIx, StepKind};
+
+/// How often workers may die on one attempt before the step is held responsible.
+const MOST_LOST: u32 = 5;
+/// What a run may stand still beyond its longest step timeout and backoff.
+const STALL_MARGIN: Duration = Duration::from_secs(15 * 60);
+
+impl Machine {
+    pub(super) fn reap(&mut self, dead_before: Option<Timestamp>, now: Timestamp) {
+        let slots: Vec<Slot> = self.unsettled().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            // A failure before may have ended the loop, or the run.
+            if self.run.status.is_terminal() {
+                return;
+            }
+            self.reap_step(slot, dead_before, now);
+        }
+        if self.run.drain_until.is_some_and(|until| until <= now) {
+            let error = "What was under way did not finish within 15 minutes of the graceful stop.";
+            self.halt_stopped(FailureCode::DrainTimeout, error, now);
+        } else if self.is_stalled(now) {
+            let code = FailureCode::RunStalledOrTimedOut;
+            let error = "The run made no progress for longer than its steps may take.".to_owned();
+            self.fail_run(Failure { code, step_id: None, error }, None, now);
+        }
+    }
+
+    fn reap_step(&mut self, slot: Slot, dead_before: Option<Timestamp>, now: Timestamp) {
+        let Some(state) = self.state(slot).cloned() else { return };
+        let time_runs = self.run.status != RunStatus::Paused;
+        if time_runs && self.round_is_late(slot, now) {
+            self.abandon(slot);
+            let error =
+                "The item took longer than it may (for_each_item_timeout_s or while_iteration_timeout_s).";
+            let id = self.step_of(slot).map_or("while_condition", |step| step.id.as_str()).to_owned();
+            let failure = json!({ "code": FailureCode::StepTimeout, "message": error, "step_id": id });
+            self.fail_round(slot, (FailureCode::StepTimeout, &failure), now);
+            return;
+        }
+        match state {
+            StepState::Running { attempt, started_at, lease, lost } => {
+                if lease.until > now && dead_before.is_none_or(|dead| started_at >= dead) {
+                    return;
+                }
+                if lost < MOST_LOST {
+                    self.set(slot, StepState::Queued { attempt, not_before: now, lost: lost + 1 });
+                } else {
+                    let error = format!("The worker died {MOST_LOST} times while it ran this step.");
+                    self.time_out(slot, attempt, started_at, error, now);
+                }
+            }
+            StepState::Waiting { attempt, started_at, until: Some(until), on }
+                if time_runs && until <= now =>
+            {
+                match on {
+                    Wait::Person => self.give_up_on_person(slot.step, attempt, started_at, now),
+                    Wait::Child(_) => {
+                        self.abandon(slot);
+                        let error = "The run that the step called did not end in its time (timeout_s).";
+                        self.time_out(slot, attempt, started_at, error.to_owned(), now);
+                    }
+                }
+            }
+            StepState::Looping { until, .. } if time_runs && until <= now => {
+                let error = "The loop did not end in its time (timeout_s).".to_owned();
+                self.fail_loop(slot.step, FailureCode::StepTimeout, error, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn time_out(&mut self, slot: Slot, attempt: u32, started_at: Timestamp, error: String, now: Timestamp) {
+        let code = FailureCode::StepTimeout;
+        let failure = StepFailure { code, error, jitter: 1.0, retry_after: None };
+        self.fail_attempt(slot, attempt, started_at, failure, now);
+    }
+
+    fn round_is_late(&self, slot: Slot, now: Timestamp) -> bool {
+        slot.inner
+            .filter(|_| !self.is_held(slot))
+            .and_then(|inner| self.round_deadline(slot.step, inner))
+            .is_some_and(|until| until <= now)
+    }
+
+    /// When a round must be over.
+    pub(super) fn round_deadline(&self, step: StepIx, inner: Inner) -> Option<Timestamp> {
+        let longest = match &self.plan.step(step).step.kind {
+            StepKind::ForEach(each) => each.for_each_item_timeout_s?,
+            StepKind::While(kind) => kind.while_iteration_timeout_s?,
+            _ => return None,
+        };
+        let started_at = self.rounds(step)?.1.open.get(&inner.round)?.started_at?;
+        Some(started_at.plus(longest.duration()))
+    }
+
+    /// Whether a run stands still that has something to do. Who waits for people, children or a retry has a
+    /// deadline of its own.
+    fn is_stalled(&self, now: Timestamp) -> bool {
+        if self.run.status != RunStatus::Running || self.is_waiting() {
+            return false;
+        }
+        let longest = self.plan.steps.iter().filter_map(|planned| planned.timeout).max().unwrap_or_default();
+        now.since(self.run.progress_at) > longest + LONGEST_BACKOFF + STALL_MARGIN
+    }
+}
