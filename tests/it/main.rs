@@ -2,13 +2,17 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod calls;
+mod control;
 mod conventions;
 mod crash_replay;
 mod engine;
 mod isolation;
 mod kill;
+mod loops;
 mod lua_steps;
 mod openapi;
+mod people;
 mod readme;
 mod run_reads;
 mod runs;

@@ -219,6 +219,26 @@ impl TestApp {
         }
     }
 
+    /// Takes every message out of the queue and throws it away.
+    ///
+    /// # Panics
+    /// When the queue does not answer.
+    pub async fn lose_messages(&self) {
+        let client = sqs_client(&self.stores.sqs, []);
+        let url = &self.stores.queue_url;
+        client.purge_queue().queue_url(url).send().await.expect("an empty queue");
+    }
+
+    /// Lets time pass on a clock that the test drives, then the sweep tick, and workers handle what it sent.
+    ///
+    /// # Panics
+    /// When the stores do not answer or a message fails.
+    pub async fn pass(&self, time: Duration) {
+        self.state.clock.advance(time);
+        sweep::sweep(&self.state, self.state.clock.now()).await.expect("a sweep");
+        self.work().await;
+    }
+
     /// The operator.
     pub fn operator(&self) -> Client {
         self.anyone.bearer(OPERATOR_TOKEN)

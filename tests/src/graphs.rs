@@ -28,3 +28,38 @@ pub fn chain(length: usize) -> Value {
         ),
     }))
 }
+
+/// The step with these fields besides.
+///
+/// # Panics
+/// When they are no object.
+#[must_use]
+pub fn with(mut step: Value, fields: &Value) -> Value {
+    for (key, value) in fields.as_object().expect("an object") {
+        step[key] = value.clone();
+    }
+    step
+}
+
+/// A question to a person, after these steps.
+pub fn human(id: &str, depends_on: &[&str]) -> Value {
+    json!({ "id": id, "type": "human_task", "task_type": "approval", "depends_on": depends_on,
+            "task_payload": { "title": "May I?" } })
+}
+
+/// A loop over the items that this template gives, with this body.
+pub fn for_each(id: &str, items: &Value, body: &[Value]) -> Value {
+    json!({ "id": id, "type": "for_each", "for_each_items": items, "for_each_body_steps": body })
+}
+
+/// A loop until this template is truthy, with this body.
+pub fn repeat(id: &str, most: u32, until: &str, body: &[Value]) -> Value {
+    json!({ "id": id, "type": "while", "while_mode": "until", "while_max_iterations": most,
+            "while_condition": until, "while_body_steps": body })
+}
+
+/// A call of another workflow with this input, after these steps.
+pub fn call(id: &str, depends_on: &[&str], workflow: &str, input: &Value) -> Value {
+    json!({ "id": id, "type": "workflow_call", "workflow_id": workflow, "depends_on": depends_on,
+            "input": input })
+}

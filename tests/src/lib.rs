@@ -9,11 +9,13 @@ mod commits;
 mod faults;
 mod graphs;
 mod process;
+mod run;
 mod secrets;
 
 pub use app::{Stores, TestApp};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
 pub use faults::{Fault, Faults};
-pub use graphs::{chain, graph, lua, lua_after};
+pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, repeat, with};
 pub use process::{LocalProcess, repository};
+pub use run::Run;

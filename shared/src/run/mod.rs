@@ -31,7 +31,7 @@ pub use page::Page;
 pub use plans::PlanCache;
 pub use reader::Reader;
 pub use recover::Resume;
-pub use rounds::{Loop, Round};
+pub use rounds::{Held, Loop, Round};
 pub use session::{Commit, Session};
 pub use slot::{Inner, Slot};
 pub use start::{StartRequest, Started, start};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::failure::FailureCode;
 use super::state::StepState;
 use crate::clock::Timestamp;
 
@@ -16,7 +17,7 @@ pub struct Loop {
     /// The next round to open; all before it are open or over.
     pub next: u32,
     /// Rounds under way, and those that may begin.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub open: BTreeMap<u32, Round>,
     /// Rounds that came to their end.
     pub succeeded: u32,
@@ -50,8 +51,17 @@ pub struct Round {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts_before: u32,
     /// Failed, and somebody or something decides whether it is tried again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub held: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// Why a round is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The reason.
+    pub code: FailureCode,
+    /// A sentence for a person, cut where it is long.
+    pub error: String,
 }
 
 impl Loop {
@@ -69,4 +79,26 @@ impl Loop {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// A map as a list of pairs: inside a tagged enum, JSON's text keys cannot be read back as numbers.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Round;
+
+    pub(super) fn serialize<S: Serializer>(
+        open: &BTreeMap<u32, Round>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        open.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<u32, Round>, D::Error> {
+        Vec::<(u32, Round)>::deserialize(deserializer).map(|pairs| pairs.into_iter().collect())
+    }
 }

@@ -410,7 +410,7 @@ impl LoopProgress {
         let open = |(index, round): (&u32, &Round)| OpenRound {
             index: *index,
             step_id: body.get(usize::from(round.place)).map(|inner| inner.step.id.clone()),
-            status: if round.held { "held" } else { round.state.as_str() }.to_owned(),
+            status: if round.held.is_some() { "held" } else { round.state.as_str() }.to_owned(),
             attempt: round.state.attempt().unwrap_or(round.attempts_before),
             child_run_id: match &round.state {
                 StepState::Waiting { on, .. } => child(on),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{MOST_OPEN_TASKS, millis};
+use super::{MOST_OPEN_TASKS, millis, shortened};
 use super::{Machine, OpenTask, Outcome, Refusal, RunStatus, SkipReason, Slot, StepState, TaskChange, Wait};
 use crate::clock::Timestamp;
 use crate::run::FailureCode;
 use crate::run::command::StepFailure;
 use crate::run::event::EventKind;
-use crate::run::rounds::{Loop, Round};
+use crate::run::rounds::{Held, Loop, Round};
 use crate::run::slot::Inner;
 use crate::workflow::limits::RESULT_MAX_BYTES;
 use crate::workflow::{ErrorPolicy, StepIx, StepKind, WhileMode};
@@ -40,7 +40,7 @@ impl Machine {
 
     pub(super) fn is_held(&self, slot: Slot) -> bool {
         let of_round = |inner: Inner| self.rounds(slot.step)?.1.open.get(&inner.round);
-        slot.inner.and_then(of_round).is_some_and(|round| round.held)
+        slot.inner.and_then(of_round).is_some_and(|round| round.held.is_some())
     }
 
     fn body_len(&self, step: StepIx) -> u16 {
@@ -227,26 +227,27 @@ impl Machine {
                 }
             }
             ErrorPolicy::Pause => {
-                self.hold(slot, failure);
+                self.hold(slot, code, failure);
                 if self.run.status == RunStatus::Running {
                     self.pause("for_each_item_failed", now);
                 }
             }
-            ErrorPolicy::HumanReview => self.hold(slot, failure),
+            ErrorPolicy::HumanReview => self.hold(slot, code, failure),
         }
     }
 
     /// A failed round stays open, at the step that failed, until it is decided on.
-    fn hold(&mut self, slot: Slot, failure: &Value) {
+    fn hold(&mut self, slot: Slot, code: FailureCode, failure: &Value) {
         let Some(inner) = slot.inner else { return };
         let attempts = self.last_attempt(slot);
+        let held = Held { code, error: shortened(failure["message"].as_str().unwrap_or_default()) };
         self.page.put_result(
             slot.at_place(Inner::FAILURE),
             Arc::new(failure.clone()),
             failure.to_string().len(),
         );
         if let Some(round) = self.round_mut(slot.step, inner.round) {
-            round.held = true;
+            round.held = Some(held);
             round.state = StepState::Pending;
             round.attempts_before = attempts;
             round.started_at = None;
@@ -273,8 +274,9 @@ impl Machine {
             let StepKind::ForEach(each) = &self.plan.step(step).step.kind else { continue };
             let reviews = each.for_each_error_policy == ErrorPolicy::HumanReview;
             let Some((attempt, rounds)) = self.rounds(step).filter(|_| reviews) else { continue };
-            let is_put = |round: &Round| round.held && matches!(round.state, StepState::Waiting { .. });
-            let next = rounds.open.iter().find(|(_, round)| round.held);
+            let is_put =
+                |round: &Round| round.held.is_some() && matches!(round.state, StepState::Waiting { .. });
+            let next = rounds.open.iter().find(|(_, round)| round.held.is_some());
             let Some((&index, round)) = next.filter(|_| !rounds.open.values().any(is_put)) else { continue };
             if self.open_tasks >= 2 * MOST_OPEN_TASKS - 10 {
                 return;
@@ -283,7 +285,8 @@ impl Machine {
             let slot = Slot { step, inner: Some(inner) };
             let step_id = self.step_of(slot).map_or("", |step| step.id.as_str()).to_owned();
             let attempt = round.attempts_before;
-            let payload = json!({ "index": index, "step_id": step_id, "attempt": attempt });
+            let error = round.held.as_ref().map(|held| json!({ "code": held.code, "message": held.error }));
+            let payload = json!({ "index": index, "step_id": step_id, "attempt": attempt, "error": error });
             self.set(slot, StepState::Waiting { attempt, started_at: now, until: None, on: Wait::Person });
             self.put_task(slot, REVIEW, payload, None, now);
         }
@@ -314,7 +317,7 @@ impl Machine {
     pub(super) fn decide_on_held(&mut self, slot: Slot, again: bool, now: Timestamp) {
         let Some(inner) = slot.inner else { return };
         let Some(round) = self.round_mut(slot.step, inner.round) else { return };
-        round.held = false;
+        round.held = None;
         round.state = StepState::Pending;
         if again {
             return;
@@ -330,7 +333,7 @@ impl Machine {
             if each.for_each_error_policy == ErrorPolicy::Pause
                 && let Some(rounds) = self.rounds_mut(step)
             {
-                rounds.open.values_mut().for_each(|round| round.held = false);
+                rounds.open.values_mut().for_each(|round| round.held = None);
             }
         }
     }
