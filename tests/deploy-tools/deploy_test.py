@@ -31,6 +31,7 @@ FUNCTIONS = {
     "onboarding": "Onboarding",
     "workflows": "Workflows",
     "runs": "Runs",
+    "tasks": "Tasks",
     "run_step_worker": "RunStepWorker",
     "sweep": "Sweep",
 }
@@ -173,12 +174,39 @@ def main_job(stack):
     for feed in "/v1/runs", f"/v1/workflows/{workflow}/runs":
         listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
         assert listed == [started["run_id"]], f"{feed}: {listed}"
+    people_and_calls(stack, token, workflow)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
+
+
+def people_and_calls(stack, token, child):
+    """A run that loops over calls of another workflow, asks a person, and is paused, stopped and retried."""
+    call = {"id": "call", "type": "workflow_call", "workflow_id": child, "input": {"at": "{{ index }}"}}
+    steps = [
+        {"id": "each", "type": "for_each", "for_each_items": [1, 2, 3], "for_each_body_steps": [call]},
+        {"id": "ask", "type": "human_task", "task_type": "approval", "depends_on": ["each"], "timeout_s": 3600},
+    ]
+    workflow = expect(stack.call("POST", "/v1/workflows", token, {"name": "asks", "graph": {"steps": steps}}), 201)["id"]
+    publish(stack, token, workflow)
+    command = lambda body: expect(stack.call("POST", f"/v1/workflows/{workflow}/command", token, body), 200)
+    run_id = command({"command": "start"})["run_id"]
+    run = f"/v1/workflows/{workflow}/runs/{run_id}"
+    pending = lambda: expect(stack.call("GET", f"{run}/tasks/pending", token), 200)["tasks"]
+    wait_for("the question", pending, seconds=60)
+    for name in "pause", "resume", "stop":
+        command({"command": name, "params": {"run_id": run_id}})
+    assert pending() == []
+    expect(stack.call("POST", f"{run}/retry", token, {}), 200)
+    wait_for("the question again", pending, seconds=60)
+    assert [task["id"] for task in expect(stack.call("GET", "/v1/tasks/pending", token), 200)["tasks"]] == ["ask"]
+    expect(stack.call("POST", f"{run}/tasks/ask/complete", token, {"approved": True}), 200)
+    completed(stack, token, run)
+    results = expect(stack.call("GET", f"{run}/context", token), 200)["steps"]["each"]["result"]["results"]
+    assert [each["result"]["status"] for each in results] == ["completed"] * 3, results
 
 
 def workflow_after_its_runs(stack, token, workflow, graph):
     here = f"/v1/workflows/{workflow}"
-    assert [each["id"] for each in expect(stack.call("GET", "/v1/workflows", token), 200)["workflows"]] == [workflow]
+    assert workflow in [each["id"] for each in expect(stack.call("GET", "/v1/workflows", token), 200)["workflows"]]
     graph = {"steps": [graph["steps"][0] | {"script": "return { message = 'changed' }"}]}
     expect(stack.call("PATCH", here, token, {"name": "order-triage-2", "graph": graph}), 200)
     assert expect(stack.call("GET", here, token), 200)["name"] == "order-triage-2"
@@ -237,6 +265,8 @@ def events_are_accepted(stack, scratch, environment):
         stack.set_worker(Enabled=True)
         completed(stack, token, f"/v1/workflows/{workflow}/runs/{run_id}")
         answered(stack, functions, "sweep_scheduled", "sweep")
+        # There is no such run here: the sample is understood, and says so.
+        expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
 
 
 def every_route_was_used(stack):

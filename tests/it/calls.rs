@@ -82,11 +82,7 @@ async fn a_child_that_cannot_be_started_fails_its_step_with_the_reason() {
     let mut strict = graph([lua("a", "return {}")]);
     strict["input_schema"] = json!({ "type": "object", "required": ["x"] });
     let strict = acme.publish(&strict).await;
-    for (workflow, why) in [
-        (draft, "no published version"),
-        (strict, "input_schema"),
-        ("0199c1f0-5a00-7000-8000-000000000001".to_owned(), "no such workflow"),
-    ] {
+    for (workflow, why) in [(draft, "no published version"), (strict, "input_schema")] {
         let run = acme.begin(&graph([call("go", &[], &workflow, &json!({}))]), json!({})).await;
         app.work().await;
         let view = run.view().await;
@@ -210,4 +206,26 @@ async fn a_parent_whose_childs_message_was_lost_looks_for_itself() {
     assert_eq!(run.status().await, "running");
     app.pass(Duration::from_secs(16 * 60)).await;
     assert_eq!(run.status().await, "completed");
+}
+
+#[tokio::test]
+async fn a_call_of_nothing_or_of_itself_is_refused_before_it_runs() {
+    let (_app, acme) = acme().await;
+    let stranger = "0199c1f0-5a00-7000-8000-000000000001";
+    let workflow = acme.create(&graph([call("go", &[], stranger, &json!({}))])).await;
+    let path = format!("/v1/workflows/{workflow}");
+    let codes = async || {
+        let report = acme.client.post(&format!("{path}/validate"), &json!({})).await.expect(200);
+        report["issues"].as_array().unwrap().iter().map(|issue| issue["code"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes().await, ["called_workflow_not_found"]);
+    acme.client.post(&format!("{path}/versions"), &json!({})).await.refused(422, "GRAPH_INVALID");
+    let own = json!({ "graph": graph([call("go", &[], &workflow, &json!({}))]) });
+    acme.client.patch(&path, &own).await.expect(200);
+    assert_eq!(codes().await, ["workflow_calls_itself"]);
+    let draft = acme.create(&graph([lua("a", "return {}")])).await;
+    let other = json!({ "graph": graph([call("go", &[], &draft, &json!({}))]) });
+    acme.client.patch(&path, &other).await.expect(200);
+    assert_eq!(codes().await, ["called_workflow_not_published"], "a warning");
+    acme.client.post(&format!("{path}/versions"), &json!({})).await.expect(201);
 }

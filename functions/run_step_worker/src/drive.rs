@@ -38,6 +38,8 @@ const TIME_TO_COMMIT: Duration = Duration::from_secs(5);
 const SIDE_BY_SIDE: usize = 4;
 /// The most helpers one worker asks for: with them a hundred scripts of one run are executed at a time.
 const MOST_HELPERS: usize = 25;
+/// What a worker would take for the steps that wait, for each helper that it asks for.
+const WORTH_A_HELPER: Duration = Duration::from_secs(2);
 /// Human tasks are written in one transaction with their run; it takes no more than a hundred items.
 const MOST_TASKS: usize = 40;
 
@@ -48,6 +50,9 @@ struct Drive {
     owner: String,
     claim_first: bool,
     asked_for_help: bool,
+    /// When this worker began, and how many scripts have ended since.
+    since: Instant,
+    settled: usize,
     until: Instant,
     out_of_time: bool,
     tasks: JoinSet<(Slot, Scripted)>,
@@ -80,6 +85,8 @@ pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Ins
             owner: Uuid::new_v4().to_string(),
             claim_first: again,
             asked_for_help: false,
+            since: Instant::now(),
+            settled: 0,
             until,
             out_of_time: false,
             tasks: JoinSet::new(),
@@ -259,6 +266,7 @@ impl Drive {
     fn settle(&mut self, ended: Result<(Slot, Scripted), tokio::task::JoinError>) -> Result<()> {
         let (slot, scripted) = ended.map_err(|error| Error::internal(format!("a step's task: {error}")))?;
         self.running.remove(&slot);
+        self.settled += 1;
         let Scripted { mut outcome, log } = scripted;
         if self.session.machine().is_condition(slot) {
             outcome = prepare::decided(outcome);
@@ -299,15 +307,24 @@ impl Drive {
         self.session.machine().run().status.is_terminal()
     }
 
-    /// Steps that wait while all hands are full are offered to other workers, once.
+    /// Steps that wait while all hands are full are offered to other workers, once, if this one would be long
+    /// at them: workers on one run get in each other's way, and what takes milliseconds is done sooner alone.
     async fn ask_for_help(&mut self) {
         let waiting = self.session.machine().count_ready(self.state.clock.now());
         if self.asked_for_help || waiting < SIDE_BY_SIDE {
             return;
         }
+        let per_script = self.since.elapsed() / u32::try_from(self.settled).unwrap_or(u32::MAX).max(1);
+        let alone = per_script * u32::try_from(waiting).unwrap_or(u32::MAX);
+        let by_time = alone.as_millis() / WORTH_A_HELPER.as_millis();
+        let helpers =
+            usize::try_from(by_time).unwrap_or(usize::MAX).min(waiting / SIDE_BY_SIDE).min(MOST_HELPERS);
+        if helpers == 0 {
+            return;
+        }
         self.asked_for_help = true;
         self.claim_first = true;
-        for _ in 0..(waiting / SIDE_BY_SIDE).min(MOST_HELPERS) {
+        for _ in 0..helpers {
             self.send(Duration::ZERO).await;
         }
     }

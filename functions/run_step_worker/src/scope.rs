@@ -70,9 +70,10 @@ impl Scopes {
     pub(crate) async fn of(&mut self, session: &mut Session, slot: Slot, named: &Named) -> Result<StepScope> {
         let plan = Arc::clone(session.machine().plan());
         let mut steps = BTreeMap::new();
+        let allowed = inner_allowlist(&plan, slot);
         for other in plan.readable(slot.step) {
             let id = &plan.step(other).step.id;
-            if !named.has(id) {
+            if !named.has(id) || !(allowed.is_empty() || allowed.contains(id)) {
                 continue;
             }
             let result = session.result(other.into()).await?;
@@ -162,6 +163,13 @@ impl Scopes {
         self.loops.insert((step, attempt), Arc::clone(&fields));
         Ok(fields)
     }
+}
+
+/// What narrows the steps that an inner step may read, beside its loop's own list.
+fn inner_allowlist(plan: &Plan, slot: Slot) -> &[String] {
+    let body = plan.step(slot.step).body.as_ref().zip(slot.inner);
+    let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
+    inner.map_or(&[], |inner| &inner.step.input_allowlist)
 }
 
 pub(crate) fn inner_id(body: &Body, place: u16) -> String {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::http::{CanRead, CanReadTasks, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::store::TaskRecord;
+use shared::store::{TaskRecord, WorkflowRecord};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 
@@ -101,16 +101,16 @@ pub async fn pending_of_run(
 
 async fn with_names(state: &AppState, rows: Vec<TaskRecord>) -> Result<Vec<Task>> {
     let wanted: BTreeSet<_> = rows.iter().map(|row| (row.run.place.clone(), row.workflow_id)).collect();
-    let names = state.store.workflow_names(wanted).await?;
-    Ok(rows.into_iter().map(|row| view(row, &names)).collect())
+    let workflows = state.store.workflows(&wanted).await?;
+    Ok(rows.into_iter().map(|row| view(row, &workflows)).collect())
 }
 
-fn view(row: TaskRecord, names: &HashMap<WorkflowId, String>) -> Task {
+fn view(row: TaskRecord, workflows: &HashMap<WorkflowId, WorkflowRecord>) -> Task {
     Task {
         id: row.task_id,
         run_id: row.run.run_id,
         workflow_id: row.workflow_id,
-        workflow_name: names.get(&row.workflow_id).cloned().unwrap_or_default(),
+        workflow_name: workflows.get(&row.workflow_id).map(|record| record.name.clone()).unwrap_or_default(),
         project_id: row.run.place.project_id.to_string(),
         step_id: row.step_id,
         task_type: row.task_type,

@@ -46,7 +46,9 @@ pub async fn publish_version(
         let message = "The workflow is archived; restore it to publish versions.";
         return Err(Error::conflict("WORKFLOW_ARCHIVED", message));
     }
-    let (report, graph) = check(Checked { graph, params: None, mock_step_outputs: None }).await?;
+    let (report, graph) =
+        check(&state, &caller.place, Some(id), Checked { graph, params: None, mock_step_outputs: None })
+            .await?;
     if !report.valid {
         let message = "The graph has errors; see issues. POST …/validate checks without publishing.";
         return Err(Error::new(Kind::Invalid, "GRAPH_INVALID", message).with_issues(report.issues));

@@ -1,13 +1,16 @@
 //! `POST /v1/workflows/{id}/validate` and `POST /v1/workflows/validate`.
 
+use std::collections::{BTreeSet, HashMap};
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::http::{Body, CanWrite, CommonErrors, Path};
-use shared::ids::WorkflowId;
+use shared::ids::{Place, WorkflowId};
 use shared::step::is_available;
-use shared::workflow::validate::{Report, Request, validate};
+use shared::store::WorkflowRecord;
+use shared::workflow::validate::{Bindings, Called, Report, Request, Server, Tools, validate_with};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -38,9 +41,51 @@ pub struct Checked {
     pub mock_step_outputs: Option<Map<String, Value>>,
 }
 
+/// The workflows that a graph's steps call, as far as they are there.
+struct Others {
+    own: Option<WorkflowId>,
+    known: HashMap<WorkflowId, WorkflowRecord>,
+}
+
+impl Bindings for Others {
+    fn tools(&self, _: Server<'_>) -> Tools<'_> {
+        Tools::Unknown
+    }
+
+    fn workflow(&self, id: &str) -> Called {
+        let Ok(id) = id.parse::<WorkflowId>() else { return Called::NoWorkflow };
+        match self.known.get(&id) {
+            _ if self.own == Some(id) => Called::Itself,
+            None => Called::NoWorkflow,
+            Some(record) if record.archived || record.latest_version == 0 => Called::NotRunnable,
+            Some(_) => Called::Published,
+        }
+    }
+}
+
+/// The ids in the `workflow_id` of steps and of inner steps, whatever else is wrong with the graph.
+fn called(graph: &Value) -> BTreeSet<WorkflowId> {
+    let steps = |of: &Value, field: &str| of[field].as_array().cloned().unwrap_or_default();
+    let mut ids = BTreeSet::new();
+    for step in steps(graph, "steps") {
+        let bodies = ["for_each_body_steps", "while_body_steps"].map(|field| steps(&step, field));
+        for called in bodies.iter().flatten().chain([&step]) {
+            ids.extend(called["workflow_id"].as_str().and_then(|id| id.parse::<WorkflowId>().ok()));
+        }
+    }
+    ids
+}
+
 /// Checks a graph. Scripts are compiled, and run where outputs are given, so this takes a thread that may
 /// block.
-pub async fn check(what: Checked) -> Result<(Report, Value)> {
+pub async fn check(
+    state: &AppState,
+    place: &Place,
+    own: Option<WorkflowId>,
+    what: Checked,
+) -> Result<(Report, Value)> {
+    let wanted: BTreeSet<_> = called(&what.graph).into_iter().map(|id| (place.clone(), id)).collect();
+    let others = Others { own, known: state.store.workflows(&wanted).await? };
     let checking = tokio::task::spawn_blocking(move || {
         let request = Request {
             graph: &what.graph,
@@ -48,7 +93,7 @@ pub async fn check(what: Checked) -> Result<(Report, Value)> {
             mock_step_outputs: what.mock_step_outputs.as_ref(),
             available: &is_available,
         };
-        (validate(&request), what.graph)
+        (validate_with(&request, &others), what.graph)
     });
     checking.await.map_err(|error| Error::internal(format!("validation: {error}")))
 }
@@ -68,16 +113,20 @@ pub async fn validate_workflow(
         None => find_with_draft(&state, &caller.place, id).await?.1,
     };
     let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
-    Ok(Json(check(what).await?.0))
+    Ok(Json(check(&state, &caller.place, Some(id), what).await?.0))
 }
 
 /// Check a graph that is not saved, without running it.
 #[utoipa::path(post, path = "/v1/workflows/validate", tag = "workflows", request_body = Validate,
                responses((status = 200, body = Object), CommonErrors))]
-pub async fn validate_graph(_: CanWrite, Body(body): Body<Validate>) -> Result<Json<Report>> {
+pub async fn validate_graph(
+    State(state): State<AppState>,
+    CanWrite(caller): CanWrite,
+    Body(body): Body<Validate>,
+) -> Result<Json<Report>> {
     let graph = body
         .graph
         .ok_or_else(|| Error::invalid("graph: is missing; there is no saved draft to check here."))?;
     let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
-    Ok(Json(check(what).await?.0))
+    Ok(Json(check(&state, &caller.place, None, what).await?.0))
 }

@@ -19,6 +19,9 @@ use crate::ids::{Place, WorkflowId};
 /// How many rows of the list one request looks at when a filter leaves few of them.
 const MOST_EXAMINED: usize = 1000;
 
+/// What one batch of reads takes.
+const MOST_OF_A_BATCH: usize = 100;
+
 /// Where a workflow stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -107,22 +110,25 @@ pub struct NewVersion<'a> {
 }
 
 impl Store {
-    /// The names of up to 100 workflows; those that are gone are left out.
+    /// The small rows of workflows; those that are not there are left out.
     ///
     /// # Errors
     /// When the database does not answer or a row is damaged.
-    pub async fn workflow_names(
+    pub async fn workflows(
         &self,
-        wanted: BTreeSet<(Place, WorkflowId)>,
-    ) -> Result<HashMap<WorkflowId, String>, StoreError> {
-        let keys = wanted.iter().map(|(place, id)| keys::workflow(place, *id).into_map()).collect();
-        let rows = self.get_batch(keys).await?;
-        let record = |item: Item| -> Result<(WorkflowId, String), StoreError> {
-            let record: WorkflowRecord =
-                from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            Ok((record.id, record.name))
-        };
-        rows.into_iter().map(record).collect()
+        wanted: &BTreeSet<(Place, WorkflowId)>,
+    ) -> Result<HashMap<WorkflowId, WorkflowRecord>, StoreError> {
+        let keys: Vec<Item> =
+            wanted.iter().map(|(place, id)| keys::workflow(place, *id).into_map()).collect();
+        let mut records = HashMap::new();
+        for keys in keys.chunks(MOST_OF_A_BATCH) {
+            for item in self.get_batch(keys.to_vec()).await? {
+                let record: WorkflowRecord =
+                    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                records.insert(record.id, record);
+            }
+        }
+        Ok(records)
     }
 
     /// Keeps a new workflow with its draft.

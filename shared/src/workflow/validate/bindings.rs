@@ -1,4 +1,5 @@
-//! MCP servers, tools and their arguments, as far as the caller knows them.
+//! What a graph refers to outside itself, and MCP servers, tools and their arguments, as far as the caller
+//! knows them.
 
 use serde_json::{Map, Value};
 
@@ -14,11 +15,29 @@ use super::{
     view::{Site, View},
 };
 
-/// What is known of MCP servers. Asked in the middle of a dry run, so answers must be at hand: whoever
+/// What is known of MCP servers and other workflows. Asked in the middle of a dry run, so answers must be at hand: whoever
 /// implements it has looked the graph's servers up beforehand.
 pub trait Bindings {
     /// The tools of a server.
     fn tools(&self, server: Server<'_>) -> Tools<'_>;
+
+    /// A workflow that a step calls, by its id.
+    fn workflow(&self, id: &str) -> Called;
+}
+
+/// What is known of a workflow that a step calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// Nothing can be said; the step is not judged.
+    Unknown,
+    /// There is no such workflow.
+    NoWorkflow,
+    /// It is the workflow whose graph this is.
+    Itself,
+    /// It has no published version, or is archived.
+    NotRunnable,
+    /// It can be run.
+    Published,
 }
 
 /// An MCP server, as a step names it.
@@ -50,13 +69,17 @@ pub struct Tool<'a> {
     pub input_schema: Option<&'a Value>,
 }
 
-/// Knows nothing of any server.
+/// Knows nothing of anything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoBindings;
 
 impl Bindings for NoBindings {
     fn tools(&self, _server: Server<'_>) -> Tools<'_> {
         Tools::Unknown
+    }
+
+    fn workflow(&self, _id: &str) -> Called {
+        Called::Unknown
     }
 }
 

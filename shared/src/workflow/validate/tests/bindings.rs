@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{finds_in_steps, for_each, found, lua, result, with};
 use crate::workflow::{
     issue::Check,
-    validate::{Bindings, CheckResult, Report, Request, Server, Tool, Tools, validate_with},
+    validate::{Bindings, Called, CheckResult, Report, Request, Server, Tool, Tools, validate_with},
 };
 
 /// One server, `github`, with one tool.
@@ -32,6 +32,33 @@ impl Bindings for Github {
             Server::Url("https://unreachable") => Tools::Unknown,
             _ => Tools::NoServer,
         }
+    }
+
+    fn workflow(&self, id: &str) -> Called {
+        match id {
+            "known" => Called::Published,
+            "draft" => Called::NotRunnable,
+            "self" => Called::Itself,
+            "elsewhere" => Called::Unknown,
+            _ => Called::NoWorkflow,
+        }
+    }
+}
+
+#[test]
+fn called_workflows_are_looked_up_in_bodies_too() {
+    let codes = |id: &str, in_body: bool| {
+        let call = json!({ "id": "c", "type": "workflow_call", "workflow_id": id });
+        let step = if in_body { for_each("each", json!([call]), json!({})) } else { call };
+        let report = check(step);
+        report.issues.iter().map(|issue| issue.code.to_string()).collect::<Vec<_>>()
+    };
+    for in_body in [false, true] {
+        assert!(codes("known", in_body).is_empty());
+        assert!(codes("elsewhere", in_body).is_empty());
+        assert_eq!(codes("draft", in_body), ["called_workflow_not_published"]);
+        assert_eq!(codes("self", in_body), ["workflow_calls_itself"]);
+        assert_eq!(codes("nowhere", in_body), ["called_workflow_not_found"]);
     }
 }
 
