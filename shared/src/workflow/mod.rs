@@ -29,3 +29,4 @@ pub use issue::{Check, Issue, Severity};
 pub use plan::{Plan, PlanStep};
 pub use step_set::{StepIx, StepSet};
 pub use steps::StepKind;
+pub(crate) use suggest::{closest, quote};
