@@ -112,7 +112,8 @@ fn scoped_routes() -> Vec<(String, String, Scope)> {
                 (_, path) if path.ends_with("/command") => Scope::WorkflowRun,
                 _ => Scope::WorkflowWrite,
             };
-            let path = path.replace("{id}", ID).replace("{run_id}", ID).replace("{n}", "1");
+            let path = path.replace("{id}", ID).replace("{run_id}", ID);
+            let path = path.replace("{trigger_id}", ID).replace("{n}", "1");
             routes.push((method.to_uppercase(), path, scope));
         }
     }

@@ -34,6 +34,10 @@ fn case(method: &str, path: &str) -> Option<(Value, Expect)> {
         ("post", "/v1/workflows/{id}/restore" | "/v1/workflows/{id}/validate") => (none, Nothing),
         ("get", "/v1/workflows/{id}/versions" | "/v1/workflows/{id}/versions/{n}") => (none, Nothing),
         ("post", "/v1/workflows/{id}/versions") => (json!({ "changelog": "stolen" }), Nothing),
+        ("get", "/v1/workflows/{id}/triggers") => (none, Nothing),
+        ("post", "/v1/workflows/{id}/triggers") => (json!({ "cron": "0 9 * * *" }), Nothing),
+        ("patch", "/v1/workflows/{id}/triggers/{trigger_id}") => (json!({ "name": "stolen" }), Nothing),
+        ("delete", "/v1/workflows/{id}/triggers/{trigger_id}") => (none, Nothing),
         ("post", "/v1/workflows/{id}/command") => (json!({ "command": "start" }), Nothing),
         ("get", "/v1/workflows/{id}/runs" | "/v1/workflows/{id}/runs/{run_id}") => (none, Nothing),
         ("get", "/v1/workflows/{id}/runs/{run_id}/summary") => (none, Nothing),
@@ -54,11 +58,12 @@ fn routes() -> Vec<(String, String)> {
     paths.into_iter().flat_map(of_path).collect()
 }
 
-/// Somebody with a workflow, two versions and a finished run.
+/// Somebody with a workflow, a version, a trigger and a finished run.
 struct Owner {
     workspace: Workspace,
     workflow: String,
     run: String,
+    trigger: String,
 }
 
 impl Owner {
@@ -67,11 +72,16 @@ impl Owner {
         let run = workspace.start(&workflow, json!({ "secret": "s3cret" })).await;
         app.work().await;
         workspace.finished(&workflow, &run).await;
-        Self { workspace, workflow, run }
+        let new = json!({ "cron": "0 9 * * *", "params": { "secret": "s3cret" } });
+        let made =
+            workspace.client.post(&format!("/v1/workflows/{workflow}/triggers"), &new).await.expect(201);
+        let trigger = made["id"].as_str().unwrap().to_owned();
+        Self { workspace, workflow, run, trigger }
     }
 
     fn path(&self, template: &str) -> String {
-        template.replace("{id}", &self.workflow).replace("{run_id}", &self.run).replace("{n}", "1")
+        let path = template.replace("{id}", &self.workflow).replace("{run_id}", &self.run);
+        path.replace("{trigger_id}", &self.trigger).replace("{n}", "1")
     }
 
     /// Everything that the owner can read.
@@ -103,10 +113,12 @@ async fn nothing_is_reached(owner: &Owner, stranger: &Owner, one_feed: bool) {
             Expect::Nothing => {
                 call(owner.path(&template)).await.refused(404, "NOT_FOUND");
                 let mixed = template.replace("{id}", &stranger.workflow);
-                if mixed.contains("{run_id}") {
-                    call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
-                    let mixed = template.replace("{run_id}", &stranger.run);
-                    call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
+                for (parameter, own) in [("{run_id}", &stranger.run), ("{trigger_id}", &stranger.trigger)] {
+                    if mixed.contains(parameter) {
+                        call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
+                        let mixed = template.replace(parameter, own);
+                        call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
+                    }
                 }
             }
             // The feed of runs is the whole tenant's, by contract.
