@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -124,9 +125,26 @@ uuid_id!(
     RunId
 );
 uuid_id!(
+    /// A trigger of a workflow.
+    TriggerId
+);
+uuid_id!(
     /// A personal access token's public part, which finds its row.
     PatId
 );
+
+impl RunId {
+    /// The run that a trigger starts for a due time: always the same, so that whoever fires it, and however
+    /// often, there is one run. The due time comes first, so that ids follow time as other runs' do (UUIDv8).
+    pub fn of_trigger(trigger: TriggerId, due: Timestamp) -> Self {
+        let millis = due.as_millis().to_be_bytes();
+        let hash = Sha256::new().chain_update(trigger.0.as_bytes()).chain_update(millis).finalize();
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&millis[2..]);
+        bytes[6..].copy_from_slice(&hash[..10]);
+        Self(Uuid::new_v8(bytes))
+    }
+}
 
 impl PatId {
     /// The id's 32 hexadecimal digits, as they stand in a token.
@@ -172,9 +190,33 @@ pub struct RunRef {
     pub run_id: RunId,
 }
 
+/// A trigger with its place: all that finds its row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TriggerRef {
+    /// Tenant and project.
+    pub place: Place,
+    /// The workflow it starts.
+    pub workflow_id: WorkflowId,
+    /// The trigger.
+    pub trigger_id: TriggerId,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_triggers_run_is_told_by_the_trigger_and_the_due_time() {
+        let at = Timestamp::from_millis;
+        let (one, other) = (TriggerId::new(at(1)), TriggerId::new(at(2)));
+        let id = RunId::of_trigger(one, at(1_790_000_000_000));
+        assert_eq!(id, RunId::of_trigger(one, at(1_790_000_000_000)));
+        assert_ne!(id, RunId::of_trigger(one, at(1_790_000_060_000)));
+        assert_ne!(id, RunId::of_trigger(other, at(1_790_000_000_000)));
+        assert!(id < RunId::of_trigger(one, at(1_790_000_060_000)), "ids follow due times");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(Uuid::from(id).get_version_num(), 8);
+    }
 
     #[test]
     fn slugs_are_dns_labels() {

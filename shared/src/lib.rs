@@ -15,6 +15,7 @@ pub mod step;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod trigger;
 pub mod workflow;
 
 pub use error::{Error, Result};

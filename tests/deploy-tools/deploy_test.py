@@ -215,8 +215,28 @@ def workflow_after_its_runs(stack, token, workflow, graph):
     expect(stack.call("POST", f"{here}/validate", token, {}), 200)
     expect(stack.call("POST", "/v1/workflows/validate", token, {"graph": graph}), 200)
     expect(stack.call("GET", "/v1/workflows/schema", token), 200)
+    trigger_fires(stack, token, here)
     expect(stack.call("DELETE", here, token), 204)
     expect(stack.call("POST", f"{here}/restore", token, {}), 200)
+
+
+def trigger_fires(stack, token, workflow):
+    """A trigger of every minute starts a run when the deployed sweep finds it due; it is changed and deleted."""
+    made = expect(stack.call("POST", f"{workflow}/triggers", token, {"cron": "* * * * *", "params": INPUT}), 201)
+    here = f"{workflow}/triggers/{made['id']}"
+    last_run = lambda: expect(stack.call("GET", f"{workflow}/triggers", token), 200)["triggers"][0]["last_run_id"]
+
+    def fired():
+        # The schedule would invoke it within a minute; what is looked at here is what it then may do.
+        stack.client("lambda").invoke(FunctionName=f"{STACK}-sweep", Payload=json.dumps(sample("sweep_scheduled")))
+        return last_run() is not None
+
+    wait_for("the trigger's run", fired, seconds=120)
+    assert expect(stack.call("PATCH", here, token, {"enabled": False}), 200)["next_run_at"] is None
+    run = f"{workflow}/runs/{last_run()}"
+    completed(stack, token, run)
+    assert expect(stack.call("GET", run, token), 200)["trigger_type"] == "schedule"
+    expect(stack.call("DELETE", here, token), 204)
 
 
 def publish(stack, token, workflow):
@@ -257,6 +277,8 @@ def events_are_accepted(stack, scratch, environment):
         token = expect(created, 201)["token"]
         workflow = expect(answered(stack, functions, "workflows_create", "workflows", token), 201)["id"]
         publish(stack, token, workflow)
+        triggers = f"/v1/workflows/{workflow}/triggers"
+        expect(answered(stack, functions, "workflows_create_trigger", "workflows", token, triggers), 201)
         command = f"/v1/workflows/{workflow}/command"
         run_id = expect(answered(stack, functions, "runs_start", "runs", token, command), 200)["run_id"]
         worked = answered(stack, functions, "run_step_worker_messages", "run_step_worker")

@@ -114,11 +114,8 @@ fn scoped_routes() -> Vec<(String, String, Scope)> {
                 }
                 _ => Scope::WorkflowWrite,
             };
-            let path = path
-                .replace("{id}", ID)
-                .replace("{run_id}", ID)
-                .replace("{n}", "1")
-                .replace("{task_id}", "ask");
+            let path = path.replace("{id}", ID).replace("{run_id}", ID).replace("{trigger_id}", ID);
+            let path = path.replace("{n}", "1").replace("{task_id}", "ask");
             routes.push((method.to_uppercase(), path, scope));
         }
     }

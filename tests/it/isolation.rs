@@ -34,6 +34,10 @@ fn case(method: &str, path: &str) -> Option<(Value, Expect)> {
         ("post", "/v1/workflows/{id}/restore" | "/v1/workflows/{id}/validate") => (none, Nothing),
         ("get", "/v1/workflows/{id}/versions" | "/v1/workflows/{id}/versions/{n}") => (none, Nothing),
         ("post", "/v1/workflows/{id}/versions") => (json!({ "changelog": "stolen" }), Nothing),
+        ("get", "/v1/workflows/{id}/triggers") => (none, Nothing),
+        ("post", "/v1/workflows/{id}/triggers") => (json!({ "cron": "0 9 * * *" }), Nothing),
+        ("patch", "/v1/workflows/{id}/triggers/{trigger_id}") => (json!({ "name": "stolen" }), Nothing),
+        ("delete", "/v1/workflows/{id}/triggers/{trigger_id}") => (none, Nothing),
         ("post", "/v1/workflows/{id}/command") => (json!({ "command": "start" }), Nothing),
         ("get", "/v1/workflows/{id}/runs" | "/v1/workflows/{id}/runs/{run_id}") => (none, Nothing),
         ("get", "/v1/workflows/{id}/runs/{run_id}/summary") => (none, Nothing),
@@ -59,11 +63,12 @@ fn routes() -> Vec<(String, String)> {
     paths.into_iter().flat_map(of_path).collect()
 }
 
-/// Somebody with a workflow, and a run of it that waits for a person.
+/// Somebody with a workflow, a version, a trigger and a run that waits for a person.
 struct Owner {
     workspace: Workspace,
     workflow: String,
     run: String,
+    trigger: String,
 }
 
 impl Owner {
@@ -72,12 +77,16 @@ impl Owner {
         let workflow = workspace.publish(&graph).await;
         let run = workspace.start(&workflow, json!({ "secret": "s3cret" })).await;
         app.work().await;
-        Self { workspace, workflow, run }
+        let new = json!({ "cron": "0 9 * * *", "params": { "secret": "s3cret" } });
+        let made =
+            workspace.client.post(&format!("/v1/workflows/{workflow}/triggers"), &new).await.expect(201);
+        let trigger = made["id"].as_str().unwrap().to_owned();
+        Self { workspace, workflow, run, trigger }
     }
 
     fn path(&self, template: &str) -> String {
         let path = template.replace("{id}", &self.workflow).replace("{run_id}", &self.run);
-        path.replace("{n}", "1").replace("{task_id}", "ask")
+        path.replace("{trigger_id}", &self.trigger).replace("{n}", "1").replace("{task_id}", "ask")
     }
 
     /// Everything that the owner can read.
@@ -109,10 +118,12 @@ async fn nothing_is_reached(owner: &Owner, stranger: &Owner, one_feed: bool) {
             Expect::Nothing => {
                 call(owner.path(&template)).await.refused(404, "NOT_FOUND");
                 let mixed = template.replace("{id}", &stranger.workflow);
-                if mixed.contains("{run_id}") {
-                    call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
-                    let mixed = template.replace("{run_id}", &stranger.run);
-                    call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
+                for (parameter, own) in [("{run_id}", &stranger.run), ("{trigger_id}", &stranger.trigger)] {
+                    if mixed.contains(parameter) {
+                        call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
+                        let mixed = template.replace(parameter, own);
+                        call(owner.path(&mixed)).await.refused(404, "NOT_FOUND");
+                    }
                 }
             }
             // The feed of runs and the inbox are the whole tenant's, by contract.

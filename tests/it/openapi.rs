@@ -59,8 +59,8 @@ async fn every_documented_route_is_served() {
     let id = "0199c000-0000-7000-8000-000000000001";
     for route in documented() {
         let (method, path) = route.split_once(' ').unwrap();
-        let path =
-            path.replace("{id}", id).replace("{run_id}", id).replace("{n}", "1").replace("{task_id}", "ask");
+        let path = path.replace("{id}", id).replace("{run_id}", id).replace("{trigger_id}", id);
+        let path = path.replace("{n}", "1").replace("{task_id}", "ask");
         assert!(!path.contains('{'), "{route}: a parameter that this test does not know");
         let answer = acme.client.send(method, &path, "{}").await;
         assert!(

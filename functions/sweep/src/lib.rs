@@ -1,11 +1,16 @@
-//! Finds runs whose deadline has passed (a lost message, a worker that died, a retry that is due) and sends a
-//! message for each. What has to be done with a run is not decided here: the worker reads it from the run.
+//! Finds what has to be done at a time that has passed: runs that somebody must look at again (a lost message, a
+//! worker that died, a retry that is due) get a message, triggers fire. What has to be done with a run is not
+//! decided here: the worker reads it from the run.
 
+mod trigger;
+
+use std::collections::HashSet;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
+use shared::error::Kind;
 use shared::queue::Wake;
-use shared::store::DEADLINE_SHARDS;
+use shared::store::{DEADLINE_SHARDS, Due, DueRun};
 use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
 
@@ -14,48 +19,96 @@ const NEXT_LOOK: Duration = Duration::from_secs(60);
 const PAGE: i32 = 100;
 /// A shard's backlog beyond this is left to the next sweep, so that one invocation ends in time.
 const MOST_PAGES: usize = 50;
+/// How many runs and triggers of a shard are acted on at the same time.
+const SIDE_BY_SIDE: usize = 8;
 
-/// Wakes every run whose deadline is before `before`, and returns how many those were.
+/// Wakes every run whose deadline is before `before`, and fires triggers. Triggers go by the clock whatever
+/// `before` is, so that taking up all runs, as the local process does when it starts, fires none before its time.
+/// Returns how many runs were woken or started.
 ///
 /// # Errors
-/// When a store or the queue does not answer; what was not woken is found again by the next sweep.
+/// When a store or the queue does not answer; what was not done is found again by the next sweep.
 pub async fn sweep(state: &AppState, before: Timestamp) -> Result<usize> {
     let mut shards = JoinSet::new();
     for shard in 0..DEADLINE_SHARDS {
         let state = state.clone();
         shards.spawn(async move { sweep_shard(&state, shard, before).await });
     }
-    let mut woken = 0;
+    let mut moved = 0;
     let mut failed = None;
     while let Some(ended) = shards.join_next().await {
         match ended.map_err(|error| Error::internal(format!("a shard's sweep: {error}"))) {
-            Ok(Ok(count)) => woken += count,
+            Ok(Ok(count)) => moved += count,
             Ok(Err(error)) | Err(error) => failed = Some(error),
         }
     }
-    failed.map_or(Ok(woken), Err)
+    failed.map_or(Ok(moved), Err)
 }
 
 async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp) -> Result<usize> {
-    let mut woken = 0;
+    let mut moved = 0;
+    let mut failed = None;
+    let mut after = None;
+    // A run that was woken stands further back, where a sweep of all deadlines meets it again.
+    let mut woken = HashSet::new();
     for _ in 0..MOST_PAGES {
-        let due = state.store.due_runs(shard, before, PAGE).await?;
-        let mut moved = 0;
-        for run in &due {
-            // Whoever moves the deadline sends the message: of two sweeps at once, one does. A crash between
-            // the two costs a minute, after which the deadline has passed again.
-            let next_look = state.clock.now().plus(NEXT_LOOK);
-            if state.store.postpone(run, next_look).await? {
-                moved += 1;
-                state.queue.send(&Wake::overdue(run.run.clone()), Duration::ZERO).await?;
+        let page = state.store.due(shard, before, after.as_deref(), PAGE).await?;
+        let fresh = |due: &Due| match due {
+            Due::Run(due) => woken.insert(due.run.clone()),
+            Due::Trigger(_) => true,
+        };
+        let mut due: Vec<Due> = page.due;
+        due.retain(fresh);
+        for batch in due.chunks(SIDE_BY_SIDE) {
+            for acted in act_on(state, batch).await {
+                match acted {
+                    Ok(count) => moved += count,
+                    // One row that cannot be acted on does not keep the others waiting; a store that does not
+                    // answer keeps all of them.
+                    Err(error) => {
+                        tracing::error!(%error, shard, "a deadline could not be acted on");
+                        let down = matches!(error.kind, Kind::Unavailable { .. });
+                        failed = Some(error);
+                        if down {
+                            return failed.map_or(Ok(moved), Err);
+                        }
+                    }
+                }
             }
         }
-        woken += moved;
-        // Rows that did not move belong to another sweep, or the index is behind: asking again at once would
-        // bring them again.
-        if due.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) || moved == 0 {
+        after = page.next;
+        if after.is_none() {
             break;
         }
     }
-    Ok(woken)
+    failed.map_or(Ok(moved), Err)
+}
+
+async fn act_on(state: &AppState, batch: &[Due]) -> Vec<Result<usize>> {
+    let mut acting = JoinSet::new();
+    for due in batch {
+        let (state, due) = (state.clone(), due.clone());
+        acting.spawn(async move {
+            match due {
+                Due::Run(run) => wake(&state, &run).await,
+                Due::Trigger(key) => trigger::fire(&state, &key).await,
+            }
+        });
+    }
+    let mut results = Vec::with_capacity(batch.len());
+    while let Some(ended) = acting.join_next().await {
+        results.push(ended.unwrap_or_else(|error| Err(Error::internal(format!("a deadline: {error}")))));
+    }
+    results
+}
+
+/// Whoever moves the deadline sends the message: of two sweeps at once, one does. A crash between the two costs a
+/// minute, after which the deadline has passed again.
+async fn wake(state: &AppState, due: &DueRun) -> Result<usize> {
+    let next_look = state.clock.now().plus(NEXT_LOOK);
+    if !state.store.postpone(due, next_look).await? {
+        return Ok(0);
+    }
+    state.queue.send(&Wake::overdue(due.run.clone()), Duration::ZERO).await?;
+    Ok(1)
 }

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn tick(state: AppState) -> Result<(), Error> {
-    let woken = sweep::sweep(&state, state.clock.now()).await?;
-    tracing::info!(woken, "swept");
+    let moved = sweep::sweep(&state, state.clock.now()).await?;
+    tracing::info!(moved, "swept");
     Ok(())
 }

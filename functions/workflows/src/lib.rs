@@ -1,4 +1,4 @@
-//! Workflows: drafts, versions, validation, the language's schema; and what a deployment says of itself.
+//! Workflows: drafts, versions, triggers, validation, the language's schema; and what a deployment says of itself.
 
 mod archive;
 mod create;
@@ -10,6 +10,7 @@ mod patch;
 mod publish;
 mod restore;
 mod schema;
+mod triggers;
 mod validate;
 mod versions;
 mod view;
@@ -27,6 +28,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(restore::restore_workflow))
         .routes(routes!(versions::list_versions, publish::publish_version))
         .routes(routes!(versions::get_version))
+        .routes(routes!(triggers::list::list_triggers, triggers::create::create_trigger))
+        .routes(routes!(triggers::patch::patch_trigger, triggers::delete::delete_trigger))
         .routes(routes!(validate::validate_workflow))
         .routes(routes!(validate::validate_graph))
         .routes(routes!(schema::workflow_schema))

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use serde_json::error::Category;
 
 use crate::Error;
@@ -50,6 +51,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         match inner.classify() {
             Category::Data if path == "." => Error::invalid(format!("The body: {inner}.")),
             Category::Data => Error::invalid(format!("The body's field {path}: {inner}.")),
+            // serde_json calls it syntax when one of several words was expected and a value of another kind came.
+            Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {
+                Error::invalid(format!("The body's field {path}: is of the wrong type."))
+            }
             Category::Syntax | Category::Eof | Category::Io => {
                 unreadable(&format!("The body is not JSON: {inner}."))
             }

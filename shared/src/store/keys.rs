@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
-use crate::ids::{PatId, Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
+use crate::ids::{PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId};
 use crate::run::Slot;
 
 /// Partition key.
@@ -26,11 +26,11 @@ pub(crate) const TENANT_RUNS: &str = "tenant_runs";
 pub(crate) const TENANT_PK: &str = "tenant_pk";
 /// The sort key of both lists: start time, then run id.
 pub(crate) const FEED_SK: &str = "feed_sk";
-/// The sparse index of runs that somebody must look at again.
+/// The sparse index of what has to be done at a time: runs that somebody must look at again, triggers that fire.
 pub(crate) const DEADLINES: &str = "deadlines";
 /// Its partition key: a shard.
 pub(crate) const DEADLINE_PK: &str = "deadline_pk";
-/// Its sort key: the time, then the run.
+/// Its sort key: the time, then the run or trigger.
 pub(crate) const DEADLINE_SK: &str = "deadline_sk";
 
 /// How many partitions the deadline index is spread over.
@@ -104,6 +104,19 @@ pub(crate) fn version_graph(number: u32) -> String {
     format!("G#{number:010}")
 }
 
+/// Before each trigger's row, in the partition of its workflow's draft and versions.
+pub(crate) const TRIGGER: &str = "TRIGGER#";
+
+/// A trigger's row.
+pub(crate) fn trigger(key: &TriggerRef) -> Key {
+    Key { pk: workflow_graphs(&key.place, key.workflow_id), sk: format!("{TRIGGER}{}", key.trigger_id) }
+}
+
+/// The row that counts a workflow's triggers.
+pub(crate) fn trigger_count(p: &Place, id: WorkflowId) -> Key {
+    Key { pk: workflow_graphs(p, id), sk: "TRIGGERS".to_owned() }
+}
+
 /// A run's partition.
 pub(crate) fn run_partition(run: &RunRef) -> String {
     format!("{}#RUN#{}", place(&run.place), run.run_id)
@@ -170,16 +183,35 @@ pub(crate) fn deadline_shard(shard: u8) -> String {
 
 /// The partition that a run's deadline stands in.
 pub(crate) fn deadline_shard_of(run: &RunRef) -> String {
+    shard_of(&run.run_id.to_string())
+}
+
+/// The partition that a trigger's due time stands in.
+pub(crate) fn trigger_shard_of(trigger: &TriggerRef) -> String {
+    shard_of(&trigger.trigger_id.to_string())
+}
+
+fn shard_of(id: &str) -> String {
     // FNV-1a: the spread must be the same in every process, which std's hasher does not promise.
-    let hash = run.run_id.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     deadline_shard(u8::try_from(hash % u64::from(DEADLINE_SHARDS)).unwrap_or(0))
 }
 
-/// The place in the deadline index.
+/// A run's place in the deadline index.
 pub(crate) fn deadline_position(at: Timestamp, run: &RunRef) -> String {
     format!("{}#{}#{}#{}", deadline_before(at), run.place.tenant_id, run.place.project_id, run.run_id)
+}
+
+/// Stands in a trigger's place where a run's has its tenant; no tenant is spelled like this.
+const TRIGGER_MARK: &str = "TRIGGER";
+
+/// A trigger's place in the deadline index.
+pub(crate) fn trigger_position(at: Timestamp, trigger: &TriggerRef) -> String {
+    let TriggerRef { place, workflow_id, trigger_id } = trigger;
+    let at = deadline_before(at);
+    format!("{at}#{TRIGGER_MARK}#{}#{}#{workflow_id}#{trigger_id}", place.tenant_id, place.project_id)
 }
 
 /// Sorts before every deadline at or after this time.
@@ -187,9 +219,51 @@ pub(crate) fn deadline_before(at: Timestamp) -> String {
     format!("{:015}", at.as_millis().max(0))
 }
 
-/// The run that stands at this place of the deadline index.
-pub(crate) fn run_at_deadline(position: &str) -> Option<RunRef> {
-    let mut parts = position.split('#').skip(1);
-    let place = Place { tenant_id: parts.next()?.parse().ok()?, project_id: parts.next()?.parse().ok()? };
-    Some(RunRef { place, run_id: parts.next()?.parse().ok()? })
+/// What stands at a place of the deadline index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AtDeadline {
+    Run(RunRef),
+    Trigger(TriggerRef),
+}
+
+/// The run or trigger that stands at this place of the deadline index.
+pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
+    let place = |tenant: &str, project: &str| {
+        Some(Place { tenant_id: tenant.parse().ok()?, project_id: project.parse().ok()? })
+    };
+    match position.split('#').skip(1).collect::<Vec<_>>()[..] {
+        [tenant, project, run] => {
+            Some(AtDeadline::Run(RunRef { place: place(tenant, project)?, run_id: run.parse().ok()? }))
+        }
+        [TRIGGER_MARK, tenant, project, workflow, trigger] => Some(AtDeadline::Trigger(TriggerRef {
+            place: place(tenant, project)?,
+            workflow_id: workflow.parse().ok()?,
+            trigger_id: trigger.parse().ok()?,
+        })),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::TriggerId;
+
+    #[test]
+    fn runs_and_triggers_are_told_apart_by_their_place_among_the_deadlines() {
+        let at = Timestamp::from_millis(1_790_000_000_000);
+        // A tenant may be called anything that a slug can spell.
+        let place = Place { tenant_id: "trigger".parse().unwrap(), project_id: "default".parse().unwrap() };
+        let run = RunRef { place: place.clone(), run_id: RunId::new(at) };
+        let workflow_id = WorkflowId::new(at);
+        let trigger = TriggerRef { place, workflow_id, trigger_id: TriggerId::new(at) };
+        assert_eq!(at_deadline(&deadline_position(at, &run)), Some(AtDeadline::Run(run)));
+        assert_eq!(at_deadline(&trigger_position(at, &trigger)), Some(AtDeadline::Trigger(trigger.clone())));
+        for wrong in ["", "1", "1#a#b", "1#TRIGGER#a#b", "1#a#b#c", "1#a#b#c#d", "1#RUN#a#b#c#d"] {
+            assert_eq!(at_deadline(wrong), None, "{wrong}");
+        }
+        let position = trigger_position(at, &trigger);
+        assert!(position.as_str() > deadline_before(at).as_str(), "not before its time");
+        assert!(position < deadline_before(at.plus(std::time::Duration::from_millis(1))));
+    }
 }

@@ -2,6 +2,7 @@
 //! tests speaks the same wire API, so there is no second implementation.
 
 mod blob;
+mod deadlines;
 mod item;
 mod keys;
 mod pats;
@@ -9,17 +10,20 @@ mod runs;
 mod schema;
 mod tasks;
 mod tenants;
+mod triggers;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
+pub use deadlines::{Due, DuePage, DueRun};
 pub use keys::DEADLINE_SHARDS;
 pub use pats::PatRecord;
-pub use runs::{Beside, Due, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
+pub use runs::{Beside, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
 pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
+pub use triggers::{MOST_TRIGGERS, TriggerRecord};
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 
 /// Why a read or write did not happen.

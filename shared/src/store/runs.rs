@@ -183,14 +183,6 @@ pub struct Listed<T> {
     pub next: Option<String>,
 }
 
-/// A run whose deadline has passed.
-#[derive(Debug, Clone)]
-pub struct Due {
-    /// The run.
-    pub run: RunRef,
-    position: String,
-}
-
 impl Store {
     /// Keeps a new run. One that was called by a step is kept only while that step waits for it.
     ///
@@ -429,52 +421,6 @@ impl Store {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let items = query.send().await?.items.unwrap_or_default();
         items.into_iter().map(|item| Ok((item::text(&item, FEED_SK)?.to_owned(), row(item)?))).collect()
-    }
-
-    /// Runs of one shard whose deadline is before `now`, the most overdue first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn due_runs(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<Due>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(keys::DEADLINES)
-            .key_condition_expression(format!("{DEADLINE_PK} = :shard AND {DEADLINE_SK} < :now"))
-            .expression_attribute_values(":shard", s(keys::deadline_shard(shard)))
-            .expression_attribute_values(":now", s(keys::deadline_before(now)))
-            .limit(limit);
-        let items = query.send().await?.items.unwrap_or_default();
-        let due = |item: &Item| {
-            let position = item::text(item, DEADLINE_SK).ok()?.to_owned();
-            Some(Due { run: keys::run_at_deadline(&position)?, position })
-        };
-        Ok(items.iter().filter_map(due).collect())
-    }
-
-    /// Moves a due run's deadline, so that of several sweeps one acts on it; false when another has, or the
-    /// run has moved on by itself.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn postpone(&self, due: &Due, until: Timestamp) -> Result<bool, StoreError> {
-        let moved = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(keys::run(&due.run).into_map()))
-            .update_expression(format!("SET {DEADLINE_SK} = :new"))
-            .condition_expression(format!("{DEADLINE_SK} = :old"))
-            .expression_attribute_values(":new", s(keys::deadline_position(until, &due.run)))
-            .expression_attribute_values(":old", s(&due.position))
-            .send()
-            .await;
-        match moved.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -29,3 +29,4 @@ pub use issue::{Check, Issue, Severity};
 pub use plan::{Body, BodyStep, Plan, PlanStep};
 pub use step_set::{StepIx, StepSet};
 pub use steps::{ErrorPolicy, OnTimeout, StepKind, WhileMode};
+pub(crate) use suggest::{closest, quote};

@@ -9,7 +9,7 @@ const QUOTED: usize = 80;
 
 /// The candidate that differs from `name` the least, if it differs by little: one edit for short names,
 /// two for others, or only in case and separators.
-pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
@@ -49,7 +49,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
 }
 
 /// `text` for use in a message: cut when it is long, since authors can write half a megabyte.
-pub(super) fn quote(text: &str) -> Cow<'_, str> {
+pub(crate) fn quote(text: &str) -> Cow<'_, str> {
     cut(text, QUOTED)
 }
 
