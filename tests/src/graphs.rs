@@ -17,6 +17,11 @@ pub fn graph(steps: impl IntoIterator<Item = Value>) -> Value {
     json!({ "steps": steps.into_iter().collect::<Vec<_>>() })
 }
 
+/// A request to create a workflow of this name.
+pub fn workflow(name: &str) -> Value {
+    json!({ "name": name, "graph": graph([lua("a", "return {}")]) })
+}
+
 /// Steps `s0` … `s<n-1>`, each counting on from the one before.
 pub fn chain(length: usize) -> Value {
     graph((0..length).map(|at| match at.checked_sub(1) {

@@ -15,5 +15,5 @@ pub use app::{Stores, TestApp};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
 pub use faults::{Fault, Faults};
-pub use graphs::{chain, graph, lua, lua_after};
+pub use graphs::{chain, graph, lua, lua_after, workflow};
 pub use process::{LocalProcess, repository};
