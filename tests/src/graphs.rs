@@ -1,4 +1,4 @@
-//! Graphs for tests.
+//! Graphs for tests, and what fills them.
 
 use serde_json::{Value, json};
 
@@ -32,4 +32,17 @@ pub fn chain(length: usize) -> Value {
             &format!("return {{ n = steps.s{before}.result.n + 1 }}"),
         ),
     }))
+}
+
+/// Letters that do not compress well, others for another seed.
+pub fn noise(length: usize, seed: u64) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let letter = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[(state >> 58) as usize])
+    };
+    (0..length).map(letter).collect()
 }

@@ -6,14 +6,16 @@
 mod app;
 mod client;
 mod commits;
+mod exchanges;
 mod faults;
 mod graphs;
 mod process;
 mod secrets;
 
-pub use app::{Stores, TestApp};
+pub use app::{Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
+pub use exchanges::{Onlooker, interceptor, items_put};
 pub use faults::{Fault, Faults};
-pub use graphs::{chain, graph, lua, lua_after, workflow};
+pub use graphs::{chain, graph, lua, lua_after, noise, workflow};
 pub use process::{LocalProcess, repository};
