@@ -8,6 +8,7 @@ mod pats;
 mod runs;
 mod schema;
 mod tenants;
+mod walk;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;
