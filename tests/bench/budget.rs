@@ -4,19 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_sqs::Client as Sqs;
-use it::{Client, Stores, Workspace, chain};
-use local::embedded::{EmbeddedDynamo, EmbeddedSqs, sqs_client};
-use run_step_worker::Message;
+use it::{Client, Stores, Workspace, chain, issue_token};
+use local::embedded::{EmbeddedDynamo, EmbeddedSqs};
 use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role};
 use shared::clock::Clock;
-use shared::ids::{PatId, Place};
-use shared::store::PatRecord;
-use tokio::time::Instant;
 
-use crate::meter::{Items, Meter, Tally};
+use crate::meter::{Meter, Table, Tally};
 
 /// Runs over which is averaged.
 const RUNS: u32 = 20;
@@ -53,17 +48,15 @@ async fn measure(steps: usize, file: &Path) -> (Cost, Cost) {
     let sqs = EmbeddedSqs::start();
     let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
     let stores = Stores { dynamo, sqs, queue_url: queues.queue_url };
-    let items = Items::default();
-    let (start, work) = (Meter::on(&items), Meter::on(&items));
     let prepared = stores.state(Clock::System, &[]);
+    prepared.store.create_table().await.expect("a table");
+    let table = Table::new(&stores.description().await);
+    let (start, work) = (Meter::on(&table), Meter::on(&table));
     let api = stores.state(Clock::System, &[start.interceptor()]);
     let worker = stores.state(Clock::System, &[work.interceptor()]);
-    prepared.store.create_table().await.expect("a table");
-    let token = token(&prepared).await;
+    let token = issue_token(&prepared, ("bench", "bench"), Role::TenantAdmin, &[], None).await;
     let workflow = somebody(&prepared, &token).publish(&chain(steps)).await;
     let caller = somebody(&api, &token);
-    // Stands in for Lambda's poller, whose requests are not the worker's.
-    let poller = sqs_client(&stores.sqs, []);
 
     let mut costs = (Cost::default(), Cost::default());
     for run in 0..=RUNS {
@@ -71,45 +64,14 @@ async fn measure(steps: usize, file: &Path) -> (Cost, Cost) {
         let started = caller.command_start(&workflow, params).await.expect(200);
         let cost = if run == 0 { &mut costs.0 } else { &mut costs.1 };
         cost.start += start.take();
-        deliver(&poller, &stores.queue_url, &worker).await;
+        // By a client of its own, as Lambda's poller has: its requests are not the worker's.
+        stores.deliver(&worker).await;
         cost.worker += work.take();
         let run = format!("/v1/workflows/{workflow}/runs/{}", started["run_id"].as_str().unwrap_or_default());
         let run = somebody(&prepared, &token).client.get(&run).await.expect(200);
         assert_eq!(run["outputs"][format!("s{}", steps - 1)]["n"], steps, "{run:#}");
     }
     costs
-}
-
-async fn deliver(poller: &Sqs, queue_url: &str, worker: &AppState) {
-    loop {
-        let batch = poller.receive_message().queue_url(queue_url).send().await.expect("an answer");
-        let Some(received) = batch.messages.unwrap_or_default().pop() else { return };
-        let body = received.body.unwrap_or_default();
-        let message = Message { id: "m".to_owned(), body, receive_count: 1 };
-        let far = Instant::now() + Duration::from_secs(3600);
-        assert!(run_step_worker::handle(worker, [message], far).await.is_empty(), "a message failed");
-        let receipt = received.receipt_handle.expect("a receipt");
-        poller.delete_message().queue_url(queue_url).receipt_handle(receipt).send().await.expect("deleted");
-    }
-}
-
-async fn token(state: &AppState) -> PlainToken {
-    let now = state.clock.now();
-    let token = PlainToken::generate(PatId::new(now)).expect("randomness");
-    let slug = "bench";
-    let place = Place { tenant_id: slug.parse().expect("a slug"), project_id: slug.parse().expect("a slug") };
-    let pat = PatRecord {
-        id: token.id(),
-        place,
-        role: Role::TenantAdmin,
-        scopes: Vec::new(),
-        display_name: "Benchmark".to_owned(),
-        secret_hash: state.auth.key().await.expect("a key").hash(&token),
-        created_at: now,
-        expires_at_time: None,
-    };
-    state.store.create_pat(&pat).await.expect("a token");
-    token
 }
 
 fn somebody(state: &AppState, token: &PlainToken) -> Workspace {

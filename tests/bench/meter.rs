@@ -1,19 +1,15 @@
-//! An interceptor on the SDK clients that counts requests by operation, and what they cost.
+//! Counts what SDK clients ask of the stores, by operation, and what it costs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-};
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_sdk_dynamodb::types::TableDescription;
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use it::{Onlooker, interceptor, items_put};
 use serde_json::Value;
 
-use crate::units;
+use crate::units::{self, Index};
 
 /// What was asked of the stores.
 #[derive(Debug, Clone, Default)]
@@ -70,21 +66,32 @@ impl AddAssign for Tally {
     }
 }
 
-/// The items as they stand, by their keys: what a write costs depends on what it replaces.
-#[derive(Debug, Clone, Default)]
-pub struct Items(Arc<Mutex<HashMap<(String, String), Value>>>);
+/// The table as it stands: what a write costs depends on what it replaces, and on the indexes.
+#[derive(Debug)]
+pub struct Table {
+    indexes: Vec<Index>,
+    /// By their keys.
+    items: Mutex<HashMap<(String, String), Value>>,
+}
+
+impl Table {
+    /// An empty table of this shape.
+    pub fn new(description: &TableDescription) -> Arc<Self> {
+        Arc::new(Self { indexes: units::indexes(description), items: Mutex::default() })
+    }
+}
 
 /// Counts. Clones share the count.
 #[derive(Debug, Clone)]
 pub struct Meter {
     tally: Arc<Mutex<Tally>>,
-    items: Items,
+    table: Arc<Table>,
 }
 
 impl Meter {
-    /// A meter of clients on these items.
-    pub fn on(items: &Items) -> Self {
-        Self { tally: Arc::default(), items: items.clone() }
+    /// A meter of clients on this table.
+    pub fn on(table: &Arc<Table>) -> Self {
+        Self { tally: Arc::default(), table: Arc::clone(table) }
     }
 
     /// What was counted since the last time.
@@ -94,73 +101,35 @@ impl Meter {
 
     /// For an SDK client's configuration.
     pub fn interceptor(&self) -> SharedInterceptor {
-        SharedInterceptor::new(self.clone())
+        interceptor(self.clone())
     }
 
     fn written(&self, item: &Value, times: u64) {
         let key = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
-        let mut items = self.items.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = self.table.items.lock().unwrap_or_else(PoisonError::into_inner);
         let old = items.insert((key("pk"), key("sk")), item.clone());
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.write_units += times * units::write(old.as_ref(), item);
-        tally.index_units += units::index_writes(old.as_ref(), item);
+        tally.index_units +=
+            self.table.indexes.iter().map(|index| index.write(old.as_ref(), item)).sum::<u64>();
         tally.bytes += units::size(item) as u64;
     }
 }
 
-/// A request that is under way: its body.
-#[derive(Debug)]
-struct Sent(Value);
-
-impl Storable for Sent {
-    type Storer = StoreReplace<Self>;
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Meter {
-    fn name(&self) -> &'static str {
-        "Meter"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request();
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+impl Onlooker for Meter {
+    fn sent(&self, operation: &str) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        *tally.requests.entry(operation).or_default() += 1;
-        drop(tally);
-        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default());
-        config.interceptor_state().store_put(Sent(body.unwrap_or_default()));
-        Ok(())
+        *tally.requests.entry(operation.to_owned()).or_default() += 1;
     }
 
-    fn read_after_transmit(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if !context.response().status().is_success() {
-            return Ok(());
+    fn done(&self, request: &Value, answer: &[u8]) {
+        let times = if request["TransactItems"].is_array() { 2 } else { 1 };
+        for item in items_put(request) {
+            self.written(item, times);
         }
-        if let Some(Sent(body)) = config.load::<Sent>() {
-            if let item @ Value::Object(_) = &body["Item"] {
-                self.written(item, 1);
-            }
-            for write in body["TransactItems"].as_array().into_iter().flatten() {
-                self.written(&write["Put"]["Item"], 2);
-            }
-        }
-        let body = context.response().body().bytes().unwrap_or_default();
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let read = body["Items"].as_array().into_iter().flatten().chain(body.get("Item"));
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let read = answer["Items"].as_array().into_iter().flatten().chain(answer.get("Item"));
         let units: u64 = read.map(units::read).sum();
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).read_units += units;
-        Ok(())
     }
 }

@@ -1,30 +1,60 @@
 //! What requests cost in DynamoDB's units, from the sizes of items as its documentation counts them: names and
 //! values in bytes, writes in units of 1 KB, strongly consistent reads in units of 4 KB.
 
+use aws_sdk_dynamodb::types::{GlobalSecondaryIndexDescription, KeySchemaElement, TableDescription};
 use serde_json::Value;
 
-/// Attributes that stand in both lists of runs.
-const LISTED: [&str; 13] = [
-    "pk",
-    "sk",
-    "feed_sk",
-    "status",
-    "workflow_id",
-    "version",
-    "started_at",
-    "ended_at",
-    "trigger_type",
-    "failure_code",
-    "project_id",
-    "run_id",
-    "external_user_id",
-];
-/// The table's indexes: the key attributes of each, and what else stands in it.
-const INDEXES: [(&str, &str, &[&str]); 3] = [
-    ("wf_pk", "feed_sk", &LISTED),
-    ("tenant_pk", "feed_sk", &LISTED),
-    ("deadline_pk", "deadline_sk", &["pk", "sk"]),
-];
+/// An index of the table.
+#[derive(Debug)]
+pub struct Index {
+    /// The attributes of its key.
+    key: Vec<String>,
+    /// All attributes that stand in it.
+    attributes: Vec<String>,
+}
+
+/// The indexes of a table.
+pub fn indexes(table: &TableDescription) -> Vec<Index> {
+    let names = |keys: &[KeySchemaElement]| -> Vec<String> {
+        keys.iter().map(|key| key.attribute_name().to_owned()).collect()
+    };
+    let index = |index: &GlobalSecondaryIndexDescription| {
+        let key = names(index.key_schema());
+        let listed = index.projection().map(|projection| projection.non_key_attributes().to_vec());
+        let attributes = [names(table.key_schema()), key.clone(), listed.unwrap_or_default()].concat();
+        Index { key, attributes }
+    };
+    table.global_secondary_indexes().iter().map(index).collect()
+}
+
+impl Index {
+    /// Write units that an item which replaces another or none costs here.
+    pub fn write(&self, old: Option<&Value>, new: &Value) -> u64 {
+        let old = old.filter(|item| self.has(item));
+        match (old, self.has(new)) {
+            (None, false) => 0,
+            (None, true) => self.units(new),
+            (Some(old), false) => self.units(old),
+            (Some(old), true) if same(&self.attributes, old, new) => 0,
+            (Some(old), true) if same(&self.key, old, new) => self.units(old).max(self.units(new)),
+            (Some(old), true) => self.units(old) + self.units(new),
+        }
+    }
+
+    /// Items without its key do not stand in it.
+    fn has(&self, item: &Value) -> bool {
+        self.key.iter().all(|name| item.get(name).is_some())
+    }
+
+    fn units(&self, item: &Value) -> u64 {
+        let sizes = self.attributes.iter().filter_map(|name| Some(name.len() + value_size(item.get(name)?)));
+        kilobytes(sizes.sum(), 1)
+    }
+}
+
+fn same(names: &[String], one: &Value, other: &Value) -> bool {
+    names.iter().all(|name| one.get(name) == other.get(name))
+}
 
 /// Write units of an item that replaces another or none.
 pub fn write(old: Option<&Value>, new: &Value) -> u64 {
@@ -34,29 +64,6 @@ pub fn write(old: Option<&Value>, new: &Value) -> u64 {
 /// Read units of an item.
 pub fn read(item: &Value) -> u64 {
     kilobytes(size(item), 4)
-}
-
-/// Write units that the same write costs in the indexes.
-pub fn index_writes(old: Option<&Value>, new: &Value) -> u64 {
-    let cost = |(pk, sk, rest): (&str, &str, &[&str])| {
-        let entry = |item: &Value| {
-            let key = Some((item.get(pk)?.clone(), item.get(sk)?.clone()))?;
-            Some((key, rest.iter().map(|name| item.get(*name).cloned()).collect::<Vec<_>>()))
-        };
-        let units = |item: &Value| {
-            let names = rest.iter().chain([&pk, &sk]);
-            kilobytes(names.filter_map(|name| Some(name.len() + value_size(item.get(*name)?))).sum(), 1)
-        };
-        match (old.and_then(entry).zip(old), entry(new)) {
-            (None, None) => 0,
-            (None, Some(_)) => units(new),
-            (Some((_, old)), None) => units(old),
-            (Some((before, _)), Some(after)) if before == after => 0,
-            (Some((before, old)), Some(after)) if before.0 == after.0 => units(old).max(units(new)),
-            (Some((_, old)), Some(_)) => units(old) + units(new),
-        }
-    };
-    INDEXES.into_iter().map(cost).sum()
 }
 
 /// The bytes of an item in the JSON of a request.

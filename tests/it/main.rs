@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod bodies;
+mod callers;
 mod calls;
 mod control;
 mod conventions;
@@ -11,6 +13,7 @@ mod isolation;
 mod kill;
 mod loops;
 mod lua_steps;
+mod onboarding;
 mod openapi;
 mod people;
 mod readme;

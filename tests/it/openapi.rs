@@ -144,7 +144,7 @@ fn table_in_template() -> Vec<String> {
 async fn table_of_the_code() -> Vec<String> {
     let app = TestApp::without_worker(Clock::System).await;
     let client = app.stores.dynamodb(&[]);
-    let table = client.describe_table().table_name(app.stores.table()).send().await.unwrap().table.unwrap();
+    let table = app.stores.description().await;
     let mut facts = Vec::new();
     let keys = |index: &str, keys: &[KeySchemaElement]| -> Vec<String> {
         let fact =

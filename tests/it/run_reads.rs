@@ -33,19 +33,6 @@ pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("no {key} in {value:#}"))
 }
 
-/// Letters that do not compress well.
-pub(crate) fn noise(length: usize) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let letter = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(LETTERS[(state >> 58) as usize])
-    };
-    (0..length).map(letter).collect()
-}
-
 pub(crate) fn deep(depth: usize) -> Value {
     (1..depth).fold(json!({}), |inner, _| json!({ "d": inner }))
 }

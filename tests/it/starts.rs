@@ -1,9 +1,9 @@
 //! Starting runs: what a caller may say, and what becomes of it.
 
-use it::{TestApp, graph, lua, lua_after};
+use it::{TestApp, graph, lua, lua_after, noise};
 use serde_json::{Value, json};
 
-use crate::run_reads::{T0, acme, deep, echo, noise, run, text};
+use crate::run_reads::{T0, acme, deep, echo, run, text};
 
 #[tokio::test]
 async fn params_are_the_input_unless_there_is_a_trigger_payload() {
@@ -101,7 +101,7 @@ async fn prefer_wait_does_not_hold_back_a_run_that_takes_longer() {
 #[tokio::test]
 async fn a_large_input_comes_back_as_it_went_in() {
     let (app, _clock, acme) = acme().await;
-    let pad = noise(900_000);
+    let pad = noise(900_000, 1);
     let graph = graph([lua("a", "return { n = #input.pad, last = string.sub(input.pad, -8) }")]);
     let run = run(&app, &acme, &graph, json!({ "trigger_payload": { "pad": pad } })).await;
     assert_eq!(run["outputs"]["a"], json!({ "n": 900_000, "last": pad[pad.len() - 8..] }));

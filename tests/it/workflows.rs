@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use it::{Answer, TestApp, Workspace, graph, lua};
+use it::{Answer, TestApp, Workspace, graph, lua, noise};
 use serde_json::{Value, json};
 use shared::clock::{Clock, Timestamp};
 
@@ -31,18 +31,6 @@ fn graph_of(bytes: usize, seed: u64) -> Value {
     let room = bytes - graph.to_string().len();
     graph["steps"][0]["metadata"]["pad"] = json!(noise(room, seed));
     graph
-}
-
-fn noise(length: usize, seed: u64) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let letter = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(LETTERS[(state >> 58) as usize])
-    };
-    (0..length).map(letter).collect()
 }
 
 async fn patch(acme: &Workspace, id: &str, body: Value) -> Answer {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config as DynamoConfig, Credentials, Region};
+use aws_sdk_dynamodb::types::TableDescription;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
 use run_step_worker::Message;
@@ -102,10 +103,75 @@ impl Stores {
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
+    /// Lets this worker handle every message in the queue, and those that come of it; delayed ones are left.
+    ///
+    /// # Panics
+    /// When the queue does not answer or a message fails.
+    pub async fn deliver(&self, worker: &AppState) {
+        let client = sqs_client(&self.sqs, []);
+        let url = &self.queue_url;
+        loop {
+            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+            let batch = batch.expect("messages").messages.unwrap_or_default();
+            if batch.is_empty() {
+                return;
+            }
+            for message in batch {
+                let receipt = message.receipt_handle.expect("a receipt");
+                let message =
+                    Message { id: "m".to_owned(), body: message.body.expect("a body"), receive_count: 1 };
+                let far = Instant::now() + Duration::from_secs(3600);
+                let failed = run_step_worker::handle(worker, [message], far).await;
+                assert!(failed.is_empty(), "a message failed");
+                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+            }
+        }
+    }
+
+    /// What the database says of the table.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn description(&self) -> TableDescription {
+        let request = self.dynamodb(&[]).describe_table().table_name(self.table());
+        request.send().await.expect("an answer").table.expect("a table")
+    }
+
     /// The name of the table.
     pub fn table(&self) -> &str {
         self.queue_url.rsplit('/').next().unwrap_or_default()
     }
+}
+
+/// Keeps a token of this place, which ends at `expires_at`.
+///
+/// # Panics
+/// When it cannot be kept.
+pub async fn issue_token(
+    state: &AppState,
+    (tenant_id, project_id): (&str, &str),
+    role: Role,
+    scopes: &[Scope],
+    expires_at: Option<Timestamp>,
+) -> PlainToken {
+    let now = state.clock.now();
+    let token = PlainToken::generate(PatId::new(now)).expect("randomness");
+    let place = Place {
+        tenant_id: tenant_id.parse().expect("a slug"),
+        project_id: project_id.parse().expect("a slug"),
+    };
+    let pat = PatRecord {
+        id: token.id(),
+        place,
+        role,
+        scopes: scopes.to_vec(),
+        display_name: "Another token".to_owned(),
+        secret_hash: state.auth.key().await.expect("a key").hash(&token),
+        created_at: now,
+        expires_at_time: expires_at,
+    };
+    state.store.create_pat(&pat).await.expect("a token");
+    token
 }
 
 /// The whole product: routes, and unless it was left out, a worker that polls.
@@ -169,23 +235,7 @@ impl TestApp {
         scopes: &[Scope],
         expires_at: Option<Timestamp>,
     ) -> Workspace {
-        let now = self.state.clock.now();
-        let token = PlainToken::generate(PatId::new(now)).expect("randomness");
-        let place = Place {
-            tenant_id: tenant_id.parse().expect("a slug"),
-            project_id: project_id.parse().expect("a slug"),
-        };
-        let pat = PatRecord {
-            id: token.id(),
-            place,
-            role,
-            scopes: scopes.to_vec(),
-            display_name: "Another token".to_owned(),
-            secret_hash: self.state.auth.key().await.expect("a key").hash(&token),
-            created_at: now,
-            expires_at_time: expires_at,
-        };
-        self.state.store.create_pat(&pat).await.expect("a token");
+        let token = issue_token(&self.state, (tenant_id, project_id), role, scopes, expires_at).await;
         Workspace {
             client: self.anyone.bearer(token.reveal()),
             tenant_id: tenant_id.to_owned(),
@@ -199,24 +249,7 @@ impl TestApp {
     /// # Panics
     /// When the queue does not answer or a message fails.
     pub async fn work(&self) {
-        let client = sqs_client(&self.stores.sqs, []);
-        let url = &self.stores.queue_url;
-        loop {
-            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
-            let batch = batch.expect("messages").messages.unwrap_or_default();
-            if batch.is_empty() {
-                return;
-            }
-            for message in batch {
-                let receipt = message.receipt_handle.expect("a receipt");
-                let message =
-                    Message { id: "m".to_owned(), body: message.body.expect("a body"), receive_count: 1 };
-                let far = Instant::now() + Duration::from_secs(3600);
-                let failed = run_step_worker::handle(&self.state, [message], far).await;
-                assert!(failed.is_empty(), "a message failed");
-                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
-            }
-        }
+        self.stores.deliver(&self.state).await;
     }
 
     /// Takes every message out of the queue and throws it away.

@@ -1,4 +1,4 @@
-//! Graphs for tests.
+//! Graphs for tests, and what fills them.
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,11 @@ pub fn lua_after(id: &str, depends_on: &[&str], script: &str) -> Value {
 /// A graph of these steps.
 pub fn graph(steps: impl IntoIterator<Item = Value>) -> Value {
     json!({ "steps": steps.into_iter().collect::<Vec<_>>() })
+}
+
+/// A request to create a workflow of this name.
+pub fn workflow(name: &str) -> Value {
+    json!({ "name": name, "graph": graph([lua("a", "return {}")]) })
 }
 
 /// Steps `s0` … `s<n-1>`, each counting on from the one before.
@@ -62,4 +67,17 @@ pub fn repeat(id: &str, most: u32, until: &str, body: &[Value]) -> Value {
 pub fn call(id: &str, depends_on: &[&str], workflow: &str, input: &Value) -> Value {
     json!({ "id": id, "type": "workflow_call", "workflow_id": workflow, "depends_on": depends_on,
             "input": input })
+}
+
+/// Letters that do not compress well, others for another seed.
+pub fn noise(length: usize, seed: u64) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let letter = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[(state >> 58) as usize])
+    };
+    (0..length).map(letter).collect()
 }

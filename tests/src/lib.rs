@@ -6,16 +6,18 @@
 mod app;
 mod client;
 mod commits;
+mod exchanges;
 mod faults;
 mod graphs;
 mod process;
 mod run;
 mod secrets;
 
-pub use app::{Stores, TestApp};
+pub use app::{Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
+pub use exchanges::{Onlooker, interceptor, items_put};
 pub use faults::{Fault, Faults};
-pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, repeat, with};
+pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, noise, repeat, with, workflow};
 pub use process::{LocalProcess, repository};
 pub use run::Run;

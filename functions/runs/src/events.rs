@@ -52,10 +52,9 @@ pub async fn run_events(
 ) -> Result<Json<Events>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let wait = wait::from_query(query.wait_s)?;
-    let after = match (page.after, query.after) {
+    let after = match (page.after()?, query.after) {
         (Some(_), Some(_)) => return Err(Error::invalid("after: give either after or cursor, not both.")),
-        (Some(seq), None) => seq.parse().map_err(|_| Error::invalid("cursor: is not one of this list's."))?,
-        (None, after) => after.unwrap_or(0),
+        (from_cursor, from_query) => from_cursor.or(from_query).unwrap_or(0),
     };
     let key = RunRef { place: caller.place, run_id };
     let mut waiter = state.watch.subscribe(&key);

@@ -1,5 +1,7 @@
 //! `GET /v1/runs` and `GET /v1/workflows/{id}/runs`.
 
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -86,7 +88,7 @@ pub async fn list_runs(
             && project.as_ref().is_none_or(|id| *id == row.project_id)
     };
     let feed = Feed::Tenant(&caller.place.tenant_id);
-    let after = position(page.after.as_deref())?;
+    let after = page.after()?.map(|Position(place)| place);
     let listed = state.store.list_runs(feed, page.limit, after, since, keep).await?;
     Ok(Json(listed.into()))
 }
@@ -107,21 +109,21 @@ pub async fn list_workflow_runs(
     state.store.workflow(&caller.place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
     let keep = |row: &RunRow| wanted.contains(&row.status);
     let feed = Feed::Workflow(&caller.place, id);
-    let after = position(page.after.as_deref())?;
+    let after = page.after()?.map(|Position(place)| place);
     let listed = state.store.list_runs(feed, page.limit, after, since, keep).await?;
     Ok(Json(listed.into()))
 }
 
 /// A place in a list of runs: start time, `#`, run id.
-fn position(after: Option<&str>) -> Result<Option<&str>> {
-    let is_one = |text: &&str| {
-        text.split_once('#').is_some_and(|(started_at, id)| {
-            started_at.parse::<Timestamp>().is_ok() && id.parse::<RunId>().is_ok()
-        })
-    };
-    match after {
-        Some(text) if !is_one(&text) => Err(Error::invalid("cursor: is not one of this list's.")),
-        after => Ok(after),
+struct Position(String);
+
+impl FromStr for Position {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        let (started_at, id) = text.split_once('#').ok_or(())?;
+        let is_one = started_at.parse::<Timestamp>().is_ok() && id.parse::<RunId>().is_ok();
+        is_one.then(|| Self(text.to_owned())).ok_or(())
     }
 }
 
@@ -141,9 +143,6 @@ fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     text.map(|text| text.parse().map_err(invalid)).transpose()
 }
 
-fn parsed<T: std::str::FromStr<Err = shared::ids::InvalidId>>(
-    field: &str,
-    text: Option<&str>,
-) -> Result<Option<T>> {
+fn parsed<T: FromStr<Err = shared::ids::InvalidId>>(field: &str, text: Option<&str>) -> Result<Option<T>> {
     text.map(|text| text.parse().map_err(|why| Error::invalid(format!("{field}: {why}.")))).transpose()
 }

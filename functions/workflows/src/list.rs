@@ -45,13 +45,12 @@ pub async fn list_workflows(
     Query(query): Query<WorkflowsQuery>,
 ) -> Result<Json<Workflows>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let after =
-        page.after.map(|id| id.parse().map_err(|_| Error::invalid("cursor: is not one of this list's.")));
+    let after = page.after()?;
     let wanted = statuses(query.status.as_deref().unwrap_or("draft,published"))?;
     let contains = query.q.unwrap_or_default().to_lowercase();
     let listed = state
         .store
-        .list_workflows(&caller.place, page.limit, after.transpose()?, |row| {
+        .list_workflows(&caller.place, page.limit, after, |row| {
             wanted.contains(&row.status()) && row.name.to_lowercase().contains(&contains)
         })
         .await?;

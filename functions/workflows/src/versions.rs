@@ -81,11 +81,9 @@ pub async fn list_versions(
     Query(query): Query<VersionsQuery>,
 ) -> Result<Json<Versions>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let before =
-        page.after.map(|n| n.parse().map_err(|_| Error::invalid("cursor: is not one of this list's.")));
+    let before = page.after()?;
     find(&state, &caller.place, id).await?;
-    let mut versions =
-        state.store.list_versions(&caller.place, id, page.limit + 1, before.transpose()?).await?;
+    let mut versions = state.store.list_versions(&caller.place, id, page.limit + 1, before).await?;
     let more = versions.len() > page.limit;
     versions.truncate(page.limit);
     let last = versions.last().map(|version| version.version.to_string());

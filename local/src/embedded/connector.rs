@@ -1,6 +1,9 @@
 //! What the SDK clients of both embedded servers share: an HTTP client that answers in this process, and
 //! the authentication that needs no signature.
 
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::auth::{AuthSchemeId, AuthSchemeOption, AuthSchemeOptionsFuture};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -19,7 +22,7 @@ pub(super) const REGION: &str = "us-east-1";
 
 /// Where both SDK clients believe they send requests. A client that lost its in-process HTTP client would
 /// fail on this name instead of reaching AWS.
-pub(super) const ENDPOINT: &str = "http://embedded.invalid";
+const ENDPOINT: &str = "http://embedded.invalid";
 
 /// A service that answers AWS JSON requests in this process.
 pub(super) trait JsonService: Send + Sync + fmt::Debug + 'static {
@@ -57,6 +60,18 @@ impl Answer {
 /// Makes a service the HTTP client of an SDK client.
 pub(super) fn http_client<S: JsonService>(service: Arc<S>) -> SharedHttpClient {
     SharedHttpClient::new(InProcess(SharedHttpConnector::new(Connector(service))))
+}
+
+/// What both SDK clients are told, to which each adds [`Unsigned`].
+pub(super) fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .endpoint_url(ENDPOINT)
+        .http_client(http_client)
+        .retry_config(RetryConfig::standard())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 /// The SDK asks for a connector at every attempt; this hands out the same one.

@@ -10,11 +10,8 @@ mod tokens;
 mod wire;
 mod worker;
 
-use super::connector::{self, ENDPOINT, REGION, Unsigned};
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Builder, Region, SharedHttpClient, SharedInterceptor, StalledStreamProtectionConfig,
-};
+use super::connector::{self, Unsigned};
+use aws_sdk_dynamodb::config::{Builder, SharedHttpClient, SharedInterceptor};
 use std::path::Path;
 use std::sync::Arc;
 use wire::Service;
@@ -67,15 +64,9 @@ impl EmbeddedDynamo {
     /// Settings of an SDK client on this database, to which a caller may add its own.
     #[must_use]
     pub fn sdk_config(&self) -> Builder {
-        Builder::new()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(REGION))
-            .endpoint_url(ENDPOINT)
-            .http_client(self.http_client())
+        Builder::from(&connector::sdk_config(self.http_client()))
             .auth_scheme_resolver(Unsigned)
             .allow_no_auth()
-            .retry_config(RetryConfig::standard())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
     }
 
     /// Deletes items past their time to live; returns how many. Requests run between its pages.

@@ -10,11 +10,8 @@ mod queue;
 mod server;
 mod wire;
 
-use super::connector::{self, ENDPOINT, REGION, Unsigned};
-use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::{
-    BehaviorVersion, Builder, Region, SharedHttpClient, SharedInterceptor, StalledStreamProtectionConfig,
-};
+use super::connector::{self, Unsigned};
+use aws_sdk_sqs::config::{Builder, SharedHttpClient, SharedInterceptor};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,15 +69,9 @@ impl EmbeddedSqs {
     /// Settings of an SDK client on these queues, to which a caller may add its own.
     #[must_use]
     pub fn sdk_config(&self) -> Builder {
-        Builder::new()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(REGION))
-            .endpoint_url(ENDPOINT)
-            .http_client(self.http_client())
+        Builder::from(&connector::sdk_config(self.http_client()))
             .auth_scheme_resolver(Unsigned)
             .allow_no_auth()
-            .retry_config(RetryConfig::standard())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
     }
 
     /// Creates queue `name` and its dead-letter queue `<name>-dlq`, to which a message goes after

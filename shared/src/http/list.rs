@@ -1,5 +1,7 @@
 //! Lists: `limit`, an opaque `cursor`, `next_cursor`.
 
+use std::str::FromStr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -32,6 +34,15 @@ impl Page {
             return Err(Error::invalid(format!("limit: must be 1 to {MOST}.")));
         }
         Ok(Self { limit, after: cursor.map(Cursor::read).transpose()? })
+    }
+
+    /// The place to go on after, as this list names its places.
+    ///
+    /// # Errors
+    /// Invalid when the cursor is of another list.
+    pub fn after<T: FromStr>(&self) -> Result<Option<T>> {
+        let foreign = |_| Error::invalid("cursor: is not one of this list's.");
+        self.after.as_deref().map(|place| place.parse().map_err(foreign)).transpose()
     }
 }
 

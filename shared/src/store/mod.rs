@@ -11,6 +11,7 @@ mod schema;
 mod tasks;
 mod tenants;
 mod triggers;
+mod walk;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;

@@ -12,6 +12,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
+use super::walk::{Rows, Walk};
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
@@ -22,8 +23,6 @@ use crate::workflow::StepIx;
 const LARGEST_INLINE_INPUT: usize = 2 * 1024;
 /// The most rows that are written in one transaction with a new run: it takes 100 items and 4 MB.
 const MOST_BESIDE: usize = 9;
-/// How many rows of a list one request looks at when a filter leaves few of them.
-const MOST_EXAMINED: usize = 1000;
 
 /// A run as it is kept.
 #[derive(Debug, Clone)]
@@ -359,33 +358,15 @@ impl Store {
         &self,
         feed: Feed<'_>,
         limit: usize,
-        cursor: Option<&str>,
+        cursor: Option<String>,
         since: Option<Timestamp>,
         keep: impl Fn(&RunRow) -> bool,
     ) -> Result<Listed<RunRow>, StoreError> {
-        let mut rows = Vec::new();
-        let mut before = cursor.map(str::to_owned);
-        let mut examined = 0;
+        let mut walk = Walk::new(limit, cursor, keep);
         loop {
-            // Without a filter the first query brings what is asked for; a filter widens the ones after it.
-            let page_size = if examined == 0 { limit + 1 } else { 200 };
-            let items = self.query_feed(feed, page_size, before.as_deref(), since).await?;
-            let last_page = items.len() < page_size;
-            examined += items.len();
-            for (position, row) in items {
-                if rows.len() == limit {
-                    return Ok(Listed { rows, next: before });
-                }
-                before = Some(position);
-                if keep(&row) {
-                    rows.push(row);
-                }
-            }
-            if last_page {
-                return Ok(Listed { rows, next: None });
-            }
-            if examined >= MOST_EXAMINED {
-                return Ok(Listed { rows, next: before });
+            let page = self.query_feed(feed, walk.page_size(), walk.place(), since).await?;
+            if let Some(listed) = walk.take(page) {
+                return Ok(listed);
             }
         }
     }
@@ -393,20 +374,20 @@ impl Store {
     async fn query_feed(
         &self,
         feed: Feed<'_>,
-        limit: usize,
-        before: Option<&str>,
+        limit: i32,
+        before: Option<&String>,
         since: Option<Timestamp>,
-    ) -> Result<Vec<(String, RunRow)>, StoreError> {
+    ) -> Result<Rows<String, RunRow>, StoreError> {
         let (index, attribute, pk) = match feed {
             Feed::Workflow(place, id) => (keys::WORKFLOW_RUNS, WF_PK, keys::workflow_feed(place, id)),
             Feed::Tenant(tenant) => (keys::TENANT_RUNS, TENANT_PK, keys::tenant_feed(tenant)),
         };
         // '~' sorts after every character of a position, '0' and above make up its beginning.
         let lowest = since.map_or_else(|| "0".to_owned(), |time| time.to_string());
-        let highest = before.map_or_else(|| "~".to_owned(), just_before);
+        let highest = before.map_or_else(|| "~".to_owned(), |place| just_before(place));
         if lowest > highest {
             // DynamoDB refuses such a range.
-            return Ok(Vec::new());
+            return Ok(Rows { rows: Vec::new(), is_last: true });
         }
         let query = self
             .client
@@ -418,9 +399,12 @@ impl Store {
             .expression_attribute_values(":low", s(lowest))
             .expression_attribute_values(":high", s(highest))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let items = query.send().await?.items.unwrap_or_default();
-        items.into_iter().map(|item| Ok((item::text(&item, FEED_SK)?.to_owned(), row(item)?))).collect()
+            .limit(limit);
+        let page = query.send().await?;
+        let is_last = page.last_evaluated_key.is_none();
+        let rows = page.items.unwrap_or_default().into_iter();
+        let rows = rows.map(|item| Ok((item::text(&item, FEED_SK)?.to_owned(), row(item)?)));
+        Ok(Rows { rows: rows.collect::<Result<_, StoreError>>()?, is_last })
     }
 }
 

@@ -12,12 +12,10 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, PK, SK};
 use super::runs::Listed;
 use super::tenants::with_key;
+use super::walk::{Rows, Walk};
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, WorkflowId};
-
-/// How many rows of the list one request looks at when a filter leaves few of them.
-const MOST_EXAMINED: usize = 1000;
 
 /// What one batch of reads takes.
 const MOST_OF_A_BATCH: usize = 100;
@@ -273,38 +271,23 @@ impl Store {
         cursor: Option<WorkflowId>,
         keep: impl Fn(&WorkflowRecord) -> bool,
     ) -> Result<Listed<WorkflowRecord>, StoreError> {
-        let mut rows = Vec::new();
-        let mut last: Option<WorkflowId> = cursor;
-        let mut examined = 0;
+        let mut walk = Walk::new(limit, cursor, keep);
         loop {
-            let page_size = if examined == 0 { limit + 1 } else { 200 };
             let query = self
                 .client
                 .query()
                 .table_name(&self.table)
                 .key_condition_expression(format!("{PK} = :pk"))
                 .expression_attribute_values(":pk", s(keys::workflows_of(place)))
-                .set_exclusive_start_key(last.map(|id| keys::workflow(place, id).into_map()))
+                .set_exclusive_start_key(walk.place().map(|id| keys::workflow(place, *id).into_map()))
                 .scan_index_forward(false)
-                .limit(i32::try_from(page_size).unwrap_or(i32::MAX));
+                .limit(walk.page_size());
             let page = query.send().await?;
-            // A page may also be short because its rows are large.
-            let end = page.last_evaluated_key.is_none();
-            let items = page.items.unwrap_or_default();
-            examined += items.len();
-            for item in items {
-                let row = record(item)?;
-                if rows.len() == limit {
-                    return Ok(Listed { rows, next: last.map(|id| id.to_string()) });
-                }
-                last = Some(row.id);
-                if keep(&row) {
-                    rows.push(row);
-                }
-            }
-            if end || examined >= MOST_EXAMINED {
-                let next = if end { None } else { last.map(|id| id.to_string()) };
-                return Ok(Listed { rows, next });
+            let is_last = page.last_evaluated_key.is_none();
+            let rows = page.items.unwrap_or_default().into_iter();
+            let rows = rows.map(|item| record(item).map(|row| (row.id, row)));
+            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {
+                return Ok(listed);
             }
         }
     }

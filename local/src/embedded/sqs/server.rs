@@ -1,5 +1,6 @@
 //! The queues by name, and who waits for their messages.
 
+use super::super::connector::REGION;
 use super::SqsError;
 use super::queue::{Message, Now, Queue, Settings};
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ pub(super) fn url(name: &str) -> String {
 
 /// The ARN of the queue of this name.
 pub(super) fn arn(name: &str) -> String {
-    format!("arn:aws:sqs:{}:{ACCOUNT}:{name}", super::REGION)
+    format!("arn:aws:sqs:{}:{ACCOUNT}:{name}", REGION)
 }
 
 /// All queues. Ends their timers when dropped.
