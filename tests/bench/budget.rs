@@ -43,32 +43,58 @@ pub async fn print_and_check() -> bool {
     ok
 }
 
-async fn measure(steps: usize, file: &Path) -> (Cost, Cost) {
-    let dynamo = EmbeddedDynamo::open(Some(file)).await.expect("a database");
-    let sqs = EmbeddedSqs::start();
-    let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
-    let stores = Stores { dynamo, sqs, queue_url: queues.queue_url };
-    let prepared = stores.state(Clock::System, &[]);
-    prepared.store.create_table().await.expect("a table");
-    let table = Table::new(&stores.description().await);
-    let (start, work) = (Meter::on(&table), Meter::on(&table));
-    let api = stores.state(Clock::System, &[start.interceptor()]);
-    let worker = stores.state(Clock::System, &[work.interceptor()]);
-    let token = issue_token(&prepared, ("bench", "bench"), Role::TenantAdmin, &[], None).await;
-    let workflow = somebody(&prepared, &token).publish(&chain(steps)).await;
-    let caller = somebody(&api, &token);
+/// Two environments like Lambda's on one set of stores: one whose functions answer requests, one that works.
+pub struct Environments {
+    stores: Stores,
+    worker: AppState,
+    /// Somebody whose requests are not counted.
+    pub prepared: Workspace,
+    /// Somebody whose requests are.
+    pub caller: Workspace,
+    /// What the requests cost.
+    pub requests: Meter,
+    /// What the worker costs.
+    pub work: Meter,
+}
 
+impl Environments {
+    /// On a new database in this file.
+    pub async fn open(file: &Path) -> Self {
+        let dynamo = EmbeddedDynamo::open(Some(file)).await.expect("a database");
+        let sqs = EmbeddedSqs::start();
+        let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
+        let stores = Stores { dynamo, sqs, queue_url: queues.queue_url };
+        let prepared = stores.state(Clock::System, &[]);
+        prepared.store.create_table().await.expect("a table");
+        let table = Table::new(&stores.description().await);
+        let (requests, work) = (Meter::on(&table), Meter::on(&table));
+        let api = stores.state(Clock::System, &[requests.interceptor()]);
+        let worker = stores.state(Clock::System, &[work.interceptor()]);
+        let token = issue_token(&prepared, ("bench", "bench"), Role::TenantAdmin, &[], None).await;
+        let (prepared, caller) = (somebody(&prepared, &token), somebody(&api, &token));
+        Self { stores, worker, prepared, caller, requests, work }
+    }
+
+    /// Hands the worker every message there is. By a client of its own, as Lambda's poller has: its requests
+    /// are not the worker's.
+    pub async fn deliver(&self) {
+        self.stores.deliver(&self.worker).await;
+    }
+}
+
+async fn measure(steps: usize, file: &Path) -> (Cost, Cost) {
+    let bench = Environments::open(file).await;
+    let workflow = bench.prepared.publish(&chain(steps)).await;
     let mut costs = (Cost::default(), Cost::default());
     for run in 0..=RUNS {
         let params = json!({ "customer_email": "alex@example.com", "order_id": "12345" });
-        let started = caller.command_start(&workflow, params).await.expect(200);
+        let started = bench.caller.command_start(&workflow, params).await.expect(200);
         let cost = if run == 0 { &mut costs.0 } else { &mut costs.1 };
-        cost.start += start.take();
-        // By a client of its own, as Lambda's poller has: its requests are not the worker's.
-        stores.deliver(&worker).await;
-        cost.worker += work.take();
+        cost.start += bench.requests.take();
+        bench.deliver().await;
+        cost.worker += bench.work.take();
         let run = format!("/v1/workflows/{workflow}/runs/{}", started["run_id"].as_str().unwrap_or_default());
-        let run = somebody(&prepared, &token).client.get(&run).await.expect(200);
+        let run = bench.prepared.client.get(&run).await.expect(200);
         assert_eq!(run["outputs"][format!("s{}", steps - 1)]["n"], steps, "{run:#}");
     }
     costs

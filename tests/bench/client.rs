@@ -34,6 +34,23 @@ impl Connection {
     /// # Errors
     /// When the connection breaks.
     pub async fn send(&mut self, path: &str, body: Option<Bytes>) -> hyper::Result<(StatusCode, Bytes)> {
+        self.request(path, body, "wait=10").await
+    }
+
+    /// Sends a POST that waits for nothing, or a GET without a body.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn send_now(&mut self, path: &str, body: Option<Bytes>) -> hyper::Result<(StatusCode, Bytes)> {
+        self.request(path, body, "").await
+    }
+
+    async fn request(
+        &mut self,
+        path: &str,
+        body: Option<Bytes>,
+        prefer: &str,
+    ) -> hyper::Result<(StatusCode, Bytes)> {
         self.sender.ready().await?;
         let request = Request::builder()
             .method(if body.is_some() { "POST" } else { "GET" })
@@ -41,7 +58,7 @@ impl Connection {
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, &self.authorization)
             .header(header::CONTENT_TYPE, "application/json")
-            .header("prefer", "wait=10")
+            .header("prefer", prefer)
             .body(Full::new(body.unwrap_or_default()))
             .expect("a request");
         let response = self.sender.send_request(request).await?;

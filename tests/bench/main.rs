@@ -9,11 +9,13 @@
 
 mod budget;
 mod client;
+mod crowd;
 mod load;
 mod meter;
 mod procfs;
 mod report;
 mod server;
+mod shapes;
 mod start_up;
 mod units;
 
@@ -52,6 +54,7 @@ enum Section {
     Latency,
     Throughput,
     StartUp,
+    Crowd,
 }
 
 // One thread: the server needs the cores more.
@@ -63,10 +66,16 @@ async fn main() -> ExitCode {
     println!("{}\n", procfs::machine());
     if wanted(Section::Requests) {
         ok &= budget::print_and_check().await;
+        ok &= shapes::print_and_check().await;
     }
     if [Section::Latency, Section::Throughput, Section::StartUp].into_iter().any(wanted) {
         let program = arguments.server.clone().unwrap_or_else(server::program);
         ok &= times(&arguments, wanted, &program).await;
+    }
+    if wanted(Section::Crowd) {
+        let program = arguments.server.clone().unwrap_or_else(server::program);
+        let data = tempfile::tempdir().expect("a directory for data");
+        ok &= crowd::print(&program, data.path()).await;
     }
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -42,12 +42,14 @@ impl Server {
     /// When it does not work.
     pub async fn start(program: &Path, data_dir: &Path) -> Self {
         let process = LocalProcess::start(program, data_dir);
-        let mut connection = Connection::open(&process.base_url, &process.token).await;
-        let workflow = json!({ "name": "chain", "graph": chain(5) });
-        let workflow = post(&mut connection, "/v1/workflows", &workflow).await;
-        let workflow = format!("/v1/workflows/{}", workflow["id"].as_str().expect("an id"));
-        post(&mut connection, &format!("{workflow}/versions"), &json!({})).await;
-        Self { process, command: format!("{workflow}/command") }
+        let mut server = Self { process, command: String::new() };
+        server.command = format!("{}/command", publish(&server, "chain", &chain(5)).await);
+        server
+    }
+
+    /// A connection.
+    pub async fn connection(&self) -> Connection {
+        Connection::open(&self.process.base_url, &self.process.token).await
     }
 
     /// Its process id.
@@ -57,7 +59,7 @@ impl Server {
 
     /// A client.
     pub async fn connect(&self) -> Client {
-        let connection = Connection::open(&self.process.base_url, &self.process.token).await;
+        let connection = self.connection().await;
         let start = json!({
             "command": "start",
             "params": { "customer_email": "alex@example.com", "order_id": "12345" },
@@ -86,6 +88,16 @@ impl Client {
             Err(_) => false,
         }
     }
+}
+
+/// Publishes a workflow and returns its path.
+pub async fn publish(server: &Server, name: &str, graph: &Value) -> String {
+    let mut connection = server.connection().await;
+    let workflow = json!({ "name": name, "graph": graph });
+    let workflow = post(&mut connection, "/v1/workflows", &workflow).await;
+    let workflow = format!("/v1/workflows/{}", workflow["id"].as_str().expect("an id"));
+    post(&mut connection, &format!("{workflow}/versions"), &json!({})).await;
+    workflow
 }
 
 async fn post(connection: &mut Connection, path: &str, body: &Value) -> Value {

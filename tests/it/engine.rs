@@ -333,10 +333,12 @@ async fn what_cannot_pass_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_run_of_many_kept_failures_with_long_messages_ends() {
-    let (_app, acme) = acme().await;
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
     let script =
         "local t = {} for i = 1, 1900 do t[i] = string.char(math.random(35, 91)) end error(table.concat(t))";
     let steps = (0..400).map(|n| with(lua(&format!("s{n}"), script), json!({ "continue_on_error": true })));
-    let run = acme.run(&graph(steps), json!({})).await;
-    assert_eq!(run["status"], "completed", "{}", run["status"]);
+    let run = acme.begin(&graph(steps), json!({})).await;
+    app.work().await;
+    assert_eq!(run.status().await, "completed");
 }

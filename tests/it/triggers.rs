@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use it::{Answer, TestApp, Workspace, graph, lua};
+use it::{Answer, TestApp, Workspace, graph, lua, noise};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
-use crate::run_reads::{T0, acme, noise, text};
+use crate::run_reads::{T0, acme, text};
 
 const UNKNOWN: &str = "0199c000-0000-7000-8000-000000000001";
 
@@ -92,7 +92,7 @@ async fn what_is_wrong_with_a_trigger_is_named_and_changes_nothing() {
         (json!({ "cron": cron, "params": { "from_step_id": "a" } }), "params.from_step_id"),
         (json!({ "cron": cron, "params": { "trigger_payload": {}, "k": 1 } }), "params.k"),
         (json!({ "cron": cron, "params": { "version": "one" } }), "params.version"),
-        (json!({ "cron": cron, "params": { "pad": noise(32 * 1024) } }), "32 KiB"),
+        (json!({ "cron": cron, "params": { "pad": noise(32 * 1024, 1) } }), "32 KiB"),
         (json!({ "cron": cron, "seconds": 1 }), "seconds"),
         (json!({ "cron": cron, "next_run_at": T0 }), "next_run_at"),
     ];
@@ -118,7 +118,7 @@ async fn what_is_wrong_with_a_trigger_is_named_and_changes_nothing() {
 async fn params_may_have_32_kib_of_json() {
     let (_app, _clock, acme, path) = with_workflow().await;
     let empty = json!({ "pad": "" }).to_string().len();
-    let params = |bytes: usize| json!({ "pad": noise(bytes - empty) });
+    let params = |bytes: usize| json!({ "pad": noise(bytes - empty, 1) });
     let made = create(&acme, &path, json!({ "cron": "0 9 * * *", "params": params(32 * 1024) })).await;
     let one_more = json!({ "params": params(32 * 1024 + 1) });
     patch(&acme, &path, &made, one_more).await.refused(422, "INVALID_REQUEST");
@@ -131,8 +131,7 @@ async fn lists_go_from_the_newest_to_the_oldest_page_by_page() {
     for number in 0..40 {
         clock.advance(Duration::from_secs(1));
         // Together more than DynamoDB reads at once.
-        let new =
-            json!({ "name": format!("t{number}"), "cron": "0 9 * * *", "params": { "pad": noise(32_000) } });
+        let new = json!({ "name": format!("t{number}"), "cron": "0 9 * * *", "params": { "pad": noise(32_000, 1) } });
         expected.insert(0, create(&acme, &path, new).await);
     }
     assert_eq!(listed(&acme, &path).await, expected);
