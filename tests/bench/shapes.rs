@@ -32,7 +32,8 @@ async fn second(bench: &Environments, graph: &Value) -> (Run, Tally, Tally) {
     let workflow = bench.prepared.publish(graph).await;
     bench.caller.begin_again(&workflow, json!({})).await;
     bench.deliver().await;
-    (bench.requests.take(), bench.work.take());
+    bench.requests.take();
+    bench.work.take();
     let run = bench.caller.begin_again(&workflow, json!({})).await;
     let start = bench.requests.take();
     bench.deliver().await;

@@ -501,7 +501,7 @@ impl Machine {
         if let Some(wait) = retry_in {
             self.set(slot, StepState::Queued { attempt: attempt + 1, not_before: now.plus(wait), lost: 0 });
         } else if slot.inner.is_some() {
-            self.inner_failed(slot, code, error, now);
+            self.inner_failed(slot, code, &error, now);
         } else {
             self.fail_step(slot.step, attempt, started_at, (code, error), now);
         }

@@ -1,25 +1,23 @@
 //! What readers see of runs: the shapes of the API.
 
+mod event;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::event::{Event, EventKind, SkipReason};
+use super::event::SkipReason;
 use super::failure::FailureCode;
-use super::machine::REVIEW;
-use super::page::Page;
 use super::rounds::{Loop, Round};
-use super::slot::Slot;
 use super::state::{Parent, Run, RunStatus, StepState, TriggerType, Usage, Wait};
 use crate::clock::Timestamp;
 use crate::ids::{RunId, WorkflowId};
 use crate::store::RunRow;
-use crate::workflow::{Plan, PlanStep, StepKind};
+use crate::workflow::{Plan, PlanStep};
 
-/// A result longer than this does not stand in its event; the context has it.
-const LARGEST_IN_EVENT: usize = 32 * 1024;
+pub use event::EventView;
 
 /// A run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -228,32 +226,6 @@ pub struct StepCounts {
     pub failed: u32,
     /// Under way when the run ended.
     pub cancelled: u32,
-}
-
-/// Something that happened to a run.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct EventView {
-    /// Unique.
-    pub id: String,
-    /// The place in the run's history: strictly increasing, from 1, without gaps.
-    pub seq: u64,
-    /// The run.
-    #[schema(value_type = uuid::Uuid)]
-    pub run_id: RunId,
-    /// Its workflow.
-    #[schema(value_type = uuid::Uuid)]
-    pub workflow_id: WorkflowId,
-    /// What happened.
-    pub event_type: String,
-    /// The step it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step_id: Option<String>,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub timestamp: Timestamp,
-    /// More, by type.
-    #[schema(value_type = Object)]
-    pub data: Value,
 }
 
 /// What a run was given and what its steps made of it.
@@ -497,131 +469,4 @@ impl StepCounts {
         }
         counts
     }
-}
-
-impl EventView {
-    /// An event, joined with what its page says of inputs and results.
-    pub fn new(event: &Event, page: &Page, run: &Run, plan: &Plan) -> Self {
-        let (event_type, mut data) = told(event, page, plan);
-        if let Some(slot) = event.step
-            && let Some(inner) = slot.inner
-        {
-            let index = if is_while(plan, slot) { "iteration" } else { "index" };
-            data["loop_step_id"] = json!(plan.step(slot.step).step.id);
-            data[index] = json!(inner.round);
-        }
-        Self {
-            id: format!("{}:{}", run.key.run_id, event.seq),
-            seq: event.seq,
-            run_id: run.key.run_id,
-            workflow_id: run.workflow_id,
-            event_type: event_type.to_owned(),
-            step_id: event.step.map(|slot| id_of(plan, slot)),
-            timestamp: event.at,
-            data,
-        }
-    }
-}
-
-/// The id of a step or of an inner step; of its loop for a round as a whole.
-fn id_of(plan: &Plan, slot: Slot) -> String {
-    let planned = plan.step(slot.step);
-    let body = planned.body.as_ref().zip(slot.inner);
-    let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
-    inner.map_or_else(|| planned.step.id.clone(), |inner| inner.step.id.clone())
-}
-
-fn is_while(plan: &Plan, slot: Slot) -> bool {
-    matches!(plan.step(slot.step).step.kind, StepKind::While(_))
-}
-
-/// An event's type and data, but for its place in a loop.
-fn told(event: &Event, page: &Page, plan: &Plan) -> (&'static str, Value) {
-    match &event.kind {
-        EventKind::RunStarted { trigger_type, version, resumed_from } => {
-            let mut data = json!({ "trigger_type": trigger_type, "version": version });
-            if let Some(run) = resumed_from {
-                data["resumed_from_run_id"] = json!(run);
-            }
-            ("run_started", data)
-        }
-        EventKind::StateChanged { from, to, reason } => {
-            ("state_changed", json!({ "from": from, "to": to, "reason": reason }))
-        }
-        EventKind::StepStarted { attempt } => {
-            let input = event.step.and_then(|step| page.inputs.get(&step));
-            let input = input.map_or_else(|| json!({}), |input| Value::clone(input));
-            ("step_started", json!({ "attempt": attempt, "input": input }))
-        }
-        EventKind::StepCompleted { duration_ms } => {
-            let mut data = completed(event, page);
-            data["duration_ms"] = json!(duration_ms);
-            ("step_completed", data)
-        }
-        EventKind::StepReused => {
-            let mut data = completed(event, page);
-            data["reused"] = json!(true);
-            ("step_completed", data)
-        }
-        EventKind::StepSkipped { reason } => ("step_completed", json!({ "skipped": true, "reason": reason })),
-        EventKind::StepFailed { attempt, code, error, retry_in_ms } => {
-            let mut data = json!({ "attempt": attempt, "code": code, "error": error,
-                                   "will_retry": retry_in_ms.is_some() });
-            if let Some(wait) = retry_in_ms {
-                data["retry_in_s"] = json!(std::time::Duration::from_millis(*wait).as_secs_f64());
-            }
-            ("step_failed", data)
-        }
-        EventKind::StepCancelled { caused_by, stopped } => {
-            let reason = if *stopped { "run_stopped" } else { "run_failed" };
-            let mut data = json!({ "cancelled": true, "reason": reason });
-            if let Some(step) = caused_by {
-                data["caused_by_step_id"] = json!(plan.step(*step).step.id);
-            }
-            ("step_cancelled", data)
-        }
-        EventKind::StepLog { lines } => ("step_log", json!({ "lines": lines })),
-        EventKind::HumanTaskCreated { expires_at } => {
-            let mut data = task(event, plan);
-            if let Some(at) = expires_at {
-                data["expires_at"] = json!(at);
-            }
-            ("human_task_created", data)
-        }
-        EventKind::HumanTaskCompleted { approved, completed_by, notes } => {
-            let mut data = task(event, plan);
-            data["approved"] = json!(approved);
-            data["completed_by"] = json!(completed_by);
-            if let Some(notes) = notes {
-                data["notes"] = json!(notes);
-            }
-            ("human_task_completed", data)
-        }
-        EventKind::IterationCompleted { index, failed } => {
-            let status = if *failed { "failed" } else { "completed" };
-            ("iteration_completed", json!({ "index": index, "status": status }))
-        }
-    }
-}
-
-fn task(event: &Event, plan: &Plan) -> Value {
-    let Some(slot) = event.step else { return json!({}) };
-    let task_type = match &plan.step(slot.step).step.kind {
-        StepKind::HumanTask(task) => task.task_type.as_str(),
-        _ => REVIEW,
-    };
-    json!({ "task_id": slot.task_id(plan), "task_type": task_type })
-}
-
-fn completed(event: &Event, page: &Page) -> Value {
-    let mut data = json!({});
-    if let Some(result) = event.step.and_then(|step| page.results.get(&step)) {
-        let fits = serde_json::to_vec(&**result).is_ok_and(|json| json.len() <= LARGEST_IN_EVENT);
-        if fits {
-            data["result"] = Value::clone(result);
-        } else {
-            data["result_truncated"] = json!(true);
-        }
-    }
-    data
 }

@@ -42,13 +42,14 @@ impl Machine {
     ) -> Result<(), Refusal> {
         let (attempt, _) = self.to_begin(slot, now)?;
         let until = self.timeout(slot).map(|timeout| now.plus(timeout));
-        self.note_begin(slot, attempt, Some(Arc::clone(&input)), now);
-        let person = on == Wait::Person;
+        let task = (on == Wait::Person).then(|| {
+            let task_type = input["task_type"].as_str().unwrap_or_default().to_owned();
+            (task_type, input.get("task_payload").cloned().unwrap_or_else(|| json!({})))
+        });
+        self.note_begin(slot, attempt, Some(input), now);
         self.set(slot, StepState::Waiting { attempt, started_at: now, until, on });
-        if person {
-            let task_type = input["task_type"].as_str().unwrap_or_default();
-            let payload = input.get("task_payload").cloned().unwrap_or_else(|| json!({}));
-            self.put_task(slot, task_type, payload, until, now);
+        if let Some((task_type, payload)) = task {
+            self.put_task(slot, &task_type, payload, until, now);
         }
         Ok(())
     }
