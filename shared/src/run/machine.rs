@@ -373,6 +373,15 @@ impl Machine {
         }
     }
 
+    /// How many attempts have begun. One that is queued has not, unless it is the worker that was lost.
+    fn attempts_made(&self, slot: Slot) -> u32 {
+        match self.state(slot) {
+            Some(StepState::Queued { attempt, lost: 0, .. }) => attempt.saturating_sub(1),
+            Some(state) => state.attempt().unwrap_or_else(|| self.attempts_before(slot)),
+            None => 0,
+        }
+    }
+
     fn begin(
         &mut self,
         slot: Slot,

@@ -96,9 +96,9 @@ impl Machine {
             let step = step_ix(index);
             if !self.run.steps[index].is_settled() {
                 let reason = SkipReason::Blocked;
-                if let StepState::Queued { attempt, .. } = self.run.steps[index] {
-                    // The attempt was never made; the ones before it count for a later retry.
-                    self.run.attempts_before.insert(step, attempt.saturating_sub(1));
+                if let StepState::Queued { .. } = self.run.steps[index] {
+                    // A later retry counts on from there.
+                    self.run.attempts_before.insert(step, self.attempts_made(step.into()));
                 }
                 self.set(step.into(), StepState::Skipped { reason, at: now });
                 self.page.push(now, Some(step.into()), EventKind::StepSkipped { reason });

@@ -239,7 +239,7 @@ impl Machine {
     /// A failed round stays open, at the step that failed, until it is decided on.
     fn hold(&mut self, slot: Slot, code: FailureCode, failure: &Value) {
         let Some(inner) = slot.inner else { return };
-        let attempts = self.last_attempt(slot);
+        let attempts = self.attempts_made(slot);
         let held = Held { code, error: shortened(failure["message"].as_str().unwrap_or_default()) };
         self.page.put_result(
             slot.at_place(Inner::FAILURE),
@@ -251,17 +251,6 @@ impl Machine {
             round.state = StepState::Pending;
             round.attempts_before = attempts;
             round.started_at = None;
-        }
-    }
-
-    fn last_attempt(&self, slot: Slot) -> u32 {
-        match self.state(slot) {
-            Some(
-                StepState::Running { attempt, .. }
-                | StepState::Waiting { attempt, .. }
-                | StepState::Queued { attempt, .. },
-            ) => *attempt,
-            _ => self.attempts_before(slot),
         }
     }
 
