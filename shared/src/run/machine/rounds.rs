@@ -256,7 +256,8 @@ impl Machine {
 
     /// Puts the next review of each loop whose failed items wait for one: one at a time for a loop.
     pub(super) fn open_reviews(&mut self, now: Timestamp) {
-        if self.run.status.is_terminal() {
+        // While a run is paused or drains nothing new starts, and a question to a person would be that.
+        if self.run.status != RunStatus::Running {
             return;
         }
         for step in self.looping.clone() {
