@@ -40,9 +40,11 @@ const LONGEST_KEPT_ERROR: usize = 300;
 /// Pages of what is taken over from another run: larger than others, so that there are not too many to write
 /// before the run.
 const LARGEST_FIRST_PAGE: usize = 256 * 1024;
-/// The most human tasks of a run that are open at a time: they are written with the run's row, in one
-/// transaction, which takes 100 items. Further ones are put when others are answered.
+/// The most human tasks of a run that are open at a time. Further ones are put when others are answered.
 const MOST_OPEN_TASKS: usize = 50;
+/// The same with the reviews of failed items, which are not to wait behind other tasks: all of them are written
+/// with the run's row, in one transaction, which takes 100 items.
+const MOST_OPEN: usize = 90;
 
 /// A run in memory, with what follows from its state.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{MOST_OPEN_TASKS, millis, shortened};
+use super::{MOST_OPEN, millis, shortened};
 use super::{Machine, OpenTask, Outcome, Refusal, RunStatus, SkipReason, Slot, StepState, TaskChange, Wait};
 use crate::clock::Timestamp;
 use crate::run::FailureCode;
@@ -268,7 +268,7 @@ impl Machine {
                 |round: &Round| round.held.is_some() && matches!(round.state, StepState::Waiting { .. });
             let next = rounds.open.iter().find(|(_, round)| round.held.is_some());
             let Some((&index, round)) = next.filter(|_| !rounds.open.values().any(is_put)) else { continue };
-            if self.open_tasks >= 2 * MOST_OPEN_TASKS - 10 {
+            if !self.has_room(MOST_OPEN) {
                 return;
             }
             let inner = Inner { attempt, round: index, place: round.place };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Machine, Outcome, Refusal, Slot, StepState, TaskChange, Wait};
+use super::{MOST_OPEN, MOST_OPEN_TASKS, Machine, Outcome, Refusal, Slot, StepState, TaskChange, Wait};
 use crate::clock::Timestamp;
 use crate::ids::RunId;
 use crate::run::command::Answer;
@@ -41,6 +41,9 @@ impl Machine {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (attempt, _) = self.to_begin(slot, now)?;
+        if on == Wait::Person && !self.has_room(MOST_OPEN_TASKS) {
+            return Err(Refusal::NotYours);
+        }
         let until = self.timeout(slot).map(|timeout| now.plus(timeout));
         self.note_begin(slot, attempt, Some(Arc::clone(&input)), now);
         let person = on == Wait::Person;
@@ -82,6 +85,13 @@ impl Machine {
         let result = completion(result, approved);
         let bytes = result.to_string().len();
         self.complete(slot.step, attempt, started_at, (Arc::new(result), bytes), !approved, now);
+    }
+
+    /// Whether a person may be asked now, if at most this many tasks are open then. What was taken back since the
+    /// last commit counts: it is written with it, too.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        let closed = self.tasks.values().filter(|change| **change == TaskChange::Closed).count();
+        self.open_tasks < most && self.open_tasks + closed < MOST_OPEN
     }
 
     pub(super) fn close_task(&mut self, slot: Slot) {
