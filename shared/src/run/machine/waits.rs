@@ -140,6 +140,8 @@ impl Machine {
             Some(StepState::Waiting { on: Wait::Child(id), attempt, started_at, .. }) if *id == child => {
                 let (attempt, started_at) = (*attempt, *started_at);
                 self.conclude(slot, attempt, started_at, outcome, now);
+                // Its end may have ended the loop that it was called in; there is nothing left to stop of it.
+                self.run.orphans.retain(|orphan| *orphan != child);
                 Ok(())
             }
             _ => Err(Refusal::NotYours),
@@ -149,9 +151,10 @@ impl Machine {
     /// Nothing waits any more for what this step or its rounds wait for.
     pub(super) fn abandon(&mut self, slot: Slot) {
         let of_step = |at: &Slot| at.step == slot.step && (slot.inner.is_none() || at.inner == slot.inner);
-        let children: Vec<RunId> =
-            self.children().filter(|(at, _)| of_step(at)).map(|(_, child)| child).collect();
-        self.run.orphans.extend(children);
+        let children = self.children().filter(|(at, _)| of_step(at)).map(|(_, child)| child);
+        // An item whose time is up is abandoned before the loop that fails by it.
+        let new: Vec<RunId> = children.filter(|child| !self.run.orphans.contains(child)).collect();
+        self.run.orphans.extend(new);
         let tasks: Vec<Slot> = self.waiting_for_people().filter(of_step).collect();
         for task in tasks {
             self.close_task(task);
