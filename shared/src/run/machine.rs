@@ -267,7 +267,7 @@ impl Machine {
         match command {
             Command::Begin { slot, owner, input } => self.begin(slot, owner, input, now)?,
             Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
-            Command::Await { slot, on, input } => self.wait(slot, on, input, now)?,
+            Command::Await { slot, on, input } => self.wait(slot, on, &input, now)?,
             Command::Skip { slot, reason } => self.skip_ready(slot, reason, now)?,
             Command::Settle { slot, owner, outcome, log } => self.settle(slot, &owner, outcome, log, now)?,
             Command::Close { step, outcome } => self.close_loop(step, outcome, now)?,
@@ -512,7 +512,7 @@ impl Machine {
         if let Some(wait) = retry_in {
             self.set(slot, StepState::Queued { attempt: attempt + 1, not_before: now.plus(wait), lost: 0 });
         } else if slot.inner.is_some() {
-            self.inner_failed(slot, code, error, now);
+            self.inner_failed(slot, code, &error, now);
         } else {
             self.fail_step(slot.step, attempt, started_at, (code, error), now);
         }

@@ -188,7 +188,7 @@ impl Machine {
     }
 
     /// An inner step has failed for good.
-    pub(super) fn inner_failed(&mut self, slot: Slot, code: FailureCode, error: String, now: Timestamp) {
+    pub(super) fn inner_failed(&mut self, slot: Slot, code: FailureCode, error: &str, now: Timestamp) {
         let Some(inner) = slot.inner else { return };
         let id = self.step_of(slot).map_or("while_condition", |step| step.id.as_str()).to_owned();
         let failure = json!({ "code": code, "message": error, "step_id": id });

@@ -37,7 +37,7 @@ impl Machine {
         &mut self,
         slot: Slot,
         on: Wait,
-        input: Arc<Value>,
+        input: &Arc<Value>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (attempt, _) = self.to_begin(slot, now)?;
@@ -45,7 +45,7 @@ impl Machine {
             return Err(Refusal::NotYours);
         }
         let until = self.timeout(slot).map(|timeout| now.plus(timeout));
-        self.note_begin(slot, attempt, Some(Arc::clone(&input)), now);
+        self.note_begin(slot, attempt, Some(Arc::clone(input)), now);
         let person = on == Wait::Person;
         self.set(slot, StepState::Waiting { attempt, started_at: now, until, on });
         if person {

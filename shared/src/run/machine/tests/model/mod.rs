@@ -21,7 +21,7 @@ use driver::Driver;
 /// Runs of a test, unless `PROPTEST_CASES` says otherwise.
 fn config(cases: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { cases: asked.unwrap_or(cases), max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    ProptestConfig { cases: asked.unwrap_or(cases), max_shrink_iters: 5000, ..ProptestConfig::default() }
 }
 
 proptest! {
