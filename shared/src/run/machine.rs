@@ -40,9 +40,11 @@ const LONGEST_KEPT_ERROR: usize = 300;
 /// Pages of what is taken over from another run: larger than others, so that there are not too many to write
 /// before the run.
 const LARGEST_FIRST_PAGE: usize = 256 * 1024;
-/// The most human tasks of a run that are open at a time: they are written with the run's row, in one
-/// transaction, which takes 100 items. Further ones are put when others are answered.
+/// The most human tasks of a run that are open at a time. Further ones are put when others are answered.
 const MOST_OPEN_TASKS: usize = 50;
+/// The same with the reviews of failed items, which are not to wait behind other tasks: all of them are written
+/// with the run's row, in one transaction, which takes 100 items.
+const MOST_OPEN: usize = 90;
 
 /// A run in memory, with what follows from its state.
 #[derive(Debug, Clone)]
@@ -265,7 +267,7 @@ impl Machine {
         match command {
             Command::Begin { slot, owner, input } => self.begin(slot, owner, input, now)?,
             Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
-            Command::Await { slot, on, input } => self.wait(slot, on, input, now)?,
+            Command::Await { slot, on, input } => self.wait(slot, on, &input, now)?,
             Command::Skip { slot, reason } => self.skip_ready(slot, reason, now)?,
             Command::Settle { slot, owner, outcome, log } => self.settle(slot, &owner, outcome, log, now)?,
             Command::Close { step, outcome } => self.close_loop(step, outcome, now)?,
@@ -370,6 +372,15 @@ impl Machine {
                 .rounds(slot.step)
                 .and_then(|(_, rounds)| rounds.open.get(&inner.round))
                 .map_or(0, |round| round.attempts_before),
+        }
+    }
+
+    /// How many attempts have begun. One that is queued has not, unless it is the worker that was lost.
+    fn attempts_made(&self, slot: Slot) -> u32 {
+        match self.state(slot) {
+            Some(StepState::Queued { attempt, lost: 0, .. }) => attempt.saturating_sub(1),
+            Some(state) => state.attempt().unwrap_or_else(|| self.attempts_before(slot)),
+            None => 0,
         }
     }
 

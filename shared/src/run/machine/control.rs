@@ -20,19 +20,20 @@ impl Machine {
     }
 
     pub(super) fn go_on(&mut self, now: Timestamp) {
-        let paused = self.run.paused_at.take().map_or(Duration::ZERO, |since| now.since(since));
+        self.postpone_waits(now);
         self.change_status(RunStatus::Running, "resumed", now);
         if let Some(failure) = self.run.failure.take() {
             let cause = failure.step_id.as_deref().and_then(|id| self.plan.find(id));
             self.fail_run(failure, cause, now);
             return;
         }
-        self.postpone_waits(paused);
         self.let_held_go();
     }
 
-    /// A pause does not use up the time of those who wait.
-    fn postpone_waits(&mut self, by: Duration) {
+    /// A pause is over; it has not used up the time of those who wait.
+    fn postpone_waits(&mut self, now: Timestamp) {
+        let Some(since) = self.run.paused_at.take() else { return };
+        let by = now.since(since);
         for state in &mut self.run.steps {
             postpone(state, by);
             if let StepState::Looping { rounds, .. } = state {
@@ -49,7 +50,7 @@ impl Machine {
             StopMode::Immediate => self.halt_stopped(FailureCode::RunStopped, "The run was stopped.", now),
             StopMode::Graceful if self.run.status == RunStatus::Draining => {}
             StopMode::Graceful => {
-                self.run.paused_at = None;
+                self.postpone_waits(now);
                 self.run.drain_until = Some(now.plus(LONGEST_DRAIN));
                 self.change_status(RunStatus::Draining, "stop_requested", now);
             }
@@ -95,9 +96,9 @@ impl Machine {
             let step = step_ix(index);
             if !self.run.steps[index].is_settled() {
                 let reason = SkipReason::Blocked;
-                if let StepState::Queued { attempt, .. } = self.run.steps[index] {
-                    // The attempt was never made; the ones before it count for a later retry.
-                    self.run.attempts_before.insert(step, attempt.saturating_sub(1));
+                if let StepState::Queued { .. } = self.run.steps[index] {
+                    // A later retry counts on from there.
+                    self.run.attempts_before.insert(step, self.attempts_made(step.into()));
                 }
                 self.set(step.into(), StepState::Skipped { reason, at: now });
                 self.page.push(now, Some(step.into()), EventKind::StepSkipped { reason });

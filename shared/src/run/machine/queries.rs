@@ -65,8 +65,8 @@ impl Machine {
         let inner =
             inner.filter(move |(slot, state)| is_due(state) && !self.is_held(*slot)).map(|(slot, _)| slot);
         let ready = self.ready.iter().copied().filter(|step| self.has_room_for(*step));
-        let queued = self.run.steps.iter().enumerate().filter(move |(_, state)| match state {
-            StepState::Queued { not_before, .. } => *not_before <= now,
+        let queued = self.run.steps.iter().enumerate().filter(move |(index, state)| match state {
+            StepState::Queued { not_before, .. } => *not_before <= now && self.has_room_for(step_ix(*index)),
             _ => false,
         });
         inner.chain(ready.map(Slot::from)).chain(queued.map(|(index, _)| step_ix(index).into()))
@@ -75,7 +75,7 @@ impl Machine {
     /// Whether another human task may be put now.
     fn has_room_for(&self, step: StepIx) -> bool {
         let is_task = matches!(self.plan.step(step).step.kind, StepKind::HumanTask(_));
-        !is_task || self.open_tasks < MOST_OPEN_TASKS
+        !is_task || self.has_room(MOST_OPEN_TASKS)
     }
 
     /// How many steps could begin now.

@@ -23,7 +23,10 @@ impl Machine {
             if self.run.status.is_terminal() {
                 return;
             }
-            self.reap_step(slot, dead_before, now);
+            if self.reap_step(slot, dead_before, now) {
+                // The end of a long wait is a step forward: what follows from it has yet to be begun.
+                self.run.progress_at = now;
+            }
         }
         if self.run.drain_until.is_some_and(|until| until <= now) {
             let error = "What was under way did not finish within 15 minutes of the graceful stop.";
@@ -35,8 +38,9 @@ impl Machine {
         }
     }
 
-    fn reap_step(&mut self, slot: Slot, dead_before: Option<Timestamp>, now: Timestamp) {
-        let Some(state) = self.state(slot).cloned() else { return };
+    /// Whether the time of what is under way there was up.
+    fn reap_step(&mut self, slot: Slot, dead_before: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(state) = self.state(slot).cloned() else { return false };
         let time_runs = self.run.status != RunStatus::Paused;
         if time_runs && self.round_is_late(slot, now) {
             self.abandon(slot);
@@ -45,12 +49,12 @@ impl Machine {
             let id = self.step_of(slot).map_or("while_condition", |step| step.id.as_str()).to_owned();
             let failure = json!({ "code": FailureCode::StepTimeout, "message": error, "step_id": id });
             self.fail_round(slot, (FailureCode::StepTimeout, &failure), now);
-            return;
+            return true;
         }
         match state {
             StepState::Running { attempt, started_at, lease, lost } => {
                 if lease.until > now && dead_before.is_none_or(|dead| started_at >= dead) {
-                    return;
+                    return false;
                 }
                 if lost < MOST_LOST {
                     self.set(slot, StepState::Queued { attempt, not_before: now, lost: lost + 1 });
@@ -75,8 +79,9 @@ impl Machine {
                 let error = "The loop did not end in its time (timeout_s).".to_owned();
                 self.fail_loop(slot.step, FailureCode::StepTimeout, error, now);
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     fn time_out(&mut self, slot: Slot, attempt: u32, started_at: Timestamp, error: String, now: Timestamp) {

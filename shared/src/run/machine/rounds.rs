@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{MOST_OPEN_TASKS, millis, shortened};
+use super::{MOST_OPEN, millis, shortened};
 use super::{Machine, OpenTask, Outcome, Refusal, RunStatus, SkipReason, Slot, StepState, TaskChange, Wait};
 use crate::clock::Timestamp;
 use crate::run::FailureCode;
@@ -239,7 +239,7 @@ impl Machine {
     /// A failed round stays open, at the step that failed, until it is decided on.
     fn hold(&mut self, slot: Slot, code: FailureCode, failure: &Value) {
         let Some(inner) = slot.inner else { return };
-        let attempts = self.last_attempt(slot);
+        let attempts = self.attempts_made(slot);
         let held = Held { code, error: shortened(failure["message"].as_str().unwrap_or_default()) };
         self.page.put_result(
             slot.at_place(Inner::FAILURE),
@@ -254,20 +254,10 @@ impl Machine {
         }
     }
 
-    fn last_attempt(&self, slot: Slot) -> u32 {
-        match self.state(slot) {
-            Some(
-                StepState::Running { attempt, .. }
-                | StepState::Waiting { attempt, .. }
-                | StepState::Queued { attempt, .. },
-            ) => *attempt,
-            _ => self.attempts_before(slot),
-        }
-    }
-
     /// Puts the next review of each loop whose failed items wait for one: one at a time for a loop.
     pub(super) fn open_reviews(&mut self, now: Timestamp) {
-        if self.run.status.is_terminal() {
+        // While a run is paused or drains nothing new starts, and a question to a person would be that.
+        if self.run.status != RunStatus::Running {
             return;
         }
         for step in self.looping.clone() {
@@ -278,7 +268,7 @@ impl Machine {
                 |round: &Round| round.held.is_some() && matches!(round.state, StepState::Waiting { .. });
             let next = rounds.open.iter().find(|(_, round)| round.held.is_some());
             let Some((&index, round)) = next.filter(|_| !rounds.open.values().any(is_put)) else { continue };
-            if self.open_tasks >= 2 * MOST_OPEN_TASKS - 10 {
+            if !self.has_room(MOST_OPEN) {
                 return;
             }
             let inner = Inner { attempt, round: index, place: round.place };

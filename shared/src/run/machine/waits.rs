@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Machine, Outcome, Refusal, Slot, StepState, TaskChange, Wait};
+use super::{MOST_OPEN, MOST_OPEN_TASKS, Machine, Outcome, Refusal, Slot, StepState, TaskChange, Wait};
 use crate::clock::Timestamp;
 use crate::ids::RunId;
 use crate::run::command::Answer;
@@ -37,19 +37,21 @@ impl Machine {
         &mut self,
         slot: Slot,
         on: Wait,
-        input: Arc<Value>,
+        input: &Arc<Value>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (attempt, _) = self.to_begin(slot, now)?;
+        if on == Wait::Person && !self.has_room(MOST_OPEN_TASKS) {
+            return Err(Refusal::NotYours);
+        }
         let until = self.timeout(slot).map(|timeout| now.plus(timeout));
-        let task = (on == Wait::Person).then(|| {
-            let task_type = input["task_type"].as_str().unwrap_or_default().to_owned();
-            (task_type, input.get("task_payload").cloned().unwrap_or_else(|| json!({})))
-        });
-        self.note_begin(slot, attempt, Some(input), now);
+        self.note_begin(slot, attempt, Some(Arc::clone(input)), now);
+        let person = on == Wait::Person;
         self.set(slot, StepState::Waiting { attempt, started_at: now, until, on });
-        if let Some((task_type, payload)) = task {
-            self.put_task(slot, &task_type, payload, until, now);
+        if person {
+            let task_type = input["task_type"].as_str().unwrap_or_default();
+            let payload = input.get("task_payload").cloned().unwrap_or_else(|| json!({}));
+            self.put_task(slot, task_type, payload, until, now);
         }
         Ok(())
     }
@@ -83,6 +85,13 @@ impl Machine {
         let result = completion(result, approved);
         let bytes = result.to_string().len();
         self.complete(slot.step, attempt, started_at, (Arc::new(result), bytes), !approved, now);
+    }
+
+    /// Whether a person may be asked now, if at most this many tasks are open then. What was taken back since the
+    /// last commit counts: it is written with it, too.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        let closed = self.tasks.values().filter(|change| **change == TaskChange::Closed).count();
+        self.open_tasks < most && self.open_tasks + closed < MOST_OPEN
     }
 
     pub(super) fn close_task(&mut self, slot: Slot) {
@@ -131,6 +140,8 @@ impl Machine {
             Some(StepState::Waiting { on: Wait::Child(id), attempt, started_at, .. }) if *id == child => {
                 let (attempt, started_at) = (*attempt, *started_at);
                 self.conclude(slot, attempt, started_at, outcome, now);
+                // Its end may have ended the loop that it was called in; there is nothing left to stop of it.
+                self.run.orphans.retain(|orphan| *orphan != child);
                 Ok(())
             }
             _ => Err(Refusal::NotYours),
@@ -140,9 +151,10 @@ impl Machine {
     /// Nothing waits any more for what this step or its rounds wait for.
     pub(super) fn abandon(&mut self, slot: Slot) {
         let of_step = |at: &Slot| at.step == slot.step && (slot.inner.is_none() || at.inner == slot.inner);
-        let children: Vec<RunId> =
-            self.children().filter(|(at, _)| of_step(at)).map(|(_, child)| child).collect();
-        self.run.orphans.extend(children);
+        let children = self.children().filter(|(at, _)| of_step(at)).map(|(_, child)| child);
+        // An item whose time is up is abandoned before the loop that fails by it.
+        let new: Vec<RunId> = children.filter(|child| !self.run.orphans.contains(child)).collect();
+        self.run.orphans.extend(new);
         let tasks: Vec<Slot> = self.waiting_for_people().filter(of_step).collect();
         for task in tasks {
             self.close_task(task);

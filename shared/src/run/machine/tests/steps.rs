@@ -1,98 +1,10 @@
-//! The transition function, alone: no storage, no clock but the one in the command.
+//! Single steps: claims, leases, retries, what is skipped and what is left out.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 use super::*;
-use crate::ids::{Place, RunId, RunRef, WorkflowId};
-use crate::run::FailureCode;
-use crate::run::TriggerType;
-use crate::workflow::Graph;
-
-const ME: &str = "me";
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_millis(1_790_000_000_000 + seconds * 1000)
-}
-
-fn plan(steps: &Value) -> Arc<Plan> {
-    let graph = Graph::read(&json!({ "steps": steps })).expect("readable");
-    Arc::new(Plan::compile(graph).expect("a plan"))
-}
-
-fn step(id: &str, depends_on: &[&str], more: Value) -> Value {
-    let mut step = json!({ "id": id, "type": "lua_script", "script": "return {}", "depends_on": depends_on });
-    let Value::Object(more) = more else { panic!("an object") };
-    step.as_object_mut().expect("an object").extend(more);
-    step
-}
-
-fn start(plan: &Arc<Plan>, granted: &[&str], excluded: &[&str]) -> Machine {
-    let texts = |ids: &[&str]| ids.iter().map(ToString::to_string).collect();
-    let place =
-        Place { tenant_id: "acme".parse().expect("a slug"), project_id: "default".parse().expect("a slug") };
-    let new = NewRun {
-        key: RunRef { place, run_id: RunId::new(at(0)) },
-        workflow_id: WorkflowId::new(at(0)),
-        version: 1,
-        trigger_type: TriggerType::Api,
-        external_user_id: None,
-        granted: texts(granted),
-        excluded: texts(excluded),
-        parent: None,
-        recovery: None,
-    };
-    Machine::start(Arc::clone(plan), new, at(0)).0
-}
-
-fn begin(machine: &mut Machine, id: &str, owner: &str, now: Timestamp) -> Result<(), Refusal> {
-    let step = machine.plan().find(id).expect("a step");
-    machine.apply(Command::Begin { slot: step.into(), owner: owner.to_owned(), input: None }, now)
-}
-
-fn settle(
-    machine: &mut Machine,
-    id: &str,
-    owner: &str,
-    outcome: Outcome,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let step = machine.plan().find(id).expect("a step");
-    machine
-        .apply(Command::Settle { slot: step.into(), owner: owner.to_owned(), outcome, log: Vec::new() }, now)
-}
-
-fn success() -> Outcome {
-    Outcome::Success { result: Arc::new(json!({})), bytes: 2 }
-}
-
-fn failure(code: FailureCode) -> Outcome {
-    Outcome::Failure(StepFailure { code, error: "no".to_owned(), jitter: 1.0, retry_after: None })
-}
-
-fn state<'a>(machine: &'a Machine, id: &str) -> &'a StepState {
-    &machine.run().steps[machine.plan().find(id).expect("a step").index()]
-}
-
-fn status<'a>(machine: &'a Machine, id: &str) -> &'a str {
-    state(machine, id).as_str()
-}
-
-fn first_ready(machine: &Machine, now: Timestamp) -> Option<StepIx> {
-    match machine.next_work(now) {
-        Some(Work::Begin(slot)) => Some(slot.step),
-        Some(Work::Close(_)) | None => None,
-    }
-}
-
-fn skip_reason(machine: &Machine, id: &str) -> Option<SkipReason> {
-    match state(machine, id) {
-        StepState::Skipped { reason, .. } => Some(*reason),
-        _ => None,
-    }
-}
 
 #[test]
 fn a_step_is_held_by_one_session_and_settled_by_that_one_only() {
