@@ -42,6 +42,24 @@ pub enum Scope {
     /// Create, edit, publish, validate, triggers.
     #[serde(rename = "workflow:write")]
     WorkflowWrite,
+    /// Start runs whose graph calls MCP tools, and try tools.
+    #[serde(rename = "mcp:execute")]
+    McpExecute,
+    /// Connections, MCP, webhooks, LLM keys: read.
+    #[serde(rename = "integration:read")]
+    IntegrationRead,
+    /// Connections, MCP, webhooks, LLM keys: change.
+    #[serde(rename = "integration:write")]
+    IntegrationWrite,
+    /// Create, list and revoke tokens.
+    #[serde(rename = "pat:write")]
+    PatWrite,
+    /// Balances, plans, usage: read.
+    #[serde(rename = "billing:read")]
+    BillingRead,
+    /// Subscriptions and purchases.
+    #[serde(rename = "billing:write")]
+    BillingWrite,
 }
 
 impl Scope {
@@ -51,6 +69,12 @@ impl Scope {
             Self::WorkflowRead => "workflow:read",
             Self::WorkflowRun => "workflow:run",
             Self::WorkflowWrite => "workflow:write",
+            Self::McpExecute => "mcp:execute",
+            Self::IntegrationRead => "integration:read",
+            Self::IntegrationWrite => "integration:write",
+            Self::PatWrite => "pat:write",
+            Self::BillingRead => "billing:read",
+            Self::BillingWrite => "billing:write",
         }
     }
 }

@@ -15,4 +15,7 @@ pub use finish::finish;
 pub use list::{Cursor, Page};
 pub use openapi::document;
 pub use params::{Path, Query};
-pub use permit::{Bearer, CanRead, CanReadTasks, CanRun, CanWrite};
+pub use permit::{
+    Bearer, CanChangeBilling, CanExecuteMcp, CanManagePats, CanRead, CanReadBilling, CanReadIntegrations,
+    CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
+};

@@ -50,6 +50,48 @@ permit!(
     Role::ProjectContributor,
     Scope::WorkflowWrite
 );
+permit!(
+    /// A caller that may try a tool.
+    CanExecuteMcp,
+    Role::ProjectContributor,
+    Scope::McpExecute
+);
+permit!(
+    /// A caller that may see connections, MCP servers, webhooks and provider keys.
+    CanReadIntegrations,
+    Role::ProjectContributor,
+    Scope::IntegrationRead
+);
+permit!(
+    /// A caller that may change connections, MCP servers, webhooks and provider keys.
+    CanWriteIntegrations,
+    Role::ProjectContributor,
+    Scope::IntegrationWrite
+);
+permit!(
+    /// A caller that may create, list and revoke tokens.
+    CanManagePats,
+    Role::ProjectContributor,
+    Scope::PatWrite
+);
+permit!(
+    /// A caller that may see what is spent on what.
+    CanReadUsage,
+    Role::ProjectViewer,
+    Scope::BillingRead
+);
+permit!(
+    /// A caller that may see balances, plans and payments.
+    CanReadBilling,
+    Role::ProjectContributor,
+    Scope::BillingRead
+);
+permit!(
+    /// A caller that may change what the workspace pays.
+    CanChangeBilling,
+    Role::TenantAdmin,
+    Scope::BillingWrite
+);
 
 /// The caller of a request, if it has at least this role and this scope.
 async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Scope) -> Result<Caller> {
