@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod outbound_http;
 pub mod queue;
 pub mod run;
 pub mod secrets;

@@ -1,6 +1,8 @@
 //! Secrets: where they live is one trait with two implementations, Secrets Manager here and an encrypted file
 //! in the local process. Values are types that do not print.
 
+mod mask;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -8,6 +10,8 @@ use aws_sdk_secretsmanager::Client;
 use secrecy::SecretString;
 
 use crate::{Error, Result};
+
+pub use mask::{MASK, Mask, SHORTEST};
 
 /// A place that keeps secrets by name.
 #[async_trait]
