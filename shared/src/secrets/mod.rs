@@ -8,9 +8,8 @@
 
 mod custody;
 mod manager;
-mod reference;
-
 mod mask;
+mod reference;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use crate::Result;
 
 pub use custody::{Deposit, deposit, destroy, destroy_due};
 pub use manager::SecretsManager;
+pub use mask::{MASK, Mask, SHORTEST};
 pub use reference::{SecretKind, SecretRef};
 
 /// The most bytes of a secret: Secrets Manager's limit.
