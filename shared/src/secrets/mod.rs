@@ -34,8 +34,6 @@ pub const LARGEST_SECRET: usize = 65_536;
 pub const KEPT_FOR: Duration = Duration::from_secs(60);
 const MOST_KEPT: u64 = 1_000;
 
-pub use mask::{MASK, Mask, SHORTEST};
-
 /// A place that keeps secrets by name.
 #[async_trait]
 pub trait SecretStore: Debug + Send + Sync {
