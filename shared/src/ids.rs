@@ -137,8 +137,16 @@ uuid_id!(
     ConnectionId
 );
 uuid_id!(
+    /// An MCP server that a project has registered.
+    McpServerId
+);
+uuid_id!(
     /// An instance of an MCP server in a project.
     InstanceId
+);
+uuid_id!(
+    /// A profile of an instance.
+    ProfileId
 );
 uuid_id!(
     /// A subscription of an inbound webhook.

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::mcp::Mcp;
 use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
@@ -42,6 +43,8 @@ pub struct Shared {
     pub scripts: Arc<Semaphore>,
     /// Permits for calls of MCP servers and models.
     pub calls: Arc<Semaphore>,
+    /// MCP: sessions, and tools that are known.
+    pub mcp: Mcp,
     /// The way out.
     pub outbound: Arc<Outbound>,
 }
@@ -77,6 +80,7 @@ impl AppState {
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),
+            mcp: Mcp::default(),
             outbound: Arc::new(Outbound::new(config.outbound.clone())),
             clock,
             config,

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import boto3
 
+from mcp_stand_in import mcp_server
 from processes import REGION, aws_environment, emulator, runtime, wait_for
 from rights import Gate
 
@@ -33,6 +34,7 @@ FUNCTIONS = {
     "workflows": "Workflows",
     "runs": "Runs",
     "tasks": "Tasks",
+    "mcp_servers": "McpServers",
     "run_step_worker": "RunStepWorker",
     "sweep": "Sweep",
 }
@@ -153,7 +155,7 @@ def closed_without_token(stack):
         method, path = key.split(" ")
         path = re.sub(r"\{n\}", "1", path)
         path = re.sub(r"\{.*?\}", "0199c1f0-5a00-7000-8000-00000000000a", path)
-        answer = stack.call(method, path, body={} if method in ("POST", "PATCH") else None)
+        answer = stack.call(method, path, body={} if method in ("POST", "PATCH", "PUT") else None)
         assert answer[0] == 401, f"{key} answered {answer[0]}: {answer[1]}"
 
 
@@ -178,6 +180,7 @@ def main_job(stack):
         listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
+    tools_are_called(stack, token)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
 
 
@@ -205,6 +208,53 @@ def people_and_calls(stack, token, child):
     completed(stack, token, run)
     results = expect(stack.call("GET", f"{run}/context", token), 200)["steps"]["each"]["result"]["results"]
     assert [each["result"]["status"] for each in results] == ["completed"] * 3, results
+
+
+def tools_are_called(stack, token):
+    """A server goes from its address to a tool that a deployed workflow calls, with a connection's key."""
+    with mcp_server() as server:
+        post = lambda path, body, status=201: expect(stack.call("POST", f"/v1/mcp/{path}", token, body), status)
+        get = lambda path: expect(stack.call("GET", f"/v1/mcp/{path}", token), 200)
+        assert "github" in [entry["id"] for entry in get("platform-catalog")["entries"]]
+        new = {"name": "Walk", "canonical_url": server.url}
+        here = f"servers/{post('servers', new)['id']}"
+        assert post(f"{here}/discover", {}, 200)["tool_count"] == 1
+        assert post(f"{here}/versions", {"activate": True})["active"]
+        assert len(get(f"{here}/versions")["versions"]) == len(get("servers")["servers"]) == 1
+        expect(stack.call("PATCH", f"/v1/mcp/{here}", token, {"description": "changed"}), 200)
+        assert post(f"{here}/validate", {}, 200)["valid"]
+        key = {"display_name": "Key", "provider": "custom", "service": "api_key", "credentials": {"api_key": "walk-key-12345"}}
+        connection = expect(stack.call("POST", "/v1/connections", token, key), 201)["id"]
+        assert post(f"{here}/connections/{connection}/validate", {}, 200)["valid"]
+        instance = post("instances", {"server_id": get(here)["id"]})["id"]
+        at = f"instances/{instance}"
+        spec = {"connection_id": connection, "inject": [{"credential_key": "api_key", "as": "bearer"}]}
+        profile = post(f"{at}/config-profiles", {"name": "One", "source_spec": spec})["id"]
+        expect(stack.call("PATCH", f"/v1/mcp/{at}/config-profiles/{profile}", token, {"name": "Uno"}), 200)
+        assert post(f"{at}/config-profiles/{profile}/set-active", {}, 200)["active"]
+        assert len(get(f"{at}/config-profiles")["config_profiles"]) == len(get("instances")["instances"]) == 1
+        expect(stack.call("PATCH", f"/v1/mcp/{at}", token, {"name": "Walked"}), 200)
+        assert get(at)["connection_id"] == connection
+        assert post(f"{at}/validate", {}, 200)["valid"]
+        assert get("tools?q=echo")["tools"][0]["instance_id"] == instance
+        assert post(f"{at}/tools/echo/call", {"arguments": {"a": 1}}, 200)["result"] == {"a": 1}
+        call = {"id": "call", "type": "mcp_call", "instance_id": instance, "tool_name": "echo", "tool_args": {"b": 2}}
+        graph = {"steps": [call]}
+        assert post("instances/resolve", {"graph": graph}, 200)["resolutions"][0]["status"] == "resolved"
+        workflow = expect(stack.call("POST", "/v1/workflows", token, {"name": "tools", "graph": graph}), 201)["id"]
+        publish(stack, token, workflow)
+        overrides = {"overrides": [{"instance_id": instance, "connection_id": connection}]}
+        expect(stack.call("PUT", f"/v1/workflows/{workflow}/connection-overrides", token, overrides), 200)
+        assert expect(stack.call("GET", f"/v1/workflows/{workflow}/connection-overrides", token), 200) == overrides
+        started = expect(stack.call("POST", f"/v1/workflows/{workflow}/command", token, {"command": "start"}), 200)
+        run = f"/v1/workflows/{workflow}/runs/{started['run_id']}"
+        completed(stack, token, run)
+        assert expect(stack.call("GET", run, token), 200)["outputs"] == {"call": {"b": 2}}
+        assert server.seen[-1] == ("Bearer walk-key-12345", f"{started['run_id']}/call/1"), server.seen
+        expect(stack.call("PUT", f"/v1/workflows/{workflow}/connection-overrides", token, {"overrides": []}), 200)
+        expect(stack.call("DELETE", f"/v1/mcp/{at}", token), 204)
+        expect(stack.call("DELETE", f"/v1/mcp/{here}", token), 204)
+        expect(stack.call("DELETE", f"/v1/workflows/{workflow}", token), 204)
 
 
 def workflow_after_its_runs(stack, token, workflow, graph):
@@ -290,6 +340,7 @@ def events_are_accepted(stack, scratch, environment):
         stack.set_worker(Enabled=True)
         completed(stack, token, f"/v1/workflows/{workflow}/runs/{run_id}")
         answered(stack, functions, "sweep_scheduled", "sweep")
+        expect(answered(stack, functions, "mcp_servers_create", "mcp_servers", token), 201)
         # There is no such run here: the sample is understood, and says so.
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
 

@@ -31,7 +31,24 @@ impl Owner {
         };
         let triggers = format!("/v1/workflows/{workflow}/triggers");
         let trigger = made(&triggers, json!({ "cron": "0 9 * * *", "params": { "secret": "s3cret" } })).await;
+        let new =
+            json!({ "name": "Server", "canonical_url": "http://127.0.0.1:1/mcp", "description": "s3cret" });
+        let server = made("/v1/mcp/servers", new).await;
+        let version = json!({ "tools": [{ "name": "s3cret" }], "activate": true });
+        let versions = format!("/v1/mcp/servers/{server}/versions");
+        workspace.client.post(&versions, &version).await.expect(201);
+        let instance = made("/v1/mcp/instances", json!({ "server_id": server })).await;
+        let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
+        let profile = made(&profiles, json!({ "name": "s3cret" })).await;
         let things = vec![
+            ("/v1/mcp/servers/{id}", server),
+            (
+                "/v1/mcp/servers/{id}/connections/{connection_id}",
+                "0199c000-0000-7000-8000-000000000001".to_owned(),
+            ),
+            ("/v1/mcp/instances/{id}", instance),
+            ("/v1/mcp/instances/{id}/tools/{tool_name}", "s3cret".to_owned()),
+            ("/v1/mcp/instances/{id}/config-profiles/{profile_id}", profile),
             ("/v1/workflows/{id}", workflow.clone()),
             ("/v1/workflows/{id}/versions/{n}", "1".to_owned()),
             ("/v1/workflows/{id}/triggers/{trigger_id}", trigger),

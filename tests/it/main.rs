@@ -13,6 +13,8 @@ mod isolation;
 mod kill;
 mod loops;
 mod lua_steps;
+mod mcp;
+mod mcp_hostile;
 mod onboarding;
 mod openapi;
 mod people;

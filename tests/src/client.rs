@@ -113,6 +113,11 @@ impl Client {
         self.send("POST", path, body.to_string()).await
     }
 
+    /// Sends a PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, body.to_string()).await
+    }
+
     /// Sends a PATCH with a JSON body.
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send("PATCH", path, body.to_string()).await

@@ -120,6 +120,7 @@ async fn request(
             run_id: Some(child),
             trigger_type: run.trigger_type,
             external_user_id: run.external_user_id.clone(),
+            inherited: session.input().await?.mcp,
             parent: Some(Parent { run_id: run.key.run_id, slot, waits: called.wait, callers }),
             ..StartRequest::default()
         },

@@ -303,7 +303,7 @@ impl Drive {
     }
 
     /// Performs a call whose claim is written, unless somebody else moved the run before that.
-    fn perform(&mut self, slot: Slot, effect: Effect, permit: Option<OwnedSemaphorePermit>) {
+    fn perform(&mut self, slot: Slot, effect: Box<Effect>, permit: Option<OwnedSemaphorePermit>) {
         let machine = self.session.machine();
         if !machine.is_held_by(slot, &self.owner) {
             return;
@@ -446,7 +446,7 @@ impl Drive {
 enum Begun {
     Nothing,
     Script,
-    Call(Effect),
+    Call(Box<Effect>),
 }
 
 /// What a step keeps busy while it is executed: a `while`'s condition is a script or looked at here; who waits, or

@@ -29,7 +29,7 @@ pub(crate) enum Start {
     /// As a script, once it is begun.
     Script,
     /// As a call of the outside, once that it is begun is written.
-    Call(Effect, Arc<Value>),
+    Call(Box<Effect>, Arc<Value>),
     /// By waiting.
     Await(Wait, Arc<Value>),
     /// As a loop of so many rounds.
@@ -69,7 +69,7 @@ pub(crate) async fn start(session: &mut Session, scopes: &mut Scopes, slot: Slot
     };
     let input = Arc::new(Value::Object(kind.template_fields()));
     match Effect::of(&kind, scopes.run_input()) {
-        Some(Ok(effect)) => return Ok(Start::Call(effect, input)),
+        Some(Ok(effect)) => return Ok(Start::Call(Box::new(effect), input)),
         Some(Err(failed)) => return Ok(Start::Settled(failed)),
         None => {}
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use shared::Result;
 use shared::clock::{Clock, Timestamp};
+use shared::mcp::bind::connection_view;
 use shared::run::{RunInput, Session, Slot};
 use shared::step::{RoundScope, StepScope, run_view, step_view};
 use shared::workflow::template::Path;
@@ -55,9 +56,9 @@ impl Scopes {
         Ok(Self {
             clock,
             plain_input: Arc::new(input.input.clone()),
+            connection: Arc::new(connection_view(&input.mcp)),
             input,
             run: Arc::new(run_view(session.machine().run())),
-            connection: Arc::new(json!({})),
             loops: HashMap::new(),
         })
     }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::auth::{Caller, Scope};
 use shared::clock::Timestamp;
 use shared::http::{Body, CanRun, CommonErrors, Path};
 use shared::ids::{Place, RunId, RunRef, WorkflowId};
@@ -113,9 +114,7 @@ pub async fn command(
 ) -> Result<Json<Commanded>> {
     let params = body.params;
     match body.command {
-        CommandName::Start => {
-            started(&state, caller.place, id, &headers, params).await.map(Commanded::Started)
-        }
+        CommandName::Start => started(&state, caller, id, &headers, params).await.map(Commanded::Started),
         CommandName::Pause => controlled(&state, caller.place, id, params, |_| Control::Pause).await,
         CommandName::Resume => controlled(&state, caller.place, id, params, |_| Control::Resume).await,
         CommandName::Stop => {
@@ -141,12 +140,14 @@ async fn controlled(
 
 async fn started(
     state: &AppState,
-    place: Place,
+    caller: Caller,
     id: WorkflowId,
     headers: &HeaderMap,
     params: Map<String, Value>,
 ) -> Result<RunStarted> {
     let mut request = StartRequest::from_params(params)?;
+    request.without_mcp = !caller.has_scope(Scope::McpExecute);
+    let place = caller.place;
     let wait = wait::from_prefer(headers);
     // The id is chosen here so that waiting can begin before the run does and misses nothing.
     let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));

@@ -1,16 +1,19 @@
 //! `POST /v1/workflows/{id}/validate` and `POST /v1/workflows/validate`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::http::{Body, CanWrite, CommonErrors, Path};
-use shared::ids::{Place, WorkflowId};
+use shared::ids::{McpServerId, Place, WorkflowId};
+use shared::mcp::ToolSpec;
+use shared::mcp::bind::{Directory, MOST_REFERENCES, Reference, Resolved, references};
 use shared::step::is_available;
 use shared::store::WorkflowRecord;
-use shared::workflow::validate::{Bindings, Called, Report, Request, Server, Tools, validate_with};
+use shared::workflow::validate::{Bindings, Called, Report, Request, Server, Tool, Tools, validate_with};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -41,15 +44,55 @@ pub struct Checked {
     pub mock_step_outputs: Option<Map<String, Value>>,
 }
 
-/// The workflows that a graph's steps call, as far as they are there.
+/// The workflows and the servers that a graph's steps call, as far as they are there.
 struct Others {
     own: Option<WorkflowId>,
     known: HashMap<WorkflowId, WorkflowRecord>,
+    servers: Directory,
+    /// By the server's id: the tools of its active version.
+    tools: HashMap<McpServerId, Arc<Vec<ToolSpec>>>,
+}
+
+impl Others {
+    async fn load(state: &AppState, place: &Place, own: Option<WorkflowId>, graph: &Value) -> Result<Self> {
+        let wanted: BTreeSet<_> = called(graph).into_iter().map(|id| (place.clone(), id)).collect();
+        let known = state.store.workflows(&wanted).await?;
+        let named = references(graph);
+        // More of them than a run may call is reported when the run starts.
+        let named: Vec<_> = named.iter().take(MOST_REFERENCES).collect();
+        let mut others = Self { own, known, servers: Directory::default(), tools: HashMap::new() };
+        if named.is_empty() {
+            return Ok(others);
+        }
+        others.servers = Directory::load(state, place, named.iter().copied()).await?;
+        for reference in named {
+            if let Resolved::Instance(found) = others.servers.resolve(reference)
+                && let Some(version) = found.1.active_version
+                && !others.tools.contains_key(&found.1.id)
+            {
+                let tools = state.mcp.tools(state, place, found.1.id, version).await?;
+                others.tools.insert(found.1.id, tools);
+            }
+        }
+        Ok(others)
+    }
 }
 
 impl Bindings for Others {
-    fn tools(&self, _: Server<'_>) -> Tools<'_> {
-        Tools::Unknown
+    fn tools(&self, server: Server<'_>) -> Tools<'_> {
+        let reference = match server {
+            Server::Instance(id) => Reference::Instance(id.to_owned()),
+            Server::Url(url) => Reference::Url(url.to_owned()),
+        };
+        let found = match self.servers.resolve(&reference) {
+            Resolved::Instance(found) => found,
+            Resolved::Catalog(entry) => return Tools::WillBeMade(&entry.name),
+            Resolved::Nothing => return Tools::NoServer,
+        };
+        let Some(tools) = self.tools.get(&found.1.id) else { return Tools::Unknown };
+        let tools =
+            tools.iter().map(|tool| Tool { name: &tool.name, input_schema: Some(&tool.input_schema) });
+        Tools::Known(tools.collect())
     }
 
     fn workflow(&self, id: &str) -> Called {
@@ -84,8 +127,7 @@ pub async fn check(
     own: Option<WorkflowId>,
     what: Checked,
 ) -> Result<(Report, Value)> {
-    let wanted: BTreeSet<_> = called(&what.graph).into_iter().map(|id| (place.clone(), id)).collect();
-    let others = Others { own, known: state.store.workflows(&wanted).await? };
+    let others = Others::load(state, place, own, &what.graph).await?;
     let checking = tokio::task::spawn_blocking(move || {
         let request = Request {
             graph: &what.graph,

@@ -12,7 +12,9 @@ use super::page::Page;
 use super::recover::{Resume, recover};
 use super::state::{NewRun, Parent, RunInput, RunStatus, TriggerType};
 use crate::clock::Timestamp;
+use crate::error::Kind;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
+use crate::mcp::bind::{Bindings, bind, calls};
 use crate::queue::Wake;
 use crate::state::AppState;
 use crate::store::{FirstRun, StoreError, WorkflowRecord};
@@ -45,6 +47,11 @@ pub struct StartRequest {
     pub resume: Option<Resume>,
     /// The step that calls; never from outside.
     pub parent: Option<Parent>,
+    /// What the calling run's servers were resolved to.
+    pub inherited: Bindings,
+    /// The caller's token lacks `mcp:execute`: a graph that calls tools is refused. Schedules have no token, and the
+    /// children of a run are allowed what it was.
+    pub without_mcp: bool,
 }
 
 /// The keys of `params` that are not input.
@@ -115,6 +122,8 @@ impl StartRequest {
             external_user_id: params.external_user_id,
             resume: resume.transpose()?,
             parent: None,
+            inherited: Bindings::new(),
+            without_mcp: false,
         })
     }
 
@@ -167,6 +176,10 @@ pub async fn start(
     let mut request = with_defaults(state, &record, version, request).await?;
     let plan = state.plans.get(&state.store, place, id, version).await?;
     check_steps(&plan, &request)?;
+    if request.without_mcp && calls(&plan).next().is_some() {
+        let message = "The graph has mcp_call steps; starting it needs the scope mcp:execute, which the token does not have.";
+        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
+    }
     let recovery = match request.resume.take() {
         Some(resume) => Some(recover(state, place, id, &plan, resume, &mut request).await?),
         None => None,
@@ -178,6 +191,10 @@ pub async fn start(
                 .with_issues(issues)
         },
     )?;
+    let mcp = match bind(state, place, id, &plan, &request.inherited).await {
+        Ok(mcp) => mcp,
+        Err(refusal) => return started_before(state, place, id, request.run_id, refusal).await,
+    };
     let now = state.clock.now();
     let new = NewRun {
         key: RunRef { place: place.clone(), run_id: request.run_id.unwrap_or_else(|| RunId::new(now)) },
@@ -192,7 +209,7 @@ pub async fn start(
     };
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
-    let input = RunInput { input, trigger_steps: request.trigger_steps };
+    let input = RunInput { input, trigger_steps: request.trigger_steps, mcp };
     keep(state, &machine, &pages, input).await
 }
 

@@ -12,6 +12,7 @@ use super::rounds::Loop;
 use super::slot::Slot;
 use crate::clock::{self, Timestamp};
 use crate::ids::{RunId, RunRef, WorkflowId};
+use crate::mcp::bind::Bindings;
 use crate::workflow::StepIx;
 
 /// Where a run stands.
@@ -293,6 +294,9 @@ pub struct RunInput {
     /// Laid over the input for one step, by step id.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub trigger_steps: Map<String, Value>,
+    /// What the servers that steps call were resolved to at the start: ids and names, never secrets.
+    #[serde(default, skip_serializing_if = "Bindings::is_empty")]
+    pub mcp: Bindings,
 }
 
 impl RunInput {

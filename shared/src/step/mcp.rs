@@ -1,27 +1,99 @@
-//! The executor of `mcp_call`.
+//! The executor of `mcp_call`: arguments are checked against the tool's schema and filled with its defaults, the
+//! tool is called with the credentials that the run was bound to, and what comes of it becomes the step's result.
 
-use crate::run::{FailureCode, Outcome, RunInput};
+use serde_json::{Map, Value};
+
+use crate::error::Kind;
+use crate::mcp::bind::{Reference, key};
+use crate::mcp::target::{Binding, of_binding};
+use crate::mcp::{self, McpError};
+use crate::run::{FailureCode, Outcome, RunInput, StepFailure};
 use crate::secrets::Mask;
 use crate::state::AppState;
-use crate::workflow::steps::McpCall;
+use crate::workflow::steps::{McpCall, Templated};
 
 use super::effect::{Attempt, Performed};
 
 /// A call of a tool of an MCP server.
 #[derive(Debug)]
 pub struct ToolCall {
-    tool_name: String,
+    binding: Binding,
+    tool: String,
+    arguments: Map<String, Value>,
 }
 
 impl ToolCall {
-    /// The call of a step.
-    pub(super) fn of(call: &McpCall, _: &RunInput) -> Result<Self, Outcome> {
-        Ok(Self { tool_name: call.tool_name.clone() })
+    /// The call of a step whose fields are expanded.
+    ///
+    /// # Errors
+    /// The failure of a step that calls what was not there when the run started.
+    pub(super) fn of(call: &McpCall, run: &RunInput) -> Result<Self, Outcome> {
+        let arguments = match &call.tool_args {
+            Some(Templated::Value(arguments)) => arguments.clone(),
+            Some(Templated::Template(_)) | None => Map::new(),
+        };
+        let binding = Reference::of(call)
+            .and_then(|reference| run.mcp.get(&key(&reference, call.connection_resolution)));
+        let Some(binding) = binding else {
+            let named = call.instance_id.as_deref().or(call.server_url.as_deref()).unwrap_or_default();
+            let error = format!("The MCP server {named:?} was not there when the run started.");
+            return Err(Outcome::failure(FailureCode::ConnectionUnavailable, error));
+        };
+        Ok(Self { binding: binding.clone(), tool: call.tool_name.clone(), arguments })
     }
 
-    pub(super) async fn perform(&self, _: &AppState, _: &Attempt, _: &mut Mask) -> Performed {
-        // Publishing refuses step types that this version cannot execute.
-        let error = format!("This version cannot call tools ({}).", self.tool_name);
-        std::future::ready(Outcome::failure(FailureCode::DependencyUnavailable, error).into()).await
+    pub(super) async fn perform(&self, state: &AppState, attempt: &Attempt, mask: &mut Mask) -> Performed {
+        match self.called(state, attempt, mask).await {
+            Ok(result) => Outcome::success(result),
+            Err(failure) => Outcome::Failure(failure),
+        }
+        .into()
     }
+
+    async fn called(
+        &self,
+        state: &AppState,
+        attempt: &Attempt,
+        mask: &mut Mask,
+    ) -> Result<Value, StepFailure> {
+        let Binding { server_id, version, settings, .. } = &self.binding;
+        let arguments = match version {
+            Some(version) => {
+                let tools = state.mcp.tools(state, &attempt.place, *server_id, *version).await;
+                self.checked(&tools.map_err(|error| unready(&error))?)?
+            }
+            // Nothing is published: the server decides.
+            None => self.arguments.clone(),
+        };
+        let target = of_binding(state, &attempt.place, &self.binding, mask).await;
+        let target = target.map_err(|error| unready(&error))?;
+        let failed =
+            |error: McpError| error.failure(&format!("The tool {:?} could not be called", self.tool));
+        let session = mcp::server::open(state, &attempt.place, &target).await.map_err(failed)?;
+        let result =
+            session.call(&self.tool, arguments, Some(&attempt.key), settings).await.map_err(failed)?;
+        mcp::value(result).map_err(|said| {
+            let error = format!("The tool {:?} failed: {said}", self.tool);
+            StepFailure { may_pass: true, ..StepFailure::new(FailureCode::McpToolFailed, error) }
+        })
+    }
+
+    fn checked(&self, tools: &[mcp::ToolSpec]) -> Result<Map<String, Value>, StepFailure> {
+        let refused = |error: String| StepFailure::new(FailureCode::McpToolFailed, error);
+        let Some(tool) = tools.iter().find(|tool| tool.name == self.tool) else {
+            return Err(refused(format!("The server's active version has no tool {:?}.", self.tool)));
+        };
+        mcp::arguments(tool, self.arguments.clone())
+            .map_err(|why| refused(format!("The tool {:?} does not take these arguments: {why}.", self.tool)))
+    }
+}
+
+/// What is needed for a call is not to be had.
+fn unready(error: &crate::Error) -> StepFailure {
+    let code = match error.kind {
+        Kind::Unavailable { .. } | Kind::Internal => FailureCode::DependencyUnavailable,
+        _ if error.code == "CONNECTION_UNAVAILABLE" => FailureCode::ConnectionUnavailable,
+        _ => FailureCode::McpToolFailed,
+    };
+    StepFailure::new(code, error.message.clone())
 }

@@ -13,5 +13,5 @@ pub use script::{Script, Scripted};
 
 /// Whether this version can execute steps of this type.
 pub fn is_available(step_type: &str) -> bool {
-    matches!(step_type, "lua_script" | "human_task" | "for_each" | "while" | "workflow_call")
+    matches!(step_type, "lua_script" | "mcp_call" | "human_task" | "for_each" | "while" | "workflow_call")
 }

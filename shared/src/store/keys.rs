@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
-use crate::ids::{ConnectionId, PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId};
+use crate::ids::{
+    ConnectionId, InstanceId, McpServerId, PatId, Place, ProfileId, ProjectId, RunId, RunRef, TenantId,
+    TriggerRef, WorkflowId,
+};
 use crate::run::Slot;
 use crate::secrets::SecretRef;
 
@@ -131,6 +134,59 @@ pub(crate) fn connection(p: &Place, id: ConnectionId) -> Key {
 /// The partition of who uses a project's connections: connection, then user.
 pub(crate) fn connection_users(p: &Place) -> String {
     format!("{}#CONNECTION-USERS", place(p))
+}
+
+/// The partition with a project's MCP servers, in order of creation.
+pub(crate) fn mcp_servers_of(p: &Place) -> String {
+    format!("{}#MCP-SERVERS", place(p))
+}
+
+/// An MCP server's row.
+pub(crate) fn mcp_server(p: &Place, id: McpServerId) -> Key {
+    Key { pk: mcp_servers_of(p), sk: id.to_string() }
+}
+
+/// The row that keeps a server's slug for it.
+pub(crate) fn mcp_slug(p: &Place, service: &str) -> Key {
+    Key { pk: format!("{}#MCP-SLUGS", place(p)), sk: service.to_owned() }
+}
+
+/// The partition with what is large of a server: its versions' rows and tools.
+pub(crate) fn mcp_server_rows(p: &Place, id: McpServerId) -> String {
+    format!("{}#MCP#{id}", place(p))
+}
+
+/// Before the rows of the tools that were discovered last.
+pub(crate) const DISCOVERED: &str = "DISCOVERED";
+
+/// The partition with what the active versions of all servers have, by server.
+pub(crate) fn mcp_tools_of(p: &Place) -> String {
+    format!("{}#MCP-TOOLS", place(p))
+}
+
+/// The partition with a project's instances, in order of creation.
+pub(crate) fn instances_of(p: &Place) -> String {
+    format!("{}#INSTANCES", place(p))
+}
+
+/// An instance's row.
+pub(crate) fn instance(p: &Place, id: InstanceId) -> Key {
+    Key { pk: instances_of(p), sk: id.to_string() }
+}
+
+/// The partition with an instance's profiles, in order of creation.
+pub(crate) fn profiles_of(p: &Place, id: InstanceId) -> String {
+    format!("{}#INSTANCE#{id}", place(p))
+}
+
+/// A profile's row.
+pub(crate) fn profile(p: &Place, instance: InstanceId, id: ProfileId) -> Key {
+    Key { pk: profiles_of(p, instance), sk: id.to_string() }
+}
+
+/// The connections that a workflow uses instead of what profiles say, beside its versions.
+pub(crate) fn overrides(p: &Place, id: WorkflowId) -> Key {
+    Key { pk: workflow_graphs(p, id), sk: "OVERRIDES".to_owned() }
 }
 
 /// The row of a secret that nothing owns: one that was put and is not referred to yet, or no longer.

@@ -56,6 +56,8 @@ pub enum Tools<'a> {
     Unknown,
     /// There is no such server.
     NoServer,
+    /// There is none yet; one of this name is made when a run starts.
+    WillBeMade(&'a str),
     /// These.
     Known(Vec<Tool<'a>>),
 }
@@ -113,6 +115,13 @@ fn call(site: &Site<'_>, kind: &McpCall, bindings: &dyn Bindings, findings: &mut
             let message = format!("there is no MCP server {:?}", quote(name));
             let issue = site.error(Check::McpBindings, "mcp_server_not_found", field, message);
             findings.push(issue.suggest("register the server, or name one that is registered"));
+            return true;
+        }
+        Tools::WillBeMade(of) => {
+            let message = format!("a run's start will register {of} and make an instance of it");
+            let issue = site.warning(Check::McpBindings, "mcp_instance_will_be_made", field, message);
+            let advice = "make the instance with POST /v1/mcp/instances to give it credentials beforehand";
+            findings.push(issue.suggest(advice));
             return true;
         }
         Tools::Known(tools) => tools,

@@ -18,7 +18,7 @@
 //! | `step_config` | `required_field_missing`, `empty_field`, `out_of_range`, `script_too_large`, `too_many_items`, `not_a_list`, `empty_body`, `type_not_allowed_in_body`, `field_not_allowed_in_body`, `invalid_schema`, `step_type_unavailable`, `called_workflow_not_found`, `workflow_calls_itself`, *`called_workflow_not_published`*, *`ambiguous_fields`*, *`on_timeout_without_timeout`*, *`output_from_without_wait`* |
 //! | `templates` | `template_syntax`, `template_not_allowed`, `condition_syntax`, `unknown_root`, `root_not_available`, `unknown_reference`, `step_not_found`, `step_not_ancestor`, `step_not_allowed`, `body_step_not_found`, `body_step_not_earlier`, `input_unresolvable`, *`input_may_be_unset`*, *`constant_condition`*, *`lua_step_not_found`*, *`lua_step_not_ancestor`*, *`lua_step_not_allowed`* |
 //! | `lua_syntax` | `lua_syntax` |
-//! | `mcp_bindings` | `mcp_server_not_found`, `mcp_tool_not_found`, `mcp_args_invalid` |
+//! | `mcp_bindings` | `mcp_server_not_found`, `mcp_tool_not_found`, `mcp_args_invalid`, *`mcp_instance_will_be_made`* |
 //! | `disabled_steps` | *`step_disabled`* |
 //! | `input_schema` | `invalid_schema`, `default_violates_schema`, `input_invalid`, `schema_too_complex` |
 //! | `lua_fixture` | `lua_fixture_failed` (a warning when the script ran without a known input), *`lua_fixture_incomplete`*, *`lua_fixture_out_of_time`*, *`mock_step_unknown`* |

@@ -1,0 +1,22 @@
+//! `GET /v1/mcp/platform-catalog`.
+
+use axum::Json;
+use serde::Serialize;
+use shared::Result;
+use shared::http::{CanReadIntegrations, CommonErrors};
+use shared::mcp::catalog::{CatalogEntry, entries};
+use utoipa::ToSchema;
+
+/// Well-known servers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Catalog {
+    /// The entries; `POST /v1/mcp/instances` with a `catalog_id` makes an instance of one.
+    entries: &'static [CatalogEntry],
+}
+
+/// List the well-known MCP servers that ship with this deployment.
+#[utoipa::path(get, path = "/v1/mcp/platform-catalog", tag = "mcp",
+               responses((status = 200, body = Catalog), CommonErrors))]
+pub async fn platform_catalog(CanReadIntegrations(_caller): CanReadIntegrations) -> Result<Json<Catalog>> {
+    Ok(Json(Catalog { entries: entries() }))
+}

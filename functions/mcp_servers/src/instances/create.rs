@@ -1,0 +1,46 @@
+//! `POST /v1/mcp/instances`.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::ids::McpServerId;
+use shared::mcp::instance::{create, of_catalog};
+use shared::text;
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+use crate::view::InstanceView;
+
+/// An instance to make: of a server, or of an entry of the platform's catalog.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateInstance {
+    /// The server.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    server_id: Option<McpServerId>,
+    /// The entry; its server is registered unless the project has it.
+    #[schema(example = "github")]
+    catalog_id: Option<String>,
+    /// Its name; the server's when absent.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+}
+
+/// Make an instance, which steps can call.
+#[utoipa::path(post, path = "/v1/mcp/instances", tag = "mcp", request_body = CreateInstance,
+               responses((status = 201, body = InstanceView), CommonErrors))]
+pub async fn create_instance(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Body(new): Body<CreateInstance>,
+) -> Result<(StatusCode, Json<InstanceView>)> {
+    let name = new.name.map(|name| text::name("name", &name)).transpose()?;
+    let record = match (new.server_id, new.catalog_id) {
+        (Some(server), None) => create(&state, &caller.place, server, name).await?,
+        (None, Some(entry)) => of_catalog(&state, &caller.place, &entry, name).await?,
+        _ => return Err(Error::invalid("server_id: send either server_id or catalog_id.")),
+    };
+    Ok((StatusCode::CREATED, Json(InstanceView::new(record)?)))
+}

@@ -1,0 +1,110 @@
+//! `…/instances/{id}/config-profiles` and what is below it.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::http::{
+    Body, CanReadIntegrations, CanWriteIntegrations, CommonErrors, Cursor, Page, Path, Query,
+};
+use shared::ids::{InstanceId, ProfileId};
+use shared::mcp::{SourceSpec, instance};
+use shared::text;
+use shared::{AppState, Result};
+use utoipa::ToSchema;
+
+use crate::list::ListQuery;
+use crate::view::ProfileView;
+
+/// A profile to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateProfile {
+    /// Its name, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "Sandbox")]
+    name: String,
+    /// What it says.
+    #[serde(default)]
+    source_spec: SourceSpec,
+}
+
+/// What to change; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchProfile {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// What it says, as a whole.
+    source_spec: Option<SourceSpec>,
+}
+
+/// Profiles, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Profiles {
+    /// The profiles.
+    config_profiles: Vec<ProfileView>,
+    /// Where to go on, when there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// List an instance's profiles, newest first.
+#[utoipa::path(get, path = "/v1/mcp/instances/{id}/config-profiles", tag = "mcp",
+               params(("id" = uuid::Uuid, Path), ListQuery),
+               responses((status = 200, body = Profiles), CommonErrors))]
+pub async fn list_profiles(
+    State(state): State<AppState>,
+    CanReadIntegrations(caller): CanReadIntegrations,
+    Path(id): Path<InstanceId>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Profiles>> {
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
+    let of = instance::find(&state, &caller.place, id).await?;
+    let listed = state.store.list_profiles(&caller.place, id, page.limit, page.after()?).await?;
+    let profiles = listed.rows.into_iter().map(|row| ProfileView::new(&of, row)).collect::<Result<_>>()?;
+    Ok(Json(Profiles { config_profiles: profiles, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+}
+
+/// Make a profile; the first of an instance is active at once.
+#[utoipa::path(post, path = "/v1/mcp/instances/{id}/config-profiles", tag = "mcp", request_body = CreateProfile,
+               params(("id" = uuid::Uuid, Path)), responses((status = 201, body = ProfileView), CommonErrors))]
+pub async fn create_profile(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<InstanceId>,
+    Body(new): Body<CreateProfile>,
+) -> Result<(StatusCode, Json<ProfileView>)> {
+    let name = text::name("name", &new.name)?;
+    let (of, row) = instance::create_profile(&state, &caller.place, id, name, &new.source_spec).await?;
+    Ok((StatusCode::CREATED, Json(ProfileView::new(&of, row)?)))
+}
+
+/// Change a profile. Runs under way keep what they were started with.
+#[utoipa::path(patch, path = "/v1/mcp/instances/{id}/config-profiles/{profile_id}", tag = "mcp",
+               request_body = PatchProfile,
+               params(("id" = uuid::Uuid, Path), ("profile_id" = uuid::Uuid, Path)),
+               responses((status = 200, body = ProfileView), CommonErrors))]
+pub async fn patch_profile(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(at): Path<(InstanceId, ProfileId)>,
+    Body(patch): Body<PatchProfile>,
+) -> Result<Json<ProfileView>> {
+    let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
+    let changed = instance::change_profile(&state, &caller.place, at, name, patch.source_spec).await?;
+    Ok(Json(ProfileView::new(&changed.0, changed.1)?))
+}
+
+/// Make a profile the one that counts. Runs under way keep what they were started with.
+#[utoipa::path(post, path = "/v1/mcp/instances/{id}/config-profiles/{profile_id}/set-active", tag = "mcp",
+               params(("id" = uuid::Uuid, Path), ("profile_id" = uuid::Uuid, Path)),
+               responses((status = 200, body = ProfileView), CommonErrors))]
+pub async fn set_active_profile(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(at): Path<(InstanceId, ProfileId)>,
+) -> Result<Json<ProfileView>> {
+    let (of, row) = instance::set_active(&state, &caller.place, at).await?;
+    Ok(Json(ProfileView::new(&of, row)?))
+}

@@ -1,0 +1,26 @@
+//! `POST /v1/mcp/instances/{id}/validate`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::ids::InstanceId;
+use shared::mcp::instance::find_with_server;
+use shared::mcp::server::{Validity, validate};
+use shared::mcp::target::{Binding, of_binding};
+use shared::secrets::Mask;
+use shared::{AppState, Result};
+
+/// Check whether an instance can be used, with what its active profile says.
+#[utoipa::path(post, path = "/v1/mcp/instances/{id}/validate", tag = "mcp", params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = Validity), CommonErrors))]
+pub async fn validate_instance(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<InstanceId>,
+) -> Result<Json<Validity>> {
+    let (instance, server) = find_with_server(&state, &caller.place, id).await?;
+    let binding = Binding::of(&instance, &server, None)?;
+    let mut mask = Mask::default();
+    let target = of_binding(&state, &caller.place, &binding, &mut mask).await;
+    Ok(Json(validate(&state, &server, target, &mask).await))
+}

@@ -1,0 +1,10 @@
+//! The Lambda function `mcp_servers`.
+
+use shared::AppState;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::telemetry::init("info");
+    let state = AppState::from_env().await;
+    lambda_http::run(mcp_servers::router(state)).await
+}

@@ -1,0 +1,41 @@
+//! `POST /v1/mcp/servers/{id}/validate` and `…/connections/{connection_id}/validate`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::connection;
+use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::ids::{ConnectionId, McpServerId};
+use shared::mcp::server::{Validity, find, validate};
+use shared::mcp::target::of_server;
+use shared::secrets::Mask;
+use shared::{AppState, Result};
+
+/// Check whether a server can be used, without credentials.
+#[utoipa::path(post, path = "/v1/mcp/servers/{id}/validate", tag = "mcp", params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = Validity), CommonErrors))]
+pub async fn validate_server(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<McpServerId>,
+) -> Result<Json<Validity>> {
+    let server = find(&state, &caller.place, id).await?;
+    let mut mask = Mask::default();
+    let target = of_server(&state, &server, None, &mut mask).await;
+    Ok(Json(validate(&state, &server, target, &mask).await))
+}
+
+/// Check whether a server can be used with a connection's credentials.
+#[utoipa::path(post, path = "/v1/mcp/servers/{id}/connections/{connection_id}/validate", tag = "mcp",
+               params(("id" = uuid::Uuid, Path), ("connection_id" = uuid::Uuid, Path)),
+               responses((status = 200, body = Validity), CommonErrors))]
+pub async fn validate_connection(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path((id, connection_id)): Path<(McpServerId, ConnectionId)>,
+) -> Result<Json<Validity>> {
+    let server = find(&state, &caller.place, id).await?;
+    connection::find(&state, &caller.place, connection_id).await?;
+    let mut mask = Mask::default();
+    let target = of_server(&state, &server, Some(connection_id), &mut mask).await;
+    Ok(Json(validate(&state, &server, target, &mask).await))
+}

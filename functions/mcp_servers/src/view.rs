@@ -1,0 +1,179 @@
+//! Servers, versions, instances and profiles as callers see them.
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::clock::Timestamp;
+use shared::ids::{ConnectionId, InstanceId, McpServerId, ProfileId};
+use shared::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec};
+use shared::store::{InstanceRecord, McpServerRecord, McpVersionRecord, ProfileRecord};
+use shared::{Error, Result};
+use utoipa::ToSchema;
+
+/// A server.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServerView {
+    #[schema(value_type = uuid::Uuid)]
+    id: McpServerId,
+    #[schema(example = "Back office")]
+    name: String,
+    /// The name as a slug, unique in the project.
+    #[schema(example = "back_office")]
+    service: String,
+    #[schema(example = "https://mcp.example.com/mcp")]
+    canonical_url: String,
+    mode: Mode,
+    auth_mode: AuthMode,
+    description: String,
+    status: ServerStatus,
+    /// How many tools it has, as far as is known.
+    tool_count: u32,
+    /// The version whose tools count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_version: Option<u32>,
+    /// The entry of the platform's catalog that it was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalog_id: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<McpServerRecord> for ServerView {
+    fn from(record: McpServerRecord) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            service: record.service,
+            canonical_url: record.canonical_url,
+            mode: record.mode,
+            auth_mode: record.auth_mode,
+            description: record.description,
+            status: record.status,
+            tool_count: record.tool_count,
+            active_version: record.active_version,
+            catalog_id: record.catalog_id,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+/// A published catalog of tools.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct McpVersionView {
+    #[schema(value_type = uuid::Uuid)]
+    server_id: McpServerId,
+    /// Counted from 1; what `active_version` names.
+    number: u32,
+    /// What its publisher calls it.
+    #[schema(example = "1.2.0")]
+    version: String,
+    /// Whether its tools count.
+    active: bool,
+    tool_count: u32,
+    /// The JSON Schema of an instance's `config`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    config_schema: Option<Value>,
+    /// The tools, where one version is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Vec<ToolSpec>>,
+    #[schema(value_type = String, format = DateTime)]
+    published_at: Timestamp,
+}
+
+impl McpVersionView {
+    /// A version of a server.
+    pub fn new(server: &McpServerRecord, row: McpVersionRecord, tools: Option<Vec<ToolSpec>>) -> Self {
+        Self {
+            server_id: server.id,
+            number: row.number,
+            version: row.version,
+            active: server.active_version == Some(row.number),
+            tool_count: row.tool_count,
+            config_schema: row.config_schema.and_then(|schema| serde_json::from_str(&schema).ok()),
+            tools,
+            published_at: row.published_at,
+        }
+    }
+}
+
+/// An instance.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InstanceView {
+    #[schema(value_type = uuid::Uuid)]
+    id: InstanceId,
+    #[schema(value_type = uuid::Uuid)]
+    server_id: McpServerId,
+    name: String,
+    /// Whether it may be called.
+    enabled: bool,
+    /// The profile that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    active_profile_id: Option<ProfileId>,
+    /// The connection of that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    connection_id: Option<ConnectionId>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl InstanceView {
+    /// An instance.
+    ///
+    /// # Errors
+    /// When its row is damaged.
+    pub fn new(record: InstanceRecord) -> Result<Self> {
+        Ok(Self {
+            connection_id: record.source()?.connection_id,
+            id: record.id,
+            server_id: record.server_id,
+            name: record.name,
+            enabled: record.enabled,
+            active_profile_id: record.active_profile,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        })
+    }
+}
+
+/// A profile of an instance.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProfileView {
+    #[schema(value_type = uuid::Uuid)]
+    id: ProfileId,
+    #[schema(value_type = uuid::Uuid)]
+    instance_id: InstanceId,
+    name: String,
+    /// Whether it is the one that counts.
+    active: bool,
+    source_spec: SourceSpec,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl ProfileView {
+    /// A profile of an instance.
+    ///
+    /// # Errors
+    /// When its row is damaged.
+    pub fn new(instance: &InstanceRecord, record: ProfileRecord) -> Result<Self> {
+        let spec = serde_json::from_str(&record.source_spec);
+        Ok(Self {
+            id: record.id,
+            instance_id: instance.id,
+            active: instance.active_profile == Some(record.id),
+            name: record.name,
+            source_spec: spec.map_err(|error| Error::internal(error.to_string()))?,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! Whom a call goes to and with which credentials: a binding, which holds ids only, made into a target, which holds
+//! what is secret.
+
+use http::HeaderMap;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::McpError;
+use super::session::Target;
+use super::types::{AuthMode, InjectAs, Injection, SourceSpec};
+use crate::connection::{self, Credentials};
+use crate::error::Kind;
+use crate::ids::{ConnectionId, InstanceId, McpServerId, Place};
+use crate::secrets::Mask;
+use crate::state::AppState;
+use crate::store::{InstanceRecord, McpServerRecord};
+use crate::{Error, Result};
+
+/// What a run calls an instance with. Fixed at its start; ids and names only, never a secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// Its server.
+    pub server_id: McpServerId,
+    /// The server's address.
+    pub url: String,
+    /// The version whose tools count; none when nothing is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// How calls authenticate when `inject` is empty.
+    #[serde(default)]
+    pub auth_mode: AuthMode,
+    /// The connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<ConnectionId>,
+    /// Whose system the connection is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Which credentials go where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inject: Vec<Injection>,
+    /// Settings that go with each call.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub settings: Map<String, Value>,
+}
+
+impl Binding {
+    /// Of an instance as it is now, with this connection instead of its profile's.
+    ///
+    /// # Errors
+    /// When the instance's row is damaged.
+    pub fn of(
+        instance: &InstanceRecord,
+        server: &McpServerRecord,
+        connection: Option<ConnectionId>,
+    ) -> Result<Self> {
+        let SourceSpec { connection_id, inject, env, config } = instance.source()?;
+        let mut settings = Map::new();
+        if !env.is_empty() {
+            settings.insert("env".to_owned(), serde_json::json!(env));
+        }
+        if !config.is_empty() {
+            settings.insert("config".to_owned(), Value::Object(config));
+        }
+        Ok(Self {
+            instance_id: instance.id,
+            server_id: server.id,
+            url: server.canonical_url.clone(),
+            version: server.active_version,
+            auth_mode: server.auth_mode,
+            connection_id: connection.or(connection_id),
+            provider: None,
+            inject,
+            settings,
+        })
+    }
+}
+
+/// The target of a server without an instance, with or without credentials.
+///
+/// # Errors
+/// When the address may not be called, or the connection cannot be used.
+pub async fn of_server(
+    state: &AppState,
+    server: &McpServerRecord,
+    connection: Option<ConnectionId>,
+    mask: &mut Mask,
+) -> Result<Target> {
+    target(state, &server.place, &server.canonical_url, (server.auth_mode, &[]), connection, mask).await
+}
+
+/// The target of a binding.
+///
+/// # Errors
+/// When the address may not be called, or the connection cannot be used.
+pub async fn of_binding(
+    state: &AppState,
+    place: &Place,
+    binding: &Binding,
+    mask: &mut Mask,
+) -> Result<Target> {
+    let how = (binding.auth_mode, &binding.inject[..]);
+    target(state, place, &binding.url, how, binding.connection_id, mask).await
+}
+
+async fn target(
+    state: &AppState,
+    place: &Place,
+    url: &str,
+    (auth_mode, inject): (AuthMode, &[Injection]),
+    connection: Option<ConnectionId>,
+    mask: &mut Mask,
+) -> Result<Target> {
+    let url = state.outbound.url(url).map_err(McpError::from)?;
+    let mut target = Target { url, headers: HeaderMap::new() };
+    let Some(id) = connection else {
+        return match auth_mode {
+            AuthMode::None if inject.is_empty() => Ok(target),
+            _ => Err(unavailable("The server wants credentials, and there is no connection for it.")),
+        };
+    };
+    let credentials = match connection::credentials(state, place, id).await {
+        Ok((_, credentials)) => credentials,
+        Err(error) if error.kind == Kind::NotFound => {
+            return Err(unavailable(&format!("The connection {id} is not there any more.")));
+        }
+        Err(error) => return Err(error),
+    };
+    credentials.values().for_each(|value| mask.note(value));
+    apply(&mut target, auth_mode, inject, &credentials)?;
+    Ok(target)
+}
+
+fn apply(
+    target: &mut Target,
+    auth_mode: AuthMode,
+    inject: &[Injection],
+    credentials: &Credentials,
+) -> Result<()> {
+    if inject.is_empty() {
+        match auth_mode {
+            AuthMode::None => {}
+            AuthMode::Token => {
+                let first = credentials.first();
+                let first = first.ok_or_else(|| unavailable("The connection has no credentials."))?;
+                target.header("authorization", &format!("Bearer {}", first.expose_secret()))?;
+            }
+            AuthMode::Headers => {
+                for key in credentials.keys() {
+                    if let Some(value) = credentials.get(&key) {
+                        target.header(&key, value.expose_secret())?;
+                    }
+                }
+            }
+        }
+    }
+    for Injection { credential_key, place, name } in inject {
+        let missing = || unavailable(&format!("The connection has no key {credential_key:?}."));
+        let value = credentials.get(credential_key).ok_or_else(missing)?.expose_secret();
+        let name = name.as_deref().unwrap_or(credential_key);
+        match place {
+            InjectAs::Bearer => target.header("authorization", &format!("Bearer {value}"))?,
+            InjectAs::Header => target.header(name, value)?,
+            InjectAs::Query => {
+                target.url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The connection that a call needs is not to be had.
+fn unavailable(message: &str) -> Error {
+    Error::new(Kind::Invalid, "CONNECTION_UNAVAILABLE", message)
+}

@@ -1,0 +1,118 @@
+//! Servers that mean ill or are broken: every answer is bounded, and says what is wrong.
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use it::{TestApp, Workspace};
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use tokio::net::TcpListener;
+
+/// A server that shakes hands as it should, and answers `tools/list` like this.
+async fn serve(tools: fn() -> Response) -> String {
+    serve_all(move |request| match request["method"].as_str() {
+        Some("initialize") => {
+            let result = json!({
+                "protocolVersion": request["params"]["protocolVersion"], "capabilities": { "tools": {} },
+                "serverInfo": { "name": "hostile", "version": "1" },
+            });
+            axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).into_response()
+        }
+        Some("tools/list") => tools(),
+        _ => http::StatusCode::ACCEPTED.into_response(),
+    })
+    .await
+}
+
+async fn serve_all(answer: impl Fn(Value) -> Response + Clone + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let route = any(async move |body: String| answer(serde_json::from_str(&body).unwrap_or_default()));
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/mcp", route)).await });
+    url
+}
+
+fn listed(tools: &Value) -> Response {
+    // The first request of a session has the id 0, the second 1.
+    axum::Json(json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": tools } })).into_response()
+}
+
+async fn refusal(acme: &Workspace, url: &str) -> String {
+    let new = json!({ "name": format!("Server {url}"), "canonical_url": url });
+    let server = acme.client.post("/v1/mcp/servers", &new).await.expect(201);
+    let path = format!("/v1/mcp/servers/{}", server["id"].as_str().unwrap());
+    let refused = acme.client.post(&format!("{path}/discover"), &json!({})).await;
+    let validity = acme.client.post(&format!("{path}/validate"), &json!({})).await.expect(200);
+    assert_eq!(validity["valid"], false, "{validity:#}");
+    let error = refused.body["error"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(refused.status, 422, "{:#}", refused.body);
+    assert!(error.len() < 2_000 && !error.chars().any(char::is_control), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn what_hostile_servers_send_is_refused_in_clear_words() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let large = || ([("content-type", "application/json")], "x".repeat(10 * 1024 * 1024)).into_response();
+    let no_json_rpc = || axum::Json(json!({ "hello": ["world"] })).into_response();
+    let html = || ([("content-type", "text/html")], "<h1>hello</h1>").into_response();
+    let schema = || {
+        let text = "x".repeat(5 * 1024 * 1024);
+        listed(&json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
+    };
+    let half = || {
+        let text = "x".repeat(1024 * 1024);
+        listed(&json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
+    };
+    let control = || listed(&json!([{ "name": "t\u{1b}[2J\n", "inputSchema": { "type": "object" } }]));
+    let nothing = || listed(&json!([]));
+    let cases: [(&str, fn() -> Response); 7] = [
+        ("larger than", large),
+        ("JSON-RPC", no_json_rpc),
+        ("neither application/json", html),
+        ("larger than", schema),
+        ("schema of the tool \"t\" takes", half),
+        ("control characters", control),
+        ("no tools", nothing),
+    ];
+    for (told, tools) in cases {
+        let error = refusal(&acme, &serve(tools).await).await;
+        assert!(error.contains(told), "{told}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_leads_elsewhere_is_not_followed() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let metadata = serve_all(|_| {
+        (http::StatusCode::TEMPORARY_REDIRECT, [("location", "http://169.254.169.254/latest/meta-data/")])
+            .into_response()
+    })
+    .await;
+    let error = refusal(&acme, &metadata).await;
+    assert!(error.contains("redirects to http://169.254.169.254"), "{error}");
+    for url in ["http://169.254.169.254/", "https://user:pass@example.com/", "ftp://example.com/", "nonsense"]
+    {
+        let new = json!({ "name": "Server", "canonical_url": url });
+        let refused = acme.client.post("/v1/mcp/servers", &new).await.refused(422, "INVALID_REQUEST");
+        assert!(refused["error"].as_str().unwrap().starts_with("canonical_url: "), "{refused:#}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_and_broken_connections_are_told_apart() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let wrong_key = serve_all(|_| (http::StatusCode::UNAUTHORIZED, "go away").into_response()).await;
+    assert!(refusal(&acme, &wrong_key).await.contains("HTTP 401"));
+    let error = refusal(&acme, "http://127.0.0.1:1/mcp").await;
+    assert!(error.contains("no connection"), "{error}");
+    let rpc = serve_all(|request| {
+        let error = json!({ "code": -32000, "message": "not\ntoday" });
+        axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).into_response()
+    })
+    .await;
+    assert!(refusal(&acme, &rpc).await.contains("not today"));
+}
