@@ -3,15 +3,16 @@
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
 # Usage: ./test.sh [section …]
-# Sections, in their order: lint dependencies tests dynamodb-local template deploy. Without any, all of them.
+# Sections, in their order: lint dependencies tests mcp dynamodb-local template deploy. Without any, all of them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly TOOLS=$PWD/.tools
 readonly MACHETE=0.9.2
+readonly MCP_EVERYTHING_VERSION=2026.8.31
 readonly DYNAMODB_LOCAL=11.1.0
 readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
-readonly ALL=(lint dependencies tests dynamodb-local template deploy)
+readonly ALL=(lint dependencies tests mcp dynamodb-local template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 # What builds and tools take on a fresh machine, in MiB.
@@ -123,6 +124,20 @@ dependencies() {
 tests() {
   heading "tests"
   counted cargo test --locked --workspace --no-fail-fast
+}
+
+# Servers of MCP that others wrote.
+mcp() {
+  heading "tests on the reference server of MCP"
+  command -v npm >/dev/null || apt_install npm
+  local home=$TOOLS/mcp-everything/$MCP_EVERYTHING_VERSION
+  if [[ ! -d $home/node_modules ]]; then
+    echo "installing @modelcontextprotocol/server-everything $MCP_EVERYTHING_VERSION"
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$home" \
+      "@modelcontextprotocol/server-everything@$MCP_EVERYTHING_VERSION"
+  fi
+  MCP_EVERYTHING=$home/node_modules/@modelcontextprotocol/server-everything/dist/index.js \
+    counted cargo test --locked -p it --test everything
 }
 
 # Amazon's own DynamoDB, unpacked to the directory $1. Its licence is Amazon's and asks for an AWS account.
