@@ -78,7 +78,8 @@ async fn a_connection_is_created_read_listed_changed_and_deleted() {
 async fn each_service_says_which_keys_it_needs() {
     let (app, acme) = app().await;
     let post = async |service: &str, credentials: Value| {
-        let sent = json!({ "display_name": "c", "provider": "p", "service": service, "credentials": credentials });
+        let sent =
+            json!({ "display_name": "c", "provider": "p", "service": service, "credentials": credentials });
         acme.client.post(LIST, &sent).await
     };
     for (service, needed) in [
@@ -88,12 +89,15 @@ async fn each_service_says_which_keys_it_needs() {
         ("dsn", "dsn, or url, or connection_string"),
         ("oauth2", "access_token, or client_id and client_secret"),
     ] {
-        let refused = post(service, json!({ "other": "s3cret-value-1" })).await.refused(422, "INVALID_REQUEST");
+        let refused =
+            post(service, json!({ "other": "s3cret-value-1" })).await.refused(422, "INVALID_REQUEST");
         let error = refused["error"].as_str().unwrap();
         assert!(error.contains(service) && error.contains(needed) && !error.contains("s3cret"), "{error}");
     }
     post("basic", json!({ "username": "u", "password": "p" })).await.expect(201);
-    post("oauth2", json!({ "client_id": "c", "client_secret": "s", "token_url": "https://x" })).await.expect(201);
+    post("oauth2", json!({ "client_id": "c", "client_secret": "s", "token_url": "https://x" }))
+        .await
+        .expect(201);
     post("custom", json!({})).await.refused(422, "INVALID_REQUEST");
     post("ftp", json!({ "key": "v" })).await.refused(422, "INVALID_REQUEST");
     let basic = acme.client.get(LIST).await.expect(200)["connections"][1].clone();
@@ -134,7 +138,8 @@ async fn what_is_wrong_with_credentials_is_named_and_no_value_is_quoted() {
 #[tokio::test]
 async fn credentials_keep_the_order_in_which_they_were_sent() {
     let (_, acme) = app().await;
-    let sent = r#"{"display_name":"c","provider":"p","service":"custom","credentials":{"z":"1","a":"2","m":"3"}}"#;
+    let sent =
+        r#"{"display_name":"c","provider":"p","service":"custom","credentials":{"z":"1","a":"2","m":"3"}}"#;
     let made = acme.client.send("POST", LIST, sent).await.expect(201);
     assert_eq!(made["credential_keys"], json!(["z", "a", "m"]));
 }
@@ -182,7 +187,9 @@ async fn a_connection_in_use_says_by_whom_and_is_deleted_only_by_force() {
     let here = format!("{LIST}/{}", ids[0]);
     assert_eq!(acme.client.get(&here).await.expect(200)["used_by"], json!(users));
     let listed = acme.client.get(LIST).await.expect(200);
-    let of = |id: &str| listed["connections"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone();
+    let of = |id: &str| {
+        listed["connections"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone()
+    };
     assert_eq!(of(&ids[0])["used_by"], json!(users));
     assert_eq!(of(&ids[1])["used_by"], json!([]));
 
@@ -226,7 +233,9 @@ async fn while_the_secret_store_is_down_nothing_is_made_or_changed_and_later_it_
     acme.client.post(LIST, &new(&json!({ "key": "s3cret-other" }))).await.expect(201);
     acme.client.patch(&here, &patch).await.expect(200);
     let kept = secrets(&app).concat();
-    assert!(kept.contains("s3cret-other") && kept.contains("s3cret-after") && !kept.contains("s3cret-before"));
+    assert!(
+        kept.contains("s3cret-other") && kept.contains("s3cret-after") && !kept.contains("s3cret-before")
+    );
     settle(&app).await;
     assert_eq!(secrets(&app).len(), 2);
 }
@@ -280,8 +289,9 @@ async fn no_fault_of_either_store_leaves_a_secret_without_its_row_or_a_row_witho
             let what = format!("call {call} / {fault:?}");
             let (app, acme) = app().await;
             let faults = Faults::at(call, fault);
-            let faulty = Client::new(local::router(app.stores.faulty_state(app.state.clock.clone(), &faults)))
-                .bearer(&acme.token);
+            let faulty =
+                Client::new(local::router(app.stores.faulty_state(app.state.clock.clone(), &faults)))
+                    .bearer(&acme.token);
             let made = faulty.post(LIST, &new(&json!({ "a": "1", "b": "22" }))).await;
             let id = match made.status.as_u16() {
                 201 => made.body["id"].as_str().unwrap().to_owned(),
@@ -301,7 +311,10 @@ async fn no_fault_of_either_store_leaves_a_secret_without_its_row_or_a_row_witho
             let left = is_whole(&app, &acme, &what).await;
             if deleted.status == 204 {
                 // What was not answered with success may have been kept all the same: one more of the first kind.
-                assert!(left.len() <= 1 && left.iter().all(|lengths| *lengths == ["1", "2"]), "{what}: {left:?}");
+                assert!(
+                    left.len() <= 1 && left.iter().all(|lengths| *lengths == ["1", "2"]),
+                    "{what}: {left:?}"
+                );
             } else if patched.status == 200 {
                 assert!(left.iter().any(|l| *l == ["1", "3", "4"]) || left.len() <= 1, "{what}: {left:?}");
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use it::{Answer, Client, Sender, TestApp, Workspace, graph, lua, with};
+use it::{Answer, Client, Sender, TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
 use shared::auth::{Role, Scope};
 use shared::clock::{Clock, Timestamp};
@@ -192,8 +192,7 @@ async fn extras_are_checked_and_lie_beneath_the_body() {
     let accepted = sender.deliver(BODY).await.expect(202);
     app.work().await;
     let run = acme.known_run(&workflow, accepted["run_id"].as_str().unwrap());
-    let mut input =
-        json!({ "source": "shop", "order_id": "12345", "customer_email": "alex@example.com" });
+    let mut input = json!({ "source": "shop", "order_id": "12345", "customer_email": "alex@example.com" });
     assert_eq!(run.result("a").await["input"], input);
     input["only"] = json!("here");
     assert_eq!(run.result("waits").await["input"], input);
@@ -244,8 +243,11 @@ async fn whatever_is_wrong_with_a_deliverys_proof_the_answer_is_the_same_and_not
         ("a token that nobody issued", bare.bearer(&foreign_token().await).with(signature, &good), BODY),
         ("an old timestamp", stamped(now - 301), BODY),
         ("a future timestamp", stamped(now + 301), BODY),
-        ("a timestamp that is not signed", sender.client.with("x-agentruntime-timestamp", &now.to_string())
-            .with(signature, &good), BODY),
+        (
+            "a timestamp that is not signed",
+            sender.client.with("x-agentruntime-timestamp", &now.to_string()).with(signature, &good),
+            BODY,
+        ),
         ("an old standard delivery", standard(&sender, "m", now - 301, BODY), BODY),
         ("a future standard delivery", standard(&sender, "m", now + 301, BODY), BODY),
         ("a standard delivery of another body", standard(&sender, "m", now, again), BODY),
@@ -425,9 +427,8 @@ async fn deliveries_of_one_key_at_the_same_time_start_one_run() {
     let mut deliveries = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let sender = sender.clone();
-        deliveries.spawn(async move {
-            sender.deliver_as(&sender.client.with("webhook-id", "one"), BODY).await
-        });
+        deliveries
+            .spawn(async move { sender.deliver_as(&sender.client.with("webhook-id", "one"), BODY).await });
     }
     let answers = deliveries.join_all().await;
     let new = answers.iter().filter(|answer| answer.status == 202).count();
@@ -486,7 +487,8 @@ async fn a_rotated_secret_is_valid_for_its_grace_and_then_destroyed() {
 async fn while_the_secret_store_is_down_deliveries_are_503_and_the_same_one_later_succeeds() {
     let (app, acme, _, sender) = subscribed().await;
     // A process that has nothing in memory.
-    let fresh = || Client::new(local::router(app.stores.state(app.state.clock.clone(), &[]))).bearer(&acme.token);
+    let fresh =
+        || Client::new(local::router(app.stores.state(app.state.clock.clone(), &[]))).bearer(&acme.token);
     let cold = fresh();
     app.stores.secrets.set_down(true);
     let client = cold.with("idempotency-key", "once");
@@ -574,7 +576,7 @@ async fn a_flood_of_garbage_leaves_one_entry_a_minute() {
 #[tokio::test]
 async fn steps_that_a_later_version_lacks_are_refused_by_name() {
     let (_, acme) = app().await;
-    let workflow = acme.publish(&with(&graph([lua("a", "return {}"), lua("b", "return {}")]), &json!({}))).await;
+    let workflow = acme.publish(&graph([lua("a", "return {}"), lua("b", "return {}")])).await;
     let sender = acme.subscribe(&workflow, json!({ "extras": { "excluded_step_ids": ["b"] } })).await;
     let path = format!("/v1/workflows/{workflow}");
     let patch = json!({ "graph": graph([lua("a", "return {}")]) });

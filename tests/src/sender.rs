@@ -3,7 +3,10 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use shared::auth::PlainToken;
 
 use crate::client::{Answer, Client, Workspace};
 
@@ -32,9 +35,15 @@ impl Workspace {
 }
 
 impl Sender {
-    /// What the original product's own senders sign: the body's bytes under the whole secret, by OpenSSL.
+    /// What the original product's own senders sign: the body's bytes under the whole secret, by
+    /// `openssl dgst -sha256 -hmac "$WHSEC"`.
+    ///
+    /// # Panics
+    /// When there is no OpenSSL.
     pub fn sign(&self, text: &[u8]) -> String {
-        format!("sha256={}", openssl(&self.secret, text))
+        let line = openssl(&["dgst", "-sha256", "-hmac", &self.secret], text);
+        let line = String::from_utf8(line).expect("text");
+        format!("sha256={}", line.trim().rsplit(' ').next().unwrap_or_default())
     }
 
     /// Delivers bytes with the signature of them.
@@ -49,16 +58,31 @@ impl Sender {
     }
 }
 
-/// `openssl dgst -sha256 -hmac "$KEY"` of a text, in hexadecimal.
+/// What libraries of Standard Webhooks sign: a text under the bytes that stand behind the secret's prefix.
 ///
 /// # Panics
-/// When there is no OpenSSL.
-fn openssl(key: &str, text: &[u8]) -> String {
+/// When the secret is none, or there is no OpenSSL.
+pub fn standard_signature(secret: &str, text: &[u8]) -> String {
+    let key = secret.strip_prefix("whsec_").map(|key| STANDARD.decode(key));
+    let key: String =
+        key.expect("a prefix").expect("base64").iter().map(|byte| format!("{byte:02x}")).collect();
+    let option = format!("hexkey:{key}");
+    let signature = openssl(&["dgst", "-sha256", "-mac", "HMAC", "-macopt", &option, "-binary"], text);
+    format!("v1,{}", STANDARD.encode(signature))
+}
+
+/// The id of a token, which is its public part.
+///
+/// # Panics
+/// When it is no token.
+pub fn pat_id(token: &str) -> String {
+    PlainToken::parse(token).expect("a token").id().to_string()
+}
+
+fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut command = Command::new("openssl");
-    command.args(["dgst", "-sha256", "-hmac", key]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut running = command.spawn().expect("openssl");
-    running.stdin.take().expect("its input").write_all(text).expect("its input");
-    let output = running.wait_with_output().expect("its output");
-    let line = String::from_utf8(output.stdout).expect("text");
-    line.trim().rsplit(' ').next().unwrap_or_default().to_owned()
+    running.stdin.take().expect("its input").write_all(input).expect("its input");
+    running.wait_with_output().expect("its output").stdout
 }
