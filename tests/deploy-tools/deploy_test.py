@@ -410,7 +410,7 @@ def main(program):
             check(passed, events_are_accepted, stack, scratch, environment)
             check(passed, every_route_was_used, stack)
             check(passed, roles_sufficed, stack)
-            used = {function: sorted({right for right, _ in gate.used}) for function, gate in stack.gates.items()}
+            used = {function: sorted({right for right, *_ in gate.used}) for function, gate in stack.gates.items()}
             print("rights used:", json.dumps(used))
         if not all(passed):
             for log in sorted(Path(scratch).glob("*.log")):

@@ -53,27 +53,13 @@ fn holds(bytes: &[u8], value: &str) -> bool {
     bytes.windows(value.len()).any(|window| window == value.as_bytes())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_planted_secret_is_in_files_logs_or_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join(".local");
-    let log = folder.path().join("log");
-    let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
-    let process = LocalProcess::logging(program, &data, &log);
-    let mut caller = Caller {
-        http: reqwest::Client::new(),
-        base_url: process.base_url.clone(),
-        token: process.token.clone(),
-        answers: String::new(),
-    };
-    let planted = |number: u8| format!("planted-value-{number}-of-a-credential");
-    let credentials = |number| json!({ "api_key": planted(number), "second": planted(number + 1) });
-    let graph =
-        json!({ "steps": [{ "id": "a", "type": "lua_script", "script": "return { input = input }" }] });
-    let workflow = caller.call("POST", "/v1/workflows", json!({ "name": "w", "graph": graph })).await;
-    let workflow = format!("/v1/workflows/{}", workflow["id"].as_str().unwrap());
-    caller.call("POST", &format!("{workflow}/versions"), json!({})).await;
+fn planted(number: u8) -> String {
+    format!("planted-value-{number}-of-a-credential")
+}
 
+/// Makes, changes, shows and deletes connections, well and badly.
+async fn use_connections(caller: &mut Caller) {
+    let credentials = |number| json!({ "api_key": planted(number), "second": planted(number + 1) });
     let new = |number| json!({ "display_name": "c", "provider": "p", "service": "api_key", "credentials": credentials(number) });
     let made = caller.call("POST", "/v1/connections", new(0)).await;
     let connection = format!("/v1/connections/{}", made["id"].as_str().unwrap());
@@ -85,10 +71,19 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
     for path in [connection.clone(), format!("{connection}/credentials"), "/v1/connections".to_owned()] {
         caller.call("GET", &path, json!({})).await;
     }
+}
+
+/// Subscribes a sender, delivers well and badly, and reads all that tells of it; the secrets to sign with.
+async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
+    let graph =
+        json!({ "steps": [{ "id": "a", "type": "lua_script", "script": "return { input = input }" }] });
+    let workflow = caller.call("POST", "/v1/workflows", json!({ "name": "w", "graph": graph })).await;
+    let id = workflow["id"].as_str().unwrap();
+    let workflow = format!("/v1/workflows/{id}");
+    caller.call("POST", &format!("{workflow}/versions"), json!({})).await;
 
     // These answers show a secret, this once.
-    let id = workflow.rsplit('/').next().unwrap();
-    let subscription = json!({ "workflow_id": id, "name": "w", "automation_bearer": process.token });
+    let subscription = json!({ "workflow_id": id, "name": "w", "automation_bearer": caller.token });
     let (status, made) = caller.send("POST", "/v1/inbound-webhooks", &[], &subscription.to_string()).await;
     assert_eq!(status, 201, "{made:#}");
     let path = made["ingress_path"].as_str().unwrap().to_owned();
@@ -97,16 +92,14 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
         .iter()
         .map(|answer| answer["signing_secret"].as_str().unwrap().to_owned())
         .collect();
-    let sender = it::Sender {
-        client: it::Client::new(axum::Router::new()),
-        path: path.clone(),
-        secret: signing[0].clone(),
-    };
+    let nobody = it::Client::new(axum::Router::new());
+    let sender = it::Sender { client: nobody, path: path.clone(), secret: signing[0].clone() };
     let body = r#"{"order_id":"12345"}"#;
     let signature = [("x-agentruntime-signature", sender.sign(body.as_bytes()))];
     let (status, accepted) = caller.send("POST", &path, &signature, body).await;
     assert_eq!(status, 202, "{accepted:#}");
     caller.answers.push_str(&accepted.to_string());
+    // Somebody mixes the secret up with the signature.
     caller.send("POST", &path, &[("x-agentruntime-signature", signing[1].clone())], body).await;
     let run = format!("{workflow}/runs/{}", accepted["run_id"].as_str().unwrap());
     for path in [
@@ -120,14 +113,29 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
     ] {
         caller.call("GET", &path, json!({})).await;
     }
-    let token = process.token.clone();
+    signing
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_planted_secret_is_in_files_logs_or_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(".local");
+    let log = folder.path().join("log");
+    let process = LocalProcess::logging(Path::new(env!("CARGO_BIN_EXE_local-process")), &data, &log);
+    let mut caller = Caller {
+        http: reqwest::Client::new(),
+        base_url: process.base_url.clone(),
+        token: process.token.clone(),
+        answers: String::new(),
+    };
+    use_connections(&mut caller).await;
+    let signing = use_webhooks(&mut caller).await;
     process.kill();
 
     let mut secrets: Vec<String> = (0..=6).map(planted).collect();
-    secrets.extend(signing.clone());
     // What a library decodes is a secret as well.
     secrets.extend(signing.iter().map(|secret| secret.trim_start_matches("whsec_").to_owned()));
-    secrets.push(token);
+    secrets.push(caller.token.clone());
     let logged = std::fs::read(&log).unwrap();
     assert!(holds(&logged, "TRACE") && holds(&logged, "/v1/inbound-webhooks"), "the log has everything");
     let files = files(&data);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use it::{Answer, Client, Sender, TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
 use shared::auth::{Role, Scope};
@@ -280,6 +281,29 @@ async fn a_token_that_expires_ends_its_deliveries_at_once() {
     app.state.clock.advance(Duration::from_secs(10));
     sender.deliver(BODY).await.refused(401, "UNAUTHENTICATED");
     assert_eq!(runs(&acme).await, 1);
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_deliveries_in_the_same_words_and_with_the_same_requests() {
+    let (app, acme, workflow, _) = subscribed().await;
+    let guest = app.member(("acme", "default"), Role::ProjectContributor, &[], None).await;
+    let sender = guest.subscribe(&workflow, json!({})).await;
+    let revoked = app.stores.dynamodb(&[]).delete_item().table_name(app.stores.table());
+    let key = AttributeValue::S(format!("PAT#{}", it::pat_id(&guest.token)));
+    revoked.key("pk", key).key("sk", AttributeValue::S("PAT".to_owned())).send().await.unwrap();
+
+    // A process that has nothing in memory; others see it within 45 s.
+    let asked = it::Asked::default();
+    let state = app.stores.state(app.state.clock.clone(), &[asked.interceptor()]);
+    let client = Client::new(local::router(state)).bearer(&guest.token);
+    let first = sender.deliver_as(&client, BODY).await;
+    let sentence = nothing_started(&acme, first, 401, "UNAUTHENTICATED").await;
+    asked.take();
+    let wrong = client.send("POST", &sender.path, BODY).await.refused(401, "UNAUTHENTICATED");
+    assert_eq!(asked.take(), ["GetItem"]);
+    let revoked = sender.deliver_as(&client, BODY).await.refused(401, "UNAUTHENTICATED");
+    assert_eq!(asked.take(), ["GetItem"]);
+    assert_eq!((&wrong["error"], &revoked["error"]), (&json!(sentence), &json!(sentence)));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `POST /v1/inbound-webhooks/{id}`.
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -35,7 +35,7 @@ pub struct Accepted {
 /// 300 s. A delivery whose `Idempotency-Key` or `webhook-id` was seen in the last 72 h is answered with 200 and the
 /// run of the first.
 #[utoipa::path(post, path = "/v1/inbound-webhooks/{id}", tag = "webhook ingress",
-               request_body = serde_json::Map<String, serde_json::Value>,
+               request_body = std::collections::HashMap<String, serde_json::Value>,
                params(("id" = uuid::Uuid, Path, description = "the subscription"),
                       ("X-Agentruntime-Signature" = Option<String>, Header, example = "sha256=…"),
                       ("X-Agentruntime-Timestamp" = Option<String>, Header, description = "seconds since 1970"),
@@ -54,20 +54,20 @@ pub async fn receive_webhook(
     let (parts, body) = request.into_parts();
     let delivery = Delivery {
         bearer: bearer(&parts.headers),
-        signed: Signed::read(&parts.headers),
+        signed: Signed::read(|name| text(&parts.headers, name)),
         keys: keys(&parts.headers),
         body: bytes(body).await?,
     };
-    let received = receive(&state, id, delivery).await?;
+    let received = receive(&state, id, &delivery).await?;
     let status = if received.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let accepted = Accepted { run_id: received.run_id, status: received.status, subscription_id: id };
     Ok((status, Json(accepted)))
 }
 
 /// The whole body; none when it is too large.
-async fn bytes(body: axum::body::Body) -> Result<Option<Bytes>> {
+async fn bytes(body: Body) -> Result<Option<Vec<u8>>> {
     match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(body) => Ok(Some(body.to_bytes())),
+        Ok(body) => Ok(Some(body.to_bytes().into())),
         Err(error) if error.is::<LengthLimitError>() => Ok(None),
         Err(error) => {
             Err(Error::new(Kind::Unreadable, "UNREADABLE", "The body broke off.")
@@ -76,10 +76,13 @@ async fn bytes(body: axum::body::Body) -> Result<Option<Bytes>> {
     }
 }
 
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
 /// What stands behind `Bearer`; nothing when nothing does.
 fn bearer(headers: &HeaderMap) -> String {
-    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|text| {
+    let token = text(headers, "authorization").and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
     });

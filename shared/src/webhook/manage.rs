@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Extras, signing};
 use crate::auth::{PlainToken, Role, Scope};
@@ -131,7 +131,6 @@ async fn check_extras(state: &AppState, place: &Place, id: WorkflowId, extras: &
 /// The token that senders will carry: it must be able to start runs here, and be the one that was pasted.
 async fn check_token(state: &AppState, place: &Place, new: &NewSubscription) -> Result<PatId> {
     let pasted = new.automation_bearer.as_ref().map(|text| {
-        use secrecy::ExposeSecret;
         PlainToken::parse(text.expose_secret().trim())
             .ok_or_else(|| Error::invalid("automation_bearer: is not a token; paste the whole 'pat_…'."))
     });

@@ -37,7 +37,7 @@ pub struct Delivery {
     /// The keys that it is known by, as they were sent.
     pub keys: Vec<String>,
     /// Its body; none when it is too large.
-    pub body: Option<axum::body::Bytes>,
+    pub body: Option<Vec<u8>>,
 }
 
 /// A delivery that was accepted, now or before.
@@ -57,7 +57,7 @@ pub struct Received {
 /// Not found when the subscription is unknown or disabled; unauthenticated, in the same words whatever is wrong;
 /// too large; unreadable; unavailable when a store does not answer, and then nothing was started; and what
 /// [`start`] refuses.
-pub async fn receive(state: &AppState, id: SubscriptionId, delivery: Delivery) -> Result<Received> {
+pub async fn receive(state: &AppState, id: SubscriptionId, delivery: &Delivery) -> Result<Received> {
     let record = state.webhooks.subscription(state, id).await?.ok_or_else(unknown)?;
     match accept(state, &record, delivery).await {
         Ok(received) => Ok(received),
@@ -89,13 +89,13 @@ fn refused(reason: &'static str, error: Error) -> Refused {
 async fn accept(
     state: &AppState,
     record: &SubscriptionRecord,
-    delivery: Delivery,
+    delivery: &Delivery,
 ) -> Result<Received, Refused> {
     if !record.enabled {
         return Err(refused("DISABLED", unknown()));
     }
     let body = delivery.body.as_ref().ok_or_else(too_large)?;
-    let proof = prove(state, record, &delivery, body).await?;
+    let proof = prove(state, record, delivery, body).await?;
     proof.map_err(|reason| refused(reason, unproven()))?;
     let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         let error = Error::new(
@@ -112,7 +112,7 @@ async fn accept(
         keys: hashed(&delivery.keys)?,
         at: state.clock.now(),
     };
-    begin(state, record, receipt, body).await
+    begin(state, record, &receipt, body).await
 }
 
 /// Whether the sender is the subscription's; the outer error is of a store that does not answer.
@@ -160,7 +160,7 @@ async fn valid_secrets(state: &AppState, record: &SubscriptionRecord) -> Result<
 async fn begin(
     state: &AppState,
     record: &SubscriptionRecord,
-    receipt: Receipt,
+    receipt: &Receipt,
     body: Map<String, Value>,
 ) -> Result<Received, Refused> {
     let mut request = Extras::read(&record.extras)?.request(body);
@@ -177,8 +177,8 @@ async fn begin(
             Err(error) => error,
         };
         // What is refused today may have been accepted before.
-        if let Some(run_id) = state.store.run_of_receipt(&receipt).await.map_err(Error::from)? {
-            return known(state, &receipt, run_id).await.map_err(Refused::from);
+        if let Some(run_id) = state.store.run_of_receipt(receipt).await.map_err(Error::from)? {
+            return known(state, receipt, run_id).await.map_err(Refused::from);
         }
         tries += 1;
         if error.code != "CONFLICT" {

@@ -6,7 +6,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::Mac;
-use http::HeaderMap;
 use secrecy::SecretString;
 use subtle::{Choice, ConstantTimeEq};
 
@@ -54,9 +53,9 @@ pub(super) enum Wrong {
 }
 
 impl Signed {
-    /// From a delivery's headers.
-    pub fn read(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    /// From a delivery's headers, looked up by their names in lower case.
+    pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let text = |name: &str| header(name).map(str::trim);
         if let (Some(signature), Some(id)) = (text("webhook-signature"), text("webhook-id")) {
             let timestamp = text("webhook-timestamp").unwrap_or_default();
             let signatures = signature
@@ -127,20 +126,19 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
-    // `printf '%s' "$BODY" | openssl dgst -sha256 -hmac "$WHSEC"`, and what the PyPI library standardwebhooks signs.
+    // What others signed: `printf '%s' "$BODY" | openssl dgst -sha256 -hmac "$WHSEC"`, and the reference library
+    // standardwebhooks 1.1.0 (PyPI) for the message msg_1 at 1790000000.
+    const OF_OPENSSL: &str = "c099c424a9b1b8577ee8ceb05d62525f1f2d35ba5d6aa8d4112de7885e36b37e";
+    const OF_LIBRARY: &str = "v1,qgFwkNsxPgj01ELEfb+IEvkojpshT6Rge/kjWY+t4vU=";
     const WHSEC: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g";
     const BODY: &[u8] = br#"{"order_id": "12345"}"#;
 
-    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
-        }
-        headers
+    fn read(pairs: &[(&str, &str)]) -> Signed {
+        Signed::read(|wanted| pairs.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value))
     }
 
     fn check(pairs: &[(&str, &str)], body: &[u8]) -> Result<(), Wrong> {
-        Signed::read(&headers(pairs)).check(&[WHSEC.to_owned().into()], body, NOW)
+        read(pairs).check(&[WHSEC.to_owned().into()], body, NOW)
     }
 
     fn hmac(key: &str, text: &str) -> String {
@@ -157,6 +155,15 @@ mod tests {
 
     fn body() -> String {
         String::from_utf8(BODY.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_others_signed_is_accepted() {
+        let own = format!("sha256={OF_OPENSSL}");
+        assert_eq!(check(&[("x-agentruntime-signature", &own)], BODY), Ok(()));
+        let standard =
+            [("webhook-id", "msg_1"), ("webhook-timestamp", "1790000000"), ("webhook-signature", OF_LIBRARY)];
+        assert_eq!(check(&standard, BODY), Ok(()));
     }
 
     #[test]
@@ -218,7 +225,7 @@ mod tests {
     #[test]
     fn every_valid_secret_counts() {
         let good = format!("sha256={}", hmac(WHSEC, &body()));
-        let signed = Signed::read(&headers(&[("x-agentruntime-signature", &good)]));
+        let signed = read(&[("x-agentruntime-signature", &good)]);
         let other: SecretString = "whsec_other".to_owned().into();
         assert_eq!(signed.check(&[other.clone(), WHSEC.to_owned().into()], BODY, NOW), Ok(()));
         assert_eq!(signed.check(&[other], BODY, NOW), Err(Wrong::Signature));

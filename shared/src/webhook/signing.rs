@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use rand::TryRng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
