@@ -123,7 +123,7 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
     let log = folder.path().join("log");
     let process = LocalProcess::logging(Path::new(env!("CARGO_BIN_EXE_local-process")), &data, &log);
     let mut caller = Caller {
-        http: reqwest::Client::new(),
+        http: it::http_client(),
         base_url: process.base_url.clone(),
         token: process.token.clone(),
         answers: String::new(),

@@ -13,6 +13,7 @@ mod process;
 mod run;
 mod secrets;
 mod sender;
+mod sockets;
 
 pub use app::{Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
@@ -24,3 +25,4 @@ pub use process::{LocalProcess, repository};
 pub use run::Run;
 pub use secrets::MemorySecrets;
 pub use sender::{Sender, pat_id, standard_signature};
+pub use sockets::http_client;
