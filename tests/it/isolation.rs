@@ -31,6 +31,10 @@ impl Owner {
         };
         let triggers = format!("/v1/workflows/{workflow}/triggers");
         let trigger = made(&triggers, json!({ "cron": "0 9 * * *", "params": { "secret": "s3cret" } })).await;
+        let credentials = json!({ "display_name": "c", "provider": "p", "service": "custom",
+                                  "credentials": { "key": "s3cret-of-a-connection" } });
+        let connection = made("/v1/connections", credentials).await;
+        let webhook = workspace.subscribe(&workflow, json!({ "name": "s3cret" })).await.path;
         let new =
             json!({ "name": "Server", "canonical_url": "http://127.0.0.1:1/mcp", "description": "s3cret" });
         let server = made("/v1/mcp/servers", new).await;
@@ -41,11 +45,10 @@ impl Owner {
         let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
         let profile = made(&profiles, json!({ "name": "s3cret" })).await;
         let things = vec![
+            ("/v1/connections/{id}", connection.clone()),
+            ("/v1/inbound-webhooks/{id}", webhook.rsplit('/').next().unwrap_or_default().to_owned()),
             ("/v1/mcp/servers/{id}", server),
-            (
-                "/v1/mcp/servers/{id}/connections/{connection_id}",
-                "0199c000-0000-7000-8000-000000000001".to_owned(),
-            ),
+            ("/v1/mcp/servers/{id}/connections/{connection_id}", connection),
             ("/v1/mcp/instances/{id}", instance),
             ("/v1/mcp/instances/{id}/tools/{tool_name}", "s3cret".to_owned()),
             ("/v1/mcp/instances/{id}/config-profiles/{profile_id}", profile),
