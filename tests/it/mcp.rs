@@ -26,8 +26,7 @@ async fn connection(app: &TestApp, of: &Workspace, key: &str) -> String {
 /// A server at this address, with its tools published.
 async fn server(of: &Workspace, url: &str, auth_mode: &str) -> String {
     let new = json!({ "name": "Back office", "canonical_url": url, "auth_mode": auth_mode });
-    let server = id(&of.client.post("/v1/mcp/servers", &new).await.expect(201));
-    server
+    id(&of.client.post("/v1/mcp/servers", &new).await.expect(201))
 }
 
 async fn published(of: &Workspace, url: &str) -> String {

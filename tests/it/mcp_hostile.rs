@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use tokio::net::TcpListener;
 
 /// A server that shakes hands as it should, and answers `tools/list` like this.
-async fn serve(tools: fn() -> Response) -> String {
+async fn serve(tools: fn(&Value) -> Response) -> String {
     serve_all(move |request| match request["method"].as_str() {
         Some("initialize") => {
             let result = json!({
@@ -18,7 +18,7 @@ async fn serve(tools: fn() -> Response) -> String {
             });
             axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).into_response()
         }
-        Some("tools/list") => tools(),
+        Some("tools/list") => tools(&request),
         _ => http::StatusCode::ACCEPTED.into_response(),
     })
     .await
@@ -32,9 +32,8 @@ async fn serve_all(answer: impl Fn(Value) -> Response + Clone + Send + Sync + 's
     url
 }
 
-fn listed(tools: &Value) -> Response {
-    // The first request of a session has the id 0, the second 1.
-    axum::Json(json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": tools } })).into_response()
+fn listed(request: &Value, tools: &Value) -> Response {
+    axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": { "tools": tools } })).into_response()
 }
 
 async fn refusal(acme: &Workspace, url: &str) -> String {
@@ -54,20 +53,23 @@ async fn refusal(acme: &Workspace, url: &str) -> String {
 async fn what_hostile_servers_send_is_refused_in_clear_words() {
     let app = TestApp::without_worker(Clock::System).await;
     let acme = app.workspace("acme").await;
-    let large = || ([("content-type", "application/json")], "x".repeat(10 * 1024 * 1024)).into_response();
-    let no_json_rpc = || axum::Json(json!({ "hello": ["world"] })).into_response();
-    let html = || ([("content-type", "text/html")], "<h1>hello</h1>").into_response();
-    let schema = || {
+    let large =
+        |_: &Value| ([("content-type", "application/json")], "x".repeat(10 * 1024 * 1024)).into_response();
+    let no_json_rpc = |_: &Value| axum::Json(json!({ "hello": ["world"] })).into_response();
+    let html = |_: &Value| ([("content-type", "text/html")], "<h1>hello</h1>").into_response();
+    let schema = |request: &Value| {
         let text = "x".repeat(5 * 1024 * 1024);
-        listed(&json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
+        listed(request, &json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
     };
-    let half = || {
+    let half = |request: &Value| {
         let text = "x".repeat(1024 * 1024);
-        listed(&json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
+        listed(request, &json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
     };
-    let control = || listed(&json!([{ "name": "t\u{1b}[2J\n", "inputSchema": { "type": "object" } }]));
-    let nothing = || listed(&json!([]));
-    let cases: [(&str, fn() -> Response); 7] = [
+    let control = |request: &Value| {
+        listed(request, &json!([{ "name": "t\u{1b}[2J\n", "inputSchema": { "type": "object" } }]))
+    };
+    let nothing = |request: &Value| listed(request, &json!([]));
+    let cases: [(&str, fn(&Value) -> Response); 7] = [
         ("larger than", large),
         ("JSON-RPC", no_json_rpc),
         ("neither application/json", html),

@@ -127,13 +127,13 @@ async fn answer(
             server.seen().calls.push(call.clone());
             called(&server, &call)
                 .await
-                .map_or_else(|refused| refused, |result| reply(result).into_response())
+                .map_or_else(|refused| *refused, |result| reply(result).into_response())
         }
         _ => StatusCode::ACCEPTED.into_response(),
     }
 }
 
-async fn called(server: &McpStandIn, call: &ToolCall) -> Result<Value, Response> {
+async fn called(server: &McpStandIn, call: &ToolCall) -> Result<Value, Box<Response>> {
     let text = |text: &str| json!([{ "type": "text", "text": text }]);
     Ok(match call.name.as_str() {
         "add" => {
@@ -153,7 +153,9 @@ async fn called(server: &McpStandIn, call: &ToolCall) -> Result<Value, Response>
                 fails
             };
             if fails {
-                return Err((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], "busy").into_response());
+                return Err((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], "busy")
+                    .into_response()
+                    .into());
             }
             json!({ "content": text("[1]") })
         }

@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Catalog {
     /// The entries; `POST /v1/mcp/instances` with a `catalog_id` makes an instance of one.
-    entries: &'static [CatalogEntry],
+    entries: Vec<CatalogEntry>,
 }
 
 /// List the well-known MCP servers that ship with this deployment.
 #[utoipa::path(get, path = "/v1/mcp/platform-catalog", tag = "mcp",
                responses((status = 200, body = Catalog), CommonErrors))]
 pub async fn platform_catalog(CanReadIntegrations(_caller): CanReadIntegrations) -> Result<Json<Catalog>> {
-    Ok(Json(Catalog { entries: entries() }))
+    Ok(Json(Catalog { entries: entries().to_vec() }))
 }

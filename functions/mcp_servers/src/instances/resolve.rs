@@ -25,7 +25,7 @@ pub struct Resolve {
 /// What becomes of a reference when a run starts.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ReferenceStatus {
     /// It leads to an instance.
     Resolved,
     /// It names an entry of the platform's catalog, of which an instance will be made.
@@ -44,7 +44,7 @@ pub struct Resolution {
     #[serde(skip_serializing_if = "Option::is_none")]
     server_url: Option<String>,
     /// What becomes of it.
-    status: Outcome,
+    status: ReferenceStatus,
     /// The instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
@@ -100,7 +100,7 @@ pub async fn resolve_instances(
         let nothing = Resolution {
             instance_id,
             server_url,
-            status: Outcome::NotFound,
+            status: ReferenceStatus::NotFound,
             resolved_instance_id: None,
             server_id: None,
             connection_id: None,
@@ -108,7 +108,7 @@ pub async fn resolve_instances(
         };
         Ok(match directory.resolve(reference) {
             Resolved::Instance(found) => Resolution {
-                status: Outcome::Resolved,
+                status: ReferenceStatus::Resolved,
                 resolved_instance_id: Some(found.0.id),
                 server_id: Some(found.1.id),
                 connection_id: match overrides.by_instance.get(&found.0.id) {
@@ -117,9 +117,11 @@ pub async fn resolve_instances(
                 },
                 ..nothing
             },
-            Resolved::Catalog(entry) => {
-                Resolution { status: Outcome::WillBeCreated, catalog_id: Some(entry.id.clone()), ..nothing }
-            }
+            Resolved::Catalog(entry) => Resolution {
+                status: ReferenceStatus::WillBeCreated,
+                catalog_id: Some(entry.id.clone()),
+                ..nothing
+            },
             Resolved::Nothing => nothing,
         })
     };
