@@ -168,7 +168,7 @@ async fn begin(
     request.receipt = Some(receipt.clone());
     let token = state.webhooks.token(state, record.automation_pat_id).await?;
     let may_execute = |row: &PatRecord| row.scopes.is_empty() || row.scopes.contains(&Scope::McpExecute);
-    request.without_mcp = !token.as_ref().is_some_and(may_execute);
+    request.without_mcp = !token.as_ref().is_some_and(|row| may_execute(row));
     let mut tries = 0;
     loop {
         let error = match start(state, &record.place, record.workflow_id, request.clone()).await {
