@@ -36,7 +36,7 @@ pub async fn handle(
         let state = state.clone();
         let id = message.id.clone();
         // A task of its own: a panic fails one message, not the batch.
-        let task = tasks.spawn(async move { one(&state, &message, until).await });
+        let task = tasks.spawn(async move { Box::pin(one(&state, &message, until)).await });
         ids.insert(task.id(), id);
     }
     let mut failed = Vec::new();

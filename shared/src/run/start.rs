@@ -195,7 +195,7 @@ pub async fn start(
                 .with_issues(issues)
         },
     )?;
-    let mcp = match bind(state, place, id, &plan, &request.inherited).await {
+    let mcp = match Box::pin(bind(state, place, id, &plan, &request.inherited)).await {
         Ok(mcp) => mcp,
         Err(refusal) => return started_before(state, place, id, request.run_id, refusal).await,
     };
