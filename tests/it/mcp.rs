@@ -49,7 +49,7 @@ async fn profile(of: &Workspace, instance: &str, connection: &str) -> String {
     id(&of.client.post(&profiles, &json!({ "name": "P", "source_spec": spec })).await.expect(201))
 }
 
-fn calls(id: &str, instance: &str, tool: &str, args: Value) -> Value {
+fn calls(id: &str, instance: &str, tool: &str, args: &Value) -> Value {
     json!({ "id": id, "type": "mcp_call", "instance_id": instance, "tool_name": tool, "tool_args": args })
 }
 
@@ -101,8 +101,8 @@ async fn a_server_goes_from_a_draft_to_tools_that_a_workflow_calls() {
     assert_eq!(tried, json!({ "is_error": false, "result": { "sum": 41.0 } }));
 
     let steps = graph([
-        calls("hello", &instance, "echo", json!({ "message": "{{ input.word }}" })),
-        calls("sum", &instance, "add", json!({ "a": 2 })),
+        calls("hello", &instance, "echo", &json!({ "message": "{{ input.word }}" })),
+        calls("sum", &instance, "add", &json!({ "a": 2 })),
         lua_after(
             "end",
             &["hello", "sum"],
@@ -133,7 +133,7 @@ async fn a_workflows_override_wins_over_the_profile_and_a_change_does_not_touch_
     profile(&acme, &instance, &live).await;
     let seen = |at: usize| mcp.calls()[at].authorization.clone();
 
-    let workflow = acme.publish(&graph([calls("a", &instance, "echo", json!({ "message": "m" }))])).await;
+    let workflow = acme.publish(&graph([calls("a", &instance, "echo", &json!({ "message": "m" }))])).await;
     acme.begin_again(&workflow, json!({})).await.finished().await;
     assert_eq!(seen(0), "Bearer live-key-123456");
     let path = format!("/v1/workflows/{workflow}/connection-overrides");
@@ -146,7 +146,7 @@ async fn a_workflows_override_wins_over_the_profile_and_a_change_does_not_touch_
     // Started with the override, which goes while the run waits for a person.
     let waits = graph([
         human("ask", &[]),
-        with(calls("a", &instance, "echo", json!({ "message": "m" })), &json!({ "depends_on": ["ask"] })),
+        with(calls("a", &instance, "echo", &json!({ "message": "m" })), &json!({ "depends_on": ["ask"] })),
     ]);
     let workflow = acme.publish(&waits).await;
     let path = format!("/v1/workflows/{workflow}/connection-overrides");
@@ -188,7 +188,7 @@ async fn no_secret_is_left_in_what_a_step_leaves_behind() {
     ] });
     let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
     acme.client.post(&profiles, &json!({ "name": "P", "source_spec": spec })).await.expect(201);
-    let run = acme.begin(&graph([calls("a", &instance, "leak", json!({}))]), json!({})).await;
+    let run = acme.begin(&graph([calls("a", &instance, "leak", &json!({}))]), json!({})).await;
     assert_eq!(run.finished().await["outputs"]["a"], json!({ "saw": "Bearer •••", "key": "•••" }));
     let call = &mcp.calls()[0];
     assert_eq!(
@@ -213,12 +213,13 @@ async fn failures_of_tools_are_retried_where_another_attempt_may_pass() {
     mcp.fail_next(1);
     let retried = json!({ "retry_count": 1, "retry_backoff_s": 0 });
     let run =
-        acme.begin(&graph([with(calls("a", &instance, "flaky", json!({})), &retried)]), json!({})).await;
+        acme.begin(&graph([with(calls("a", &instance, "flaky", &json!({})), &retried)]), json!({})).await;
     assert_eq!(run.finished().await["outputs"]["a"], json!([1]));
     let keys: Vec<_> = mcp.calls().iter().map(|call| call.meta["agentruntime/attempt"].clone()).collect();
     assert_eq!(keys, [json!(format!("{}/a/1", run.id)), json!(format!("{}/a/2", run.id))]);
 
-    let run = acme.begin(&graph([with(calls("a", &instance, "fail", json!({})), &retried)]), json!({})).await;
+    let run =
+        acme.begin(&graph([with(calls("a", &instance, "fail", &json!({})), &retried)]), json!({})).await;
     assert_eq!(failure(&run).await, "MCP_TOOL_FAILED");
     let failed: Vec<Value> =
         run.events().await.into_iter().filter(|event| event["event_type"] == "step_failed").collect();
@@ -226,7 +227,7 @@ async fn failures_of_tools_are_retried_where_another_attempt_may_pass() {
     assert!(failed[1]["data"]["error"].as_str().unwrap().contains("no such ticket"));
 
     let calls_before = mcp.calls().len();
-    let wrong = with(calls("a", &instance, "add", json!({ "a": "{{ input.a }}" })), &retried);
+    let wrong = with(calls("a", &instance, "add", &json!({ "a": "{{ input.a }}" })), &retried);
     let run = acme.begin(&graph([wrong]), json!({ "a": "text" })).await;
     assert_eq!(failure(&run).await, "MCP_TOOL_FAILED");
     assert_eq!(mcp.calls().len(), calls_before, "refused before the call");
@@ -239,7 +240,7 @@ async fn a_hundred_calls_of_a_loop_go_side_by_side() {
     let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
     let items: Vec<u32> = (0..100).collect();
     let each = with(
-        for_each("each", &json!(items), &[calls("add", &instance, "add", json!({ "a": "{{ item }}" }))]),
+        for_each("each", &json!(items), &[calls("add", &instance, "add", &json!({ "a": "{{ item }}" }))]),
         &json!({ "for_each_max_parallel": 100 }),
     );
     let run = acme.begin(&graph([each]), json!({})).await;
@@ -259,7 +260,7 @@ async fn a_stop_ends_a_call_that_is_under_way() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
     let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
-    let run = acme.begin(&graph([calls("a", &instance, "wait", json!({}))]), json!({})).await;
+    let run = acme.begin(&graph([calls("a", &instance, "wait", &json!({}))]), json!({})).await;
     while mcp.calls().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -277,7 +278,7 @@ async fn a_token_without_mcp_execute_starts_no_graph_that_calls_tools() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
     let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
-    let workflow = acme.publish(&graph([calls("a", &instance, "echo", json!({ "message": "m" }))])).await;
+    let workflow = acme.publish(&graph([calls("a", &instance, "echo", &json!({ "message": "m" }))])).await;
     let at = (&*acme.tenant_id, &*acme.project_id);
     let narrow = app.member(at, Role::ProjectAdmin, &[Scope::WorkflowRun], None).await;
     narrow.command_start(&workflow, json!({})).await.refused(403, "SCOPE_MISSING");
@@ -291,9 +292,9 @@ async fn a_dry_run_knows_servers_tools_and_arguments() {
     let acme = app.workspace("acme").await;
     let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
     let graph = graph([
-        calls("fine", &instance, "add", json!({ "a": 1 })),
-        calls("no_tool", &instance, "ad", json!({})),
-        calls("bad_args", &instance, "add", json!({ "a": "x", "z": 1 })),
+        calls("fine", &instance, "add", &json!({ "a": 1 })),
+        calls("no_tool", &instance, "ad", &json!({})),
+        calls("bad_args", &instance, "add", &json!({ "a": "x", "z": 1 })),
         json!({ "id": "no_server", "type": "mcp_call", "server_url": "https://nowhere.example/mcp", "tool_name": "t" }),
         json!({ "id": "catalog", "type": "mcp_call", "server_url": "https://mcp.deepwiki.com/mcp", "tool_name": "t" }),
         json!({ "id": "by_url", "type": "mcp_call", "server_url": mcp.url, "tool_name": "echo", "tool_args": { "message": "m" } }),
@@ -401,7 +402,7 @@ async fn profiles_are_checked_and_one_of_them_counts() {
     let server = format!("/v1/mcp/servers/{server}");
     acme.client.delete(&server).await.refused(409, "MCP_SERVER_IN_USE");
     acme.client.patch(&server, &json!({ "status": "disabled" })).await.expect(200);
-    let workflow = acme.create(&graph([calls("a", &instance, "echo", json!({ "message": "m" }))])).await;
+    let workflow = acme.create(&graph([calls("a", &instance, "echo", &json!({ "message": "m" }))])).await;
     acme.client.post(&format!("/v1/workflows/{workflow}/versions"), &json!({})).await.expect(201);
     acme.command_start(&workflow, json!({})).await.refused(409, "MCP_INSTANCE_DISABLED");
     acme.client.delete(&format!("/v1/mcp/instances/{instance}")).await.expect(204);

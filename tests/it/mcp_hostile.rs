@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use tokio::net::TcpListener;
 
+/// What a server answers when it is asked for its tools.
+type Tools = fn(&Value) -> Response;
+
 /// A server that shakes hands as it should, and answers `tools/list` like this.
-async fn serve(tools: fn(&Value) -> Response) -> String {
+async fn serve(tools: Tools) -> String {
     serve_all(move |request| match request["method"].as_str() {
         Some("initialize") => {
             let result = json!({
@@ -69,7 +72,7 @@ async fn what_hostile_servers_send_is_refused_in_clear_words() {
         listed(request, &json!([{ "name": "t\u{1b}[2J\n", "inputSchema": { "type": "object" } }]))
     };
     let nothing = |request: &Value| listed(request, &json!([]));
-    let cases: [(&str, fn(&Value) -> Response); 7] = [
+    let cases: [(&str, Tools); 7] = [
         ("larger than", large),
         ("JSON-RPC", no_json_rpc),
         ("neither application/json", html),

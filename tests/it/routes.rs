@@ -145,7 +145,17 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/inbound-webhooks/{id}/deliveries", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
         // Anybody may call it with any id; what it takes for a proof is in `webhooks`.
         route("POST /v1/inbound-webhooks/{id}", OwnProof("webhooks"), NamesNothing, "{}"),
+    ]
+    .into_iter()
+    .chain(table_of_mcp())
+    .collect()
+}
 
+#[rustfmt::skip]
+fn table_of_mcp() -> Vec<Route> {
+    let pages = &["?limit=100", "?limit=1"];
+    let route = |name, who, others, body| Route { name, who, others, body };
+    vec![
         route("GET /v1/mcp/platform-catalog", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, ""),
         route("GET /v1/mcp/tools", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
         route("GET /v1/mcp/servers", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
