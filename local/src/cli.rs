@@ -21,13 +21,16 @@ struct Arguments {
     /// Keep nothing: the data is gone when the process ends.
     #[arg(long)]
     ephemeral: bool,
+    /// How often a second one token, or one webhook subscription, may call; twice as often for a moment.
+    #[arg(long, default_value_t = 100_000)]
+    rate_limit: u32,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, rate_limit } = Arguments::parse();
     shared::telemetry::init("warn");
-    let process = match Process::start(Options { port, data_dir, ephemeral }).await {
+    let process = match Process::start(Options { port, data_dir, ephemeral, rate_limit }).await {
         Ok(process) => process,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

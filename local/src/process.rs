@@ -9,6 +9,7 @@ use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
+use shared::limits::Limit;
 use shared::state::Clients;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,6 +39,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Keep nothing.
     pub ephemeral: bool,
+    /// How often a second one token, or one webhook subscription, may call.
+    pub rate_limit: u32,
 }
 
 /// Why the process does not start.
@@ -99,7 +102,7 @@ impl Process {
             sqs: sqs_client.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state = AppState::new(config(queues.queue_url), Clock::System, clients);
+        let state = AppState::new(config(queues.queue_url, options.rate_limit), Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -127,7 +130,7 @@ impl Process {
     }
 }
 
-fn config(queue_url: String) -> Config {
+fn config(queue_url: String, rate_limit: u32) -> Config {
     Config {
         table_name: "agentruntime".to_owned(),
         queue_url,
@@ -137,6 +140,9 @@ fn config(queue_url: String) -> Config {
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
+        // Out of the way of everything that one machine can do.
+        token_limit: Limit::per_second(rate_limit),
+        subscription_limit: Limit::per_second(rate_limit),
     }
 }
 

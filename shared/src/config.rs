@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::limits::Limit;
 
 /// The settings of one process.
 #[derive(Debug, Clone)]
@@ -23,7 +24,16 @@ pub struct Config {
     /// Claims that began before this time belong to workers that are known to be dead. The local process sets
     /// it to its own start; on Lambda nobody can know.
     pub dead_before: Option<Timestamp>,
+    /// How often one token may call, in each process.
+    pub token_limit: Limit,
+    /// How often one webhook subscription may be called, in each process.
+    pub subscription_limit: Limit,
 }
+
+/// What one token may do a second where nothing else is set.
+const USUAL_TOKEN_RATE: u32 = 100;
+/// What one webhook subscription may take a second where nothing else is set.
+const USUAL_SUBSCRIPTION_RATE: u32 = 50;
 
 impl Config {
     /// From the environment that `template.yaml` sets.
@@ -37,6 +47,15 @@ impl Config {
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
+            token_limit: Limit::per_second(rate(&text("TOKEN_RATE_LIMIT"), USUAL_TOKEN_RATE)),
+            subscription_limit: Limit::per_second(rate(
+                &text("SUBSCRIPTION_RATE_LIMIT"),
+                USUAL_SUBSCRIPTION_RATE,
+            )),
         }
     }
+}
+
+fn rate(text: &str, usual: u32) -> u32 {
+    text.parse().unwrap_or(usual)
 }

@@ -1,12 +1,14 @@
 //! What two or more functions need. Dependencies point one way: `http → auth, workflow, run, step → store,
 //! queue, secrets`; nothing below knows HTTP, nothing above knows a DynamoDB attribute name.
 
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod limits;
 pub mod queue;
 pub mod run;
 pub mod secrets;

@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ids::PatId;
+use crate::limits::Limiter;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
 use crate::secrets::{SecretStore, SecretsManager};
@@ -33,12 +35,23 @@ pub struct Shared {
     pub secrets: Arc<dyn SecretStore>,
     /// Tells callers by their tokens.
     pub auth: Authenticator,
+    /// How often somebody may call.
+    pub limits: Limits,
     /// Compiled versions of workflows.
     pub plans: PlanCache,
     /// Those who wait for runs in this process.
     pub watch: RunWatch,
     /// Permits for running scripts.
     pub scripts: Arc<Semaphore>,
+}
+
+/// The rate limits of a process.
+#[derive(Debug)]
+pub struct Limits {
+    /// Of tokens.
+    pub tokens: Limiter<PatId>,
+    /// Of webhook subscriptions, by their id.
+    pub subscriptions: Limiter<String>,
 }
 
 impl Deref for AppState {
@@ -68,6 +81,10 @@ impl AppState {
             queue: Queue::new(clients.sqs, &config.queue_url),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
             secrets: clients.secrets,
+            limits: Limits {
+                tokens: Limiter::new(config.token_limit, clock.clone()),
+                subscriptions: Limiter::new(config.subscription_limit, clock.clone()),
+            },
             plans: PlanCache::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),

@@ -31,12 +31,20 @@ impl Owner {
         };
         let triggers = format!("/v1/workflows/{workflow}/triggers");
         let trigger = made(&triggers, json!({ "cron": "0 9 * * *", "params": { "secret": "s3cret" } })).await;
+        let pat = made("/v1/pats", json!({ "display_name": "s3cret" })).await;
+        let role = json!({ "display_name": "s3cret", "role": "project_viewer" });
+        let member = made("/v1/members", role).await;
+        let project = format!("apart-of-{}-{}", workspace.tenant_id, workspace.project_id);
+        workspace.client.post("/v1/projects", &json!({ "project_id": project })).await.expect(201);
         let things = vec![
             ("/v1/workflows/{id}", workflow.clone()),
             ("/v1/workflows/{id}/versions/{n}", "1".to_owned()),
             ("/v1/workflows/{id}/triggers/{trigger_id}", trigger),
             ("/v1/workflows/{id}/runs/{run_id}", run.clone()),
             ("/v1/workflows/{id}/runs/{run_id}/tasks/{task_id}", "ask".to_owned()),
+            ("/v1/pats/{id}", pat),
+            ("/v1/projects/{project_id}", project),
+            ("/v1/members/{id}", member),
         ];
         Self { workspace, workflow, run, things }
     }
@@ -55,7 +63,8 @@ impl Owner {
     async fn views(&self) -> BTreeMap<String, Value> {
         let mut views = BTreeMap::new();
         for route in routes() {
-            if route.method() == "GET" {
+            // Reading leaves its own traces, so the trail is not what it was.
+            if route.method() == "GET" && route.template() != "/v1/audit" {
                 let path = self.path(route.template());
                 let answer = self.workspace.client.get(&path).await;
                 assert!(![401, 403, 404].contains(&answer.status.as_u16()), "{path}: {:#}", answer.body);

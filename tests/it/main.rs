@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod audit;
 mod bodies;
 mod callers;
 mod calls;
@@ -9,17 +10,23 @@ mod control;
 mod conventions;
 mod crash_replay;
 mod engine;
+mod idempotency;
 mod isolation;
 mod kill;
+mod limits;
 mod loops;
 mod lua_steps;
+mod members;
 mod onboarding;
 mod openapi;
+mod pats;
 mod people;
 mod readme;
+mod requests;
 mod routes;
 mod run_reads;
 mod runs;
+mod secrets_stay;
 mod starts;
 mod trigger_faults;
 mod trigger_runs;

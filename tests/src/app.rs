@@ -15,16 +15,18 @@ use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
-use shared::ids::{PatId, Place, RunId};
+use shared::ids::{MemberId, PatId, Place, RunId};
+use shared::limits::Limit;
 use shared::state::Clients;
-use shared::store::PatRecord;
+use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::{Client, Workspace};
 use crate::secrets::MemorySecrets;
 
-const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
+/// What the operator of these deployments sends.
+pub const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
 
 /// Where a DynamoDB listens that stands in for the embedded one, such as Amazon's DynamoDB Local.
 const DYNAMODB_URL: &str = "TEST_DYNAMODB_URL";
@@ -64,6 +66,16 @@ impl Stores {
 
     /// An environment on these stores, whose SDK clients run these interceptors.
     pub fn state(&self, clock: Clock, interceptors: &[SharedInterceptor]) -> AppState {
+        // More than any test comes to.
+        self.environment(clock, interceptors, Limit::per_second(1_000_000))
+    }
+
+    /// An environment with this rate limit.
+    pub fn limited(&self, clock: Clock, limit: Limit) -> AppState {
+        self.environment(clock, &[], limit)
+    }
+
+    fn environment(&self, clock: Clock, interceptors: &[SharedInterceptor], limit: Limit) -> AppState {
         let clients = Clients {
             dynamodb: self.dynamodb(interceptors),
             sqs: sqs_client(&self.sqs, interceptors.iter().cloned()),
@@ -80,6 +92,8 @@ impl Stores {
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
+            token_limit: limit,
+            subscription_limit: limit,
         };
         AppState::new(config, clock, clients)
     }
@@ -160,17 +174,50 @@ pub async fn issue_token(
         tenant_id: tenant_id.parse().expect("a slug"),
         project_id: project_id.parse().expect("a slug"),
     };
+    let project = ProjectRecord {
+        project_id: place.project_id.clone(),
+        tenant_id: place.tenant_id.clone(),
+        name: project_id.to_owned(),
+        description: String::new(),
+        archived_at: None,
+        request: None,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    // It may be there.
+    let _ = state.store.create_project(&project).await;
+    let owner = MemberRecord {
+        id: MemberId::new(now),
+        tenant_id: place.tenant_id.clone(),
+        display_name: "Somebody".to_owned(),
+        email: None,
+        // As a member of this project only: these workspaces need not have been opened.
+        role: None,
+        project_roles: [(place.project_id.clone(), role)].into(),
+        pats: [].into(),
+        request: None,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    state.store.create_member(&owner).await.expect("a member");
     let pat = PatRecord {
         id: token.id(),
         place,
+        member_id: owner.id,
+        granted: role,
         role,
         scopes: scopes.to_vec(),
         display_name: "Another token".to_owned(),
         secret_hash: state.auth.key().await.expect("a key").hash(&token),
+        token_hint: token.hint(),
+        request: None,
+        last_used_day: None,
         created_at: now,
         expires_at_time: expires_at,
     };
-    state.store.create_pat(&pat).await.expect("a token");
+    state.store.create_pat(&PatChange { pat: &pat, owner: &owner }).await.expect("a token");
     token
 }
 

@@ -13,7 +13,7 @@ mod process;
 mod run;
 mod secrets;
 
-pub use app::{Stores, TestApp, issue_token};
+pub use app::{OPERATOR_TOKEN, Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
 pub use exchanges::{Onlooker, interceptor, items_put};

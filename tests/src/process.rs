@@ -14,6 +14,8 @@ pub struct LocalProcess {
     pub base_url: String,
     /// The token of its first workspace.
     pub token: String,
+    /// What opens further workspaces.
+    pub operator_token: String,
 }
 
 impl LocalProcess {
@@ -22,12 +24,21 @@ impl LocalProcess {
     /// # Panics
     /// When it does not start.
     pub fn start(program: &Path, data_dir: &Path) -> Self {
-        let mut child = Command::new(program)
-            .args(["--port", "0", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::spawn(&mut Command::new(program), data_dir)
+    }
+
+    /// The same, and everything that it logs at trace level goes to this file.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_logging(program: &Path, data_dir: &Path, log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file for the log");
+        Self::spawn(Command::new(program).env("LOG_LEVEL", "trace").stderr(log), data_dir)
+    }
+
+    fn spawn(program: &mut Command, data_dir: &Path) -> Self {
+        let program = program.args(["--port", "0", "--data-dir"]).arg(data_dir).stdout(Stdio::piped());
+        let mut child = program.spawn().expect("the program starts");
         let mut first = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("a standard output"));
         output.read_line(&mut first).expect("a first line");
@@ -36,8 +47,9 @@ impl LocalProcess {
         let credentials =
             std::fs::read_to_string(data_dir.join("credentials.json")).expect("credentials.json");
         let credentials: Value = serde_json::from_str(&credentials).expect("JSON");
-        let token = credentials["token"].as_str().expect("a token").to_owned();
-        Self { child, base_url: first.trim().to_owned(), token }
+        let token = |name: &str| credentials[name].as_str().expect("a token").to_owned();
+        let (token, operator_token) = (token("token"), token("operator_token"));
+        Self { child, base_url: first.trim().to_owned(), token, operator_token }
     }
 
     /// Its process id.

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::clock::Timestamp;
-use shared::http::{Body, CanRun, CommonErrors, Path};
+use shared::http::{Body, CanRun, CommonErrors, Path, Trail};
 use shared::ids::{Place, RunId, RunRef, WorkflowId};
 use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, start};
 use shared::{AppState, Error, Result};
@@ -109,12 +109,19 @@ pub async fn command(
     CanRun(caller): CanRun,
     Path(id): Path<WorkflowId>,
     headers: HeaderMap,
+    trail: Trail,
     Body(body): Body<CommandBody>,
 ) -> Result<Json<Commanded>> {
     let params = body.params;
     match body.command {
+        CommandName::Start => {}
+        CommandName::Pause => trail.begin(&state, "run.pause").await?,
+        CommandName::Resume => trail.begin(&state, "run.resume").await?,
+        CommandName::Stop => trail.begin(&state, "run.stop").await?,
+    }
+    match body.command {
         CommandName::Start => {
-            started(&state, caller.place, id, &headers, params).await.map(Commanded::Started)
+            started(&state, caller.place, id, &headers, (params, &trail)).await.map(Commanded::Started)
         }
         CommandName::Pause => controlled(&state, caller.place, id, params, |_| Control::Pause).await,
         CommandName::Resume => controlled(&state, caller.place, id, params, |_| Control::Resume).await,
@@ -144,12 +151,14 @@ async fn started(
     place: Place,
     id: WorkflowId,
     headers: &HeaderMap,
-    params: Map<String, Value>,
+    (params, trail): (Map<String, Value>, &Trail),
 ) -> Result<RunStarted> {
     let mut request = StartRequest::from_params(params)?;
     let wait = wait::from_prefer(headers);
     // The id is chosen here so that waiting can begin before the run does and misses nothing.
     let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
+    // Kept in the run's own write: a start has no time for two more.
+    request.trace = trail.ride(state, "run.start", run_id.to_string());
     let key = RunRef { place: place.clone(), run_id };
     let waiter = wait.map(|wait| (wait, state.watch.subscribe(&key)));
     let started = start(state, &place, id, request).await?;

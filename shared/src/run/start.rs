@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::page::Page;
 use super::recover::{Resume, recover};
 use super::state::{NewRun, Parent, RunInput, RunStatus, TriggerType};
+use crate::audit::AuditRecord;
 use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
@@ -45,6 +46,8 @@ pub struct StartRequest {
     pub resume: Option<Resume>,
     /// The step that calls; never from outside.
     pub parent: Option<Parent>,
+    /// Who asks, for the audit trail: kept with the run, or not at all.
+    pub trace: Option<Box<AuditRecord>>,
 }
 
 /// The keys of `params` that are not input.
@@ -115,6 +118,7 @@ impl StartRequest {
             external_user_id: params.external_user_id,
             resume: resume.transpose()?,
             parent: None,
+            trace: None,
         })
     }
 
@@ -193,13 +197,19 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, &machine, &pages, input).await
+    keep(state, &machine, &pages, input, request.trace.as_deref()).await
 }
 
-async fn keep(state: &AppState, machine: &Machine, pages: &[Page], input: RunInput) -> Result<Started> {
+async fn keep(
+    state: &AppState,
+    machine: &Machine,
+    pages: &[Page],
+    input: RunInput,
+    trace: Option<&AuditRecord>,
+) -> Result<Started> {
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(FirstRun { run, pages, input, deadline }).await {
+    match state.store.create_run(FirstRun { run, pages, input, deadline, trace }).await {
         Ok(()) => {}
         Err(StoreError::Conflict) => return existing(state, &run.key, run.workflow_id).await,
         Err(error) => return Err(error.into()),

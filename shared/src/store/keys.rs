@@ -5,8 +5,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::answers::KeyedRequest;
 use crate::clock::Timestamp;
-use crate::ids::{PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId};
+use crate::ids::{
+    AuditId, MemberId, PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId,
+};
 use crate::run::Slot;
 
 /// Partition key.
@@ -63,12 +66,56 @@ pub(crate) fn tenant(id: &TenantId) -> Key {
 
 /// A project's row, beside its tenant's.
 pub(crate) fn project(tenant: &TenantId, id: &ProjectId) -> Key {
-    Key { pk: format!("T#{tenant}"), sk: format!("PROJECT#{id}") }
+    Key { pk: format!("T#{tenant}"), sk: format!("{PROJECT}{id}") }
 }
 
 /// A token's row. The one key without a tenant: the token is what tells the tenant.
 pub(crate) fn pat(id: PatId) -> Key {
     Key { pk: format!("PAT#{id}"), sk: "PAT".to_owned() }
+}
+
+/// Before each project's row.
+pub(crate) const PROJECT: &str = "PROJECT#";
+
+/// The partition of a tenant's members.
+pub(crate) fn members(tenant: &TenantId) -> String {
+    format!("T#{tenant}#MEMBERS")
+}
+
+/// A member's row.
+pub(crate) fn member(tenant: &TenantId, id: MemberId) -> Key {
+    Key { pk: members(tenant), sk: id.to_string() }
+}
+
+/// The partition of a project's tokens, in the index of the tenant's feed.
+pub(crate) fn pats_of(p: &Place) -> String {
+    format!("{}#PATS", place(p))
+}
+
+/// A token's place in its project's list.
+pub(crate) fn pat_position(created_at: Timestamp, id: PatId) -> String {
+    format!("{created_at}#{id}")
+}
+
+/// The partition of a project's audit trail.
+pub(crate) fn trail(p: &Place) -> String {
+    format!("{}#AUDIT", place(p))
+}
+
+/// An entry of it.
+pub(crate) fn trace(p: &Place, id: AuditId) -> Key {
+    Key { pk: trail(p), sk: id.to_string() }
+}
+
+/// The row of a request under an idempotency key. Operators stand outside all tenants.
+pub(crate) fn answer(request: &KeyedRequest) -> Key {
+    let owner = request.place.as_ref().map_or_else(|| "OPERATOR".to_owned(), place);
+    Key { pk: format!("{owner}#REQUEST#{}", request.name), sk: "REQUEST".to_owned() }
+}
+
+/// Before the rows of an answer that is too large for it, by who carried the request out.
+pub(crate) fn answer_chunks(owner: &str) -> String {
+    format!("ANSWER#{owner}")
 }
 
 /// The partition with one small row per workflow of a project, in order of creation.

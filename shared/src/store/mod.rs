@@ -1,11 +1,15 @@
 //! State in DynamoDB: one table, one file per aggregate. The embedded server of the local process and of the
 //! tests speaks the same wire API, so there is no second implementation.
 
+mod answers;
+mod audit;
 mod blob;
 mod deadlines;
 mod item;
 mod keys;
+mod members;
 mod pats;
+mod projects;
 mod runs;
 mod schema;
 mod tasks;
@@ -18,9 +22,14 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
+pub use answers::{ANSWERS_KEPT_FOR, Claim, Claimed, KeyedRequest, OWNED_FOR};
+pub use audit::TrailSpan;
+pub(crate) use blob::{decode as decode_value, encode as encode_value};
 pub use deadlines::{Due, DuePage, DueRun};
 pub use keys::DEADLINE_SHARDS;
-pub use pats::PatRecord;
+pub use members::{MOST_PATS, MemberRecord};
+pub use pats::{PatChange, PatRecord};
+pub use projects::ProjectRecord;
 pub use runs::{Beside, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
 pub use tasks::TaskRecord;
 pub use tenants::NewTenant;

@@ -14,6 +14,7 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
 use super::walk::{Rows, Walk};
 use super::{Store, StoreError, blob};
+use crate::audit::AuditRecord;
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
 use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, Slot, TaskChange, TriggerType};
@@ -78,6 +79,8 @@ pub struct FirstRun<'a> {
     pub input: RunInput,
     /// When somebody must look at it.
     pub deadline: Option<Timestamp>,
+    /// Who started it, for the audit trail.
+    pub trace: Option<&'a AuditRecord>,
 }
 
 /// Where a run's input stands.
@@ -188,7 +191,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when there is a run of this id, or nothing waits for it.
     pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
-        let FirstRun { run, pages, input, deadline } = first;
+        let FirstRun { run, pages, input, deadline, trace } = first;
         let length =
             serde_json::to_vec(&input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         let pk = keys::run_partition(&run.key);
@@ -219,7 +222,7 @@ impl Store {
             children: &[],
         })?;
         let condition = format!("attribute_not_exists({PK})");
-        if beside_rows.is_empty() && run.parent.is_none() {
+        if beside_rows.is_empty() && run.parent.is_none() && trace.is_none() {
             let put = self.client.put_item().table_name(&self.table);
             put.set_item(Some(row)).condition_expression(condition).send().await?;
             return Ok(());
@@ -228,6 +231,9 @@ impl Store {
         let mut writes = vec![self.put_if(row, Some(&condition), [])?];
         for chunk in beside_rows {
             writes.push(self.put_of(chunk)?);
+        }
+        if let Some(trace) = trace {
+            writes.push(self.trace_write(trace)?);
         }
         if let Some(parent) = &run.parent {
             let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
