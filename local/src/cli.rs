@@ -24,13 +24,17 @@ struct Arguments {
     /// How often a second one token, or one webhook subscription, may call; twice as often for a moment.
     #[arg(long, default_value_t = 100_000)]
     rate_limit: u32,
+    /// Let MCP and model URLs lead to this machine and to private networks.
+    #[arg(long)]
+    allow_private_outbound: bool,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral, rate_limit } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, rate_limit, allow_private_outbound } = Arguments::parse();
     shared::telemetry::init("warn");
-    let process = match Process::start(Options { port, data_dir, ephemeral, rate_limit }).await {
+    let options = Options { port, data_dir, ephemeral, rate_limit, allow_private_outbound };
+    let process = match Process::start(options).await {
         Ok(process) => process,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

@@ -10,6 +10,7 @@ use shared::AppState;
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
 use shared::limits::Limit;
+use shared::outbound_http::OutboundPolicy;
 use shared::state::Clients;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ use crate::secrets::LocalSecrets;
 const VISIBILITY: Duration = Duration::from_secs(300);
 /// How often a message is tried before it goes to the dead-letter queue.
 const MOST_RECEIVES: u32 = 5;
+/// Calls of MCP servers and models at once; each takes a socket, and processes may often have 1,024.
+const CALLS_SIDE_BY_SIDE: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// Commits in this process wake those who wait, so looking again is only for what went wrong.
@@ -41,6 +44,8 @@ pub struct Options {
     pub ephemeral: bool,
     /// How often a second one token, or one webhook subscription, may call.
     pub rate_limit: u32,
+    /// Whether MCP servers and models may be on this machine or a private network.
+    pub allow_private_outbound: bool,
 }
 
 /// Why the process does not start.
@@ -84,7 +89,8 @@ impl Process {
             TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(other)?;
         let temporary = if options.ephemeral { Some(tempfile::tempdir().map_err(other)?) } else { None };
-        let data_dir = temporary.as_ref().map_or(options.data_dir, |dir| dir.path().to_owned());
+        let data_dir =
+            temporary.as_ref().map_or_else(|| options.data_dir.clone(), |dir| dir.path().to_owned());
         let unusable =
             |error: &dyn std::fmt::Display| StartError::DataDir(data_dir.clone(), error.to_string());
 
@@ -102,7 +108,8 @@ impl Process {
             sqs: sqs_client.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state = AppState::new(config(queues.queue_url, options.rate_limit), Clock::System, clients);
+        let settings = config(queues.queue_url, &options);
+        let state = AppState::new(settings, Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -130,19 +137,26 @@ impl Process {
     }
 }
 
-fn config(queue_url: String, rate_limit: u32) -> Config {
+fn config(queue_url: String, options: &Options) -> Config {
+    let limit = Limit::per_second(options.rate_limit);
     Config {
         table_name: "agentruntime".to_owned(),
         queue_url,
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
+        secret_prefix: credentials::SECRET_PREFIX.to_owned(),
         script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
-        // Out of the way of everything that one machine can do.
-        token_limit: Limit::per_second(rate_limit),
-        subscription_limit: Limit::per_second(rate_limit),
+        // Out of the way of everything that one machine can do, unless somebody sets it.
+        token_limit: limit,
+        subscription_limit: limit,
+        outbound: OutboundPolicy {
+            allow_private: options.allow_private_outbound,
+            ..OutboundPolicy::default()
+        },
+        call_parallelism: CALLS_SIDE_BY_SIDE,
     }
 }
 

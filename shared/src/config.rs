@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::limits::Limit;
+use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub operator_secret: String,
     /// The name of the key for hashing tokens in the secret store.
     pub token_key_secret: String,
+    /// What the names of tenants' secrets begin with in the secret store.
+    pub secret_prefix: String,
     /// How many scripts run at once in this process; each may take 64 MiB.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
@@ -28,6 +31,10 @@ pub struct Config {
     pub token_limit: Limit,
     /// How often one webhook subscription may be called, in each process.
     pub subscription_limit: Limit,
+    /// What workflows may call.
+    pub outbound: OutboundPolicy,
+    /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
+    pub call_parallelism: usize,
 }
 
 /// What one token may do a second where nothing else is set.
@@ -44,6 +51,7 @@ impl Config {
             queue_url: text("QUEUE_URL"),
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
+            secret_prefix: text("SECRET_PREFIX"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
@@ -52,6 +60,12 @@ impl Config {
                 &text("SUBSCRIPTION_RATE_LIMIT"),
                 USUAL_SUBSCRIPTION_RATE,
             )),
+            outbound: OutboundPolicy::of_texts(
+                &text("OUTBOUND_ALLOW_PRIVATE"),
+                &text("OUTBOUND_ALLOW_HTTP"),
+                &text("OUTBOUND_ALLOWED"),
+            ),
+            call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::PatId;
 use crate::limits::Limiter;
+use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
-use crate::secrets::{SecretStore, SecretsManager};
+use crate::secrets::{SecretStore, Secrets, SecretsManager};
 use crate::store::Store;
 
 /// What handlers share. Cloning is cheap.
@@ -32,7 +33,7 @@ pub struct Shared {
     /// Wakes workers.
     pub queue: Queue,
     /// Secrets.
-    pub secrets: Arc<dyn SecretStore>,
+    pub secrets: Secrets,
     /// Tells callers by their tokens.
     pub auth: Authenticator,
     /// How often somebody may call.
@@ -43,6 +44,10 @@ pub struct Shared {
     pub watch: RunWatch,
     /// Permits for running scripts.
     pub scripts: Arc<Semaphore>,
+    /// Permits for calls of MCP servers and models.
+    pub calls: Arc<Semaphore>,
+    /// The way out.
+    pub outbound: Arc<Outbound>,
 }
 
 /// The rate limits of a process.
@@ -80,14 +85,16 @@ impl AppState {
             store: Store::new(clients.dynamodb, &config.table_name),
             queue: Queue::new(clients.sqs, &config.queue_url),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
-            secrets: clients.secrets,
             limits: Limits {
                 tokens: Limiter::new(config.token_limit, clock.clone()),
                 subscriptions: Limiter::new(config.subscription_limit, clock.clone()),
             },
+            secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
+            calls: Arc::new(Semaphore::new(config.call_parallelism)),
+            outbound: Arc::new(Outbound::new(config.outbound.clone())),
             clock,
             config,
         }))

@@ -21,3 +21,4 @@ pub use faults::{Fault, Faults};
 pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, noise, repeat, with, workflow};
 pub use process::{LocalProcess, repository};
 pub use run::Run;
+pub use secrets::MemorySecrets;

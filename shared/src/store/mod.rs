@@ -4,6 +4,7 @@
 mod answers;
 mod audit;
 mod blob;
+mod connections;
 mod deadlines;
 mod item;
 mod keys;
@@ -15,6 +16,7 @@ mod schema;
 mod tasks;
 mod tenants;
 mod triggers;
+mod unowned;
 mod walk;
 mod workflows;
 
@@ -25,6 +27,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 pub use answers::{ANSWERS_KEPT_FOR, Claim, Claimed, KeyedRequest, OWNED_FOR};
 pub use audit::TrailSpan;
 pub(crate) use blob::{decode as decode_value, encode as encode_value};
+pub use connections::{ConnectionRecord, ConnectionUse, ConnectionUser};
 pub use deadlines::{Due, DuePage, DueRun};
 pub use keys::DEADLINE_SHARDS;
 pub use members::{MOST_PATS, MemberRecord};
@@ -34,6 +37,7 @@ pub use runs::{Beside, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, 
 pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
 pub use triggers::{MOST_TRIGGERS, TriggerRecord};
+pub use unowned::DueSecret;
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 
 /// Why a read or write did not happen.
