@@ -12,9 +12,11 @@ use crate::run_reads::text;
 const ACME: (&str, &str) = ("acme", "default");
 
 async fn acme() -> (TestApp, Clock, Workspace) {
-    let clock = Clock::manual("2026-09-21T08:00:00Z".parse().unwrap());
+    let clock = Clock::manual("2026-09-21T07:59:59Z".parse().unwrap());
     let app = TestApp::without_worker(clock.clone()).await;
     let acme = app.workspace("acme").await;
+    // What comes now comes after its first token.
+    clock.advance(Duration::from_secs(1));
     (app, clock, acme)
 }
 
