@@ -354,7 +354,7 @@ async fn members_and_projects_are_made_once_under_every_fault() {
     nothing_is_done_twice(|_| Doing {
         name: "projects",
         path: "/v1/projects".to_owned(),
-        body: json!({ "project_id": "" }),
+        body: json!({ "project_id": "p" }),
         things: Some("/v1/projects".to_owned()),
         array: "projects",
     })

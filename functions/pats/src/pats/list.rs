@@ -48,7 +48,8 @@ pub async fn list_pats(
     Ok(Json(Pats { pats, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }
 
-fn position(text: &str) -> Result<(Timestamp, PatId)> {
+/// A place in the list of tokens, as its cursors carry it.
+pub fn position(text: &str) -> Result<(Timestamp, PatId)> {
     let read = || {
         let (created_at, id) = text.split_once('#')?;
         Some((created_at.parse().ok()?, id.parse().ok()?))

@@ -7,4 +7,5 @@ pub mod reveal;
 mod revoke;
 mod view;
 
+pub use list::position;
 pub use revoke::revoke;

@@ -10,7 +10,7 @@ use shared::{AppState, Error, Result};
 
 use super::view::find;
 use crate::MOST_TRIES;
-use crate::pats::revoke;
+use crate::pats::{position, revoke};
 
 /// How many tokens are looked at and revoked at a time.
 const PAGE: usize = 100;
@@ -35,16 +35,18 @@ pub async fn archive_project(
     check_workflows(&state, &place).await?;
     put_away(&state, &caller, &id, project).await?;
     // Only now, when no others can be made. Whoever is interrupted here archives again, and goes on.
+    let mut after = None;
     loop {
-        let listed = state.store.list_pats(&place, PAGE, None).await?;
-        if listed.rows.is_empty() {
-            return Ok(StatusCode::NO_CONTENT);
-        }
+        let listed = state.store.list_pats(&place, PAGE, after).await?;
         for pat in &listed.rows {
             match revoke(&state, pat).await {
                 Err(error) if error.code != "NOT_FOUND" => return Err(error),
                 _ => {}
             }
+        }
+        match listed.next.as_deref().map(position).transpose()? {
+            Some(place) => after = Some(place),
+            None => return Ok(StatusCode::NO_CONTENT),
         }
     }
 }
