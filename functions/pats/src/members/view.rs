@@ -86,7 +86,7 @@ pub async fn project_roles(
         )));
     }
     let there = state.store.projects(tenant, asked.keys()).await?;
-    match asked.keys().find(|id| !there.contains(id)) {
+    match asked.keys().find(|id| !there.contains(*id)) {
         Some(missing) => {
             Err(Error::invalid(format!("project_roles.{missing}: the workspace has no such project.")))
         }
