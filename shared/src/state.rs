@@ -16,6 +16,7 @@ use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
 use crate::secrets::{SecretStore, Secrets, SecretsManager};
 use crate::store::Store;
+use crate::webhook::Webhooks;
 
 /// What handlers share. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Compiled versions of workflows.
     pub plans: PlanCache,
+    /// What is known of subscriptions of webhooks.
+    pub webhooks: Webhooks,
     /// Those who wait for runs in this process.
     pub watch: RunWatch,
     /// Permits for running scripts.
@@ -91,6 +94,7 @@ impl AppState {
             },
             secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),
+            webhooks: Webhooks::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),

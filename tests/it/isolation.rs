@@ -36,7 +36,13 @@ impl Owner {
         let member = made("/v1/members", role).await;
         let project = format!("apart-of-{}-{}", workspace.tenant_id, workspace.project_id);
         workspace.client.post("/v1/projects", &json!({ "project_id": project })).await.expect(201);
+        let credentials = json!({ "display_name": "c", "provider": "p", "service": "custom",
+                                  "credentials": { "key": "s3cret-of-a-connection" } });
+        let connection = made("/v1/connections", credentials).await;
+        let webhook = workspace.subscribe(&workflow, json!({ "name": "s3cret" })).await.path;
         let things = vec![
+            ("/v1/connections/{id}", connection),
+            ("/v1/inbound-webhooks/{id}", webhook.rsplit('/').next().unwrap_or_default().to_owned()),
             ("/v1/workflows/{id}", workflow.clone()),
             ("/v1/workflows/{id}/versions/{n}", "1".to_owned()),
             ("/v1/workflows/{id}/triggers/{trigger_id}", trigger),

@@ -2,7 +2,7 @@
 //! that a process wrote, in its log at trace level, in all that it answers later, and in the examples of its
 //! document.
 //!
-//! A new kind of secret is one more [`Planted`] in [`plant`].
+//! Here for tokens, however often they are shown; `planted_secrets` has what connections and webhooks hold.
 
 use std::path::{Path, PathBuf};
 
@@ -97,8 +97,8 @@ async fn no_secret_is_in_a_file_a_log_or_an_answer() {
     let folder = tempfile::tempdir().unwrap();
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
-    let process = LocalProcess::start_logging(program, &data, &log);
-    let mut api = Api { http: Client::new(), process, answers: String::new(), calls: 0 };
+    let process = LocalProcess::logging(program, &data, &log);
+    let mut api = Api { http: it::http_client(), process, answers: String::new(), calls: 0 };
     let planted = plant(&mut api).await;
     use_and_read(&mut api).await;
     api.process.kill();

@@ -12,13 +12,17 @@ mod graphs;
 mod process;
 mod run;
 mod secrets;
+mod sender;
+mod sockets;
 
 pub use app::{OPERATOR_TOKEN, Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
-pub use exchanges::{Onlooker, interceptor, items_put};
+pub use exchanges::{Asked, Onlooker, interceptor, items_put};
 pub use faults::{Fault, Faults};
 pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, noise, repeat, with, workflow};
 pub use process::{LocalProcess, repository};
 pub use run::Run;
 pub use secrets::MemorySecrets;
+pub use sender::{Sender, pat_id, standard_signature};
+pub use sockets::http_client;
