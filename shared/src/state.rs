@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ids::PatId;
+use crate::ids::{PatId, SubscriptionId};
 use crate::limits::Limiter;
 use crate::outbound_http::Outbound;
 use crate::queue::Queue;
@@ -58,8 +58,8 @@ pub struct Shared {
 pub struct Limits {
     /// Of tokens.
     pub tokens: Limiter<PatId>,
-    /// Of webhook subscriptions, by their id.
-    pub subscriptions: Limiter<String>,
+    /// Of webhook subscriptions.
+    pub subscriptions: Limiter<SubscriptionId>,
 }
 
 impl Deref for AppState {

@@ -54,6 +54,34 @@ async fn a_refusal_for_its_rate_is_not_kept_under_an_idempotency_key() {
 }
 
 #[tokio::test]
+async fn a_webhook_has_a_limit_of_its_own_that_only_its_sender_uses_up() {
+    let (_app, clock, acme, slow) = slow().await;
+    let workflow = acme.publish(&it::graph([it::lua("a", "return {}")])).await;
+    let subscribed = acme.subscribe(&workflow, serde_json::json!({ "name": "w" })).await;
+    let sender = it::Sender { client: slow.bearer(&acme.token), ..subscribed.clone() };
+    let deliver = async |secret: &str| {
+        let sender = it::Sender { secret: secret.to_owned(), ..sender.clone() };
+        let signature = sender.sign(b"{}");
+        sender.client.with("x-agentruntime-signature", &signature).send("POST", &sender.path, "{}").await
+    };
+    for _ in 0..10 {
+        let answer = deliver("whsec_of_somebody_else").await;
+        assert_eq!(answer.header("x-ratelimit-limit"), None);
+        answer.refused(401, "UNAUTHENTICATED");
+    }
+    for left in ["3", "2", "1", "0"] {
+        let answer = deliver(&subscribed.secret).await;
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some(left));
+        answer.expect(202);
+    }
+    let refused = deliver(&subscribed.secret).await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    refused.refused(429, "RATE_LIMITED");
+    clock.advance(Duration::from_secs(1));
+    deliver(&subscribed.secret).await.expect(202);
+}
+
+#[tokio::test]
 async fn open_routes_have_no_limit_and_say_nothing_of_one() {
     let (_app, _, _, slow) = slow().await;
     for _ in 0..20 {

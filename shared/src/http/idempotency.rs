@@ -27,6 +27,9 @@ const LONGEST_KEY: usize = 255;
 const KEPT_HEADERS: [HeaderName; 4] =
     [http::header::CONTENT_TYPE, http::header::ETAG, http::header::LOCATION, http::header::LINK];
 
+/// The route that knows deliveries by this header in a way of its own, and longer.
+const WEBHOOK_INGRESS: &str = "/v1/inbound-webhooks/{id}";
+
 /// A request with an idempotency key.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -50,7 +53,7 @@ impl Asked {
     /// Reads the key of a POST, and its body, which the key stands for.
     pub(super) async fn read(request: Request, route: &str) -> Result<(Request, Option<Self>)> {
         let key = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST);
-        let Some(key) = key.cloned() else { return Ok((request, None)) };
+        let Some(key) = key.cloned().filter(|_| route != WEBHOOK_INGRESS) else { return Ok((request, None)) };
         let (parts, body) = request.into_parts();
         let body = collect(body).await?;
         let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
