@@ -21,13 +21,16 @@ struct Arguments {
     /// Keep nothing: the data is gone when the process ends.
     #[arg(long)]
     ephemeral: bool,
+    /// Give the MCP server its tools that answer with secrets, such as new tokens.
+    #[arg(long)]
+    risk_tools: bool,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, risk_tools } = Arguments::parse();
     shared::telemetry::init("warn");
-    let process = match Process::start(Options { port, data_dir, ephemeral }).await {
+    let process = match Process::start(Options { port, data_dir, ephemeral, risk_tools }).await {
         Ok(process) => process,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

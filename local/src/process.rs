@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
 use shared::state::Clients;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Keep nothing.
     pub ephemeral: bool,
+    /// Give the MCP server its tools that answer with secrets.
+    pub risk_tools: bool,
 }
 
 /// Why the process does not start.
@@ -99,7 +101,7 @@ impl Process {
             sqs: sqs_client.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state = AppState::new(config(queues.queue_url), Clock::System, clients);
+        let state = AppState::new(config(queues.queue_url, options.risk_tools), Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -127,7 +129,7 @@ impl Process {
     }
 }
 
-fn config(queue_url: String) -> Config {
+fn config(queue_url: String, risk_tools: bool) -> Config {
     Config {
         table_name: "agentruntime".to_owned(),
         queue_url,
@@ -137,6 +139,7 @@ fn config(queue_url: String) -> Config {
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
+        platform_mcp: PlatformMcp::on_loopback(risk_tools),
     }
 }
 

@@ -16,6 +16,7 @@ mod lua_steps;
 mod onboarding;
 mod openapi;
 mod people;
+mod platform_mcp;
 mod readme;
 mod run_reads;
 mod runs;

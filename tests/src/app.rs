@@ -14,7 +14,7 @@ use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
 use shared::ids::{PatId, Place, RunId};
 use shared::state::Clients;
 use shared::store::PatRecord;
@@ -80,6 +80,7 @@ impl Stores {
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
+            platform_mcp: PlatformMcp::on_loopback(false),
         };
         AppState::new(config, clock, clients)
     }

@@ -1,0 +1,5 @@
+//! The MCP server: its transport, its tools, and that they may what their routes may.
+
+mod permission;
+mod tools;
+mod transport;
