@@ -18,6 +18,7 @@ mod openapi;
 mod people;
 mod platform_mcp;
 mod readme;
+mod routes;
 mod run_reads;
 mod runs;
 mod starts;
