@@ -27,9 +27,7 @@ impl Things {
         match tool {
             "workflows_create" => json!({ "name": "n", "graph": graph([human("ask", &[])]) }),
             "workflows_patch" => json!({ "workflow_id": workflow, "description": "changed" }),
-            "workflows_execute_command" => {
-                json!({ "workflow_id": workflow, "command": "pause", "params": { "run_id": run } })
-            }
+            "workflows_execute_command" => json!({ "workflow_id": workflow, "command": "start" }),
             "tasks_complete" => {
                 json!({ "workflow_id": workflow, "run_id": run, "task_id": "ask", "approved": true })
             }

@@ -118,9 +118,9 @@ async fn a_workflow_is_built_run_and_answered_with_tools_alone() {
     let checked = tools.call("workflows_validate", json!({ "workflow_id": id })).await;
     assert_eq!(checked["valid"], false, "{checked:#}");
     assert_eq!(tools.call("workflows_validate", json!({ "graph": steps })).await["valid"], true);
-    let refused =
-        tools.mcp.refused("workflows_publish_version", &json!({ "workflow_id": id }), 422, "GRAPH_INVALID");
-    assert!(refused.await["issues"][0]["message"].is_string(), "a model can mend it");
+    let of_workflow = json!({ "workflow_id": id });
+    let refused = tools.mcp.refused("workflows_publish_version", &of_workflow, 422, "GRAPH_INVALID").await;
+    assert!(refused["issues"][0]["message"].is_string(), "a model can mend it");
     let patch = json!({ "workflow_id": id, "graph": steps, "if_match": made["etag"] });
     tools.call("workflows_patch", patch.clone()).await;
     tools.mcp.refused("workflows_patch", &patch, 412, "STALE").await;
@@ -128,7 +128,7 @@ async fn a_workflow_is_built_run_and_answered_with_tools_alone() {
     assert_eq!(tools.call("workflows_publish_version", publish.clone()).await["version"], 1);
     assert_eq!(tools.call("workflows_publish_version", publish).await["version"], 1, "again is harmless");
     assert_eq!(tools.call("workflows_get", json!({ "workflow_id": id })).await["latest_version"], 1);
-    let listed = tools.call("workflows_list", json!({ "q": "BUILT", "limit": 5, "cursor": null })).await;
+    let listed = tools.call("workflows_list", json!({ "q": "BUILT", "limit": 5 })).await;
     assert_eq!(listed["workflows"][0]["id"], id);
 
     let start = json!({ "workflow_id": id, "command": "start", "params": { "x": 1 } });
@@ -268,16 +268,38 @@ async fn arguments_that_do_not_fit_are_named_and_reach_nothing_else() {
     refused("ar_health_summary", json!({ "deep": true }), "deep").await;
     let long = "9".repeat(200_000);
     refused("workflows_get", json!({ "workflow_id": long }), "arguments").await;
-    // An id goes into one segment of the path, whatever it looks like.
-    for bad in ["..", ".", ""] {
+    // An id names a thing and never leads to another route.
+    for bad in [
+        "..",
+        "",
+        "../runs",
+        "schema",
+        "validate",
+        "x/../../health",
+        "%2e%2e",
+        "a?limit=1",
+        "a#b",
+        "ä",
+        "\u{0}",
+    ] {
         refused("workflows_get", json!({ "workflow_id": bad }), "workflow_id").await;
+        refused("runs_get_summary", json!({ "workflow_id": id, "run_id": bad }), "run_id").await;
     }
-    for bad in ["../runs", "schema", "x/../../health", "%2e%2e", "a?limit=1", "a#b", "ä", "\u{0}", " "] {
-        mcp.refused("workflows_get", &json!({ "workflow_id": bad }), 404, "NOT_FOUND").await;
-        let of_run = json!({ "workflow_id": id, "run_id": bad });
-        mcp.refused("runs_get_summary", &of_run, 404, "NOT_FOUND").await;
+    let run_id = "0199c000-0000-7000-8000-000000000001";
+    for bad in ["..", ""] {
+        let task = json!({ "workflow_id": id, "run_id": run_id, "task_id": bad, "approved": true });
+        refused("tasks_complete", task, "task_id").await;
+    }
+    for bad in ["../../pending", "%2e%2e", "a?b=c", "a#b", "ä", "\u{0}", " ", "a/b"] {
+        let task = json!({ "workflow_id": id, "run_id": run_id, "task_id": bad, "approved": true });
+        mcp.refused("tasks_complete", &task, 404, "NOT_FOUND").await;
     }
     // A query's value stays one value.
     let hostile = "a&limit=0#?/../\r\nx: y";
     assert_eq!(mcp.call("workflows_list", &json!({ "q": hostile })).await, json!({ "workflows": [] }));
+    // What a model leaves out it often sends as null.
+    assert_eq!(
+        mcp.call("workflows_list", &json!({ "q": "test", "cursor": null })).await["workflows"][0]["id"],
+        id
+    );
 }

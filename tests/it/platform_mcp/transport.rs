@@ -145,7 +145,7 @@ async fn a_version_that_nobody_knows_is_refused() {
 async fn bodies_that_are_no_message_are_json_rpc_errors() {
     let app = TestApp::without_worker(Clock::System).await;
     let client = client(&app).await;
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     for (body, status, code) in [
         ("", 400, -32700),
         ("{", 400, -32700),

@@ -210,7 +210,7 @@ pub const DEFINITIONS: &[Definition] = &[
         "tasks_list_pending_run",
         "List a run's open tasks",
         "/v1/workflows/{id}/runs/{run_id}/tasks/pending",
-        "Lists what waits for a person's decision in one run.",
+        "Lists what waits for a person's decision in one run: the answers that it needs before it can go on.",
     ),
     Definition {
         effect: Effect::ACTS,

@@ -4,6 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 use shared::{Error, Result};
+use uuid::Uuid;
 
 use super::Definition;
 use crate::api::{Call, encoded};
@@ -105,8 +106,12 @@ impl Route {
             (None | Some(Value::Null), _) => Err(Error::invalid(format!("{}: is missing.", argument.name))),
             (Some(value), _) => {
                 let text = plain(&argument.name, &value)?;
-                // Empty or of dots it would lead to another route.
-                if text.chars().all(|c| c == '.') {
+                // Others could lead to another route: `schema` stands where a workflow's id does.
+                let is_id = match argument.field.schema["format"] == "uuid" {
+                    true => text.len() == 36 && Uuid::try_parse(&text).is_ok(),
+                    false => !text.chars().all(|c| c == '.'),
+                };
+                if !is_id {
                     return Err(Error::invalid(format!("{}: is not an id.", argument.name)));
                 }
                 Ok(target.replace(&format!("{{{}}}", argument.field.name), &encoded(&text)))
