@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
 #[derive(Debug, Clone)]
@@ -25,8 +26,36 @@ pub struct Config {
     /// Claims that began before this time belong to workers that are known to be dead. The local process sets
     /// it to its own start; on Lambda nobody can know.
     pub dead_before: Option<Timestamp>,
+    /// What workflows may call.
+    pub outbound: OutboundPolicy,
+    /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
+    pub call_parallelism: usize,
     /// The MCP server.
     pub platform_mcp: PlatformMcp,
+}
+
+impl Config {
+    /// From the environment that `template.yaml` sets.
+    pub fn from_env() -> Self {
+        let text = |name: &str| std::env::var(name).unwrap_or_default();
+        Self {
+            table_name: text("TABLE_NAME"),
+            queue_url: text("QUEUE_URL"),
+            operator_secret: text("OPERATOR_SECRET"),
+            token_key_secret: text("TOKEN_KEY_SECRET"),
+            secret_prefix: text("SECRET_PREFIX"),
+            script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
+            watch_interval: Duration::from_millis(150),
+            dead_before: None,
+            platform_mcp: PlatformMcp::from_env(),
+            outbound: OutboundPolicy::of_texts(
+                &text("OUTBOUND_ALLOW_PRIVATE"),
+                &text("OUTBOUND_ALLOW_HTTP"),
+                &text("OUTBOUND_ALLOWED"),
+            ),
+            call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
+        }
+    }
 }
 
 /// What a deployment sets for its MCP server.
@@ -56,30 +85,12 @@ impl PlatformMcp {
     }
 
     /// Of a process on the loopback interface.
-    pub fn on_loopback(risk_tools: bool) -> Self {
+    pub fn on_loopback() -> Self {
         let hosts = ["localhost", "127.0.0.1", "[::1]"];
         Self {
             allowed_hosts: hosts.map(str::to_owned).to_vec(),
             allowed_origins: hosts.map(|host| format!("http://{host}:*")).to_vec(),
-            risk_tools,
-        }
-    }
-}
-
-impl Config {
-    /// From the environment that `template.yaml` sets.
-    pub fn from_env() -> Self {
-        let text = |name: &str| std::env::var(name).unwrap_or_default();
-        Self {
-            table_name: text("TABLE_NAME"),
-            queue_url: text("QUEUE_URL"),
-            operator_secret: text("OPERATOR_SECRET"),
-            token_key_secret: text("TOKEN_KEY_SECRET"),
-            secret_prefix: text("SECRET_PREFIX"),
-            script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
-            watch_interval: Duration::from_millis(150),
-            dead_before: None,
-            platform_mcp: PlatformMcp::from_env(),
+            risk_tools: false,
         }
     }
 }
