@@ -175,7 +175,8 @@ mcp_tools() {
 mcp() {
   heading "mcp conformance and inspector"
   mcp_tools "$TOOLS/mcp"
-  cargo build --locked -p it --bin local-process
+  # With the tests come the package's programs, and their dependencies are built already.
+  cargo test --locked -p it --test it --no-run
   counted python3 -u tests/mcp-tools/mcp_test.py "$TOOLS/mcp/node_modules" "${CARGO_TARGET_DIR:-target}/debug/local-process"
 }
 
