@@ -46,6 +46,11 @@ impl Document {
         Self(serde_json::to_value(document).unwrap_or_default())
     }
 
+    /// Whether there are routes under this path.
+    pub fn has_under(&self, prefix: &str) -> bool {
+        self.0["paths"].as_object().is_some_and(|paths| paths.keys().any(|path| path.starts_with(prefix)))
+    }
+
     /// The description of a route; none when there is no such route.
     pub fn operation(&self, method: &str, path: &str) -> Option<&Value> {
         self.0.get("paths")?.get(path)?.get(method)

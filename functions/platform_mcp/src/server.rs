@@ -14,8 +14,8 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use shared::Error;
 
-use crate::api::{Answer, Api};
-use crate::tools::{Action, Entry, entries};
+use crate::api::{Answer, Api, Call};
+use crate::tools::{Action, Entry, catalog_call, catalog_succeeded, entries};
 use crate::{guide, health};
 
 /// The most bytes of a result that are given as text too. Lambda answers with 6 MB or not at all.
@@ -65,11 +65,10 @@ impl Server {
     ) -> CallToolResult {
         match &entry.action {
             Action::Route(route) => {
-                let answer = match route.call(arguments) {
-                    Ok(call) => self.api.send(caller, call).await,
-                    Err(error) => Err(error),
-                };
-                result(answer.map_err(|error| Answer::refusal(&error, caller)).and_then(Answer::succeeded))
+                result(self.send(caller, route.call(arguments)).await.and_then(Answer::succeeded))
+            }
+            Action::Catalog => {
+                result(self.send(caller, catalog_call(arguments)).await.and_then(catalog_succeeded))
             }
             Action::Guide | Action::Health if !arguments.is_empty() => {
                 let names: Vec<&str> = arguments.keys().map(String::as_str).collect();

@@ -1,6 +1,8 @@
 //! The tools: what each is called and says of itself, and the route that it leads to. Their schemas are put
 //! together once per process.
 
+mod analytics;
+mod catalog;
 mod definitions;
 mod risk;
 mod route;
@@ -10,6 +12,7 @@ use std::sync::{Arc, LazyLock};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::json;
 
+pub use catalog::{call as catalog_call, succeeded as catalog_succeeded};
 pub use definitions::Definition;
 pub use route::Route;
 
@@ -32,6 +35,8 @@ pub struct Entry {
 pub enum Action {
     /// Sends a request to a route.
     Route(Route),
+    /// Sends a request to a route that the call names.
+    Catalog,
     /// Explains the service.
     Guide,
     /// Looks at several routes.
@@ -71,7 +76,8 @@ impl Effect {
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let document = Document::new(&api::routes().into_openapi());
-    let plain = definitions::DEFINITIONS.iter().map(|definition| (definition, false));
+    let plain =
+        definitions::DEFINITIONS.iter().chain(analytics::DEFINITIONS).map(|definition| (definition, false));
     let risk = risk::DEFINITIONS.iter().map(|definition| (definition, true));
     let routes = plain.chain(risk).filter_map(|(definition, risk)| of_route(definition, risk, &document));
     let mut entries = vec![
@@ -82,9 +88,12 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
             guide::output(),
             Action::Guide,
         ),
-        own("ar_health_summary", "How things are", health::DESCRIPTION, health::output(), Action::Health),
+        own("ar_health_summary", "How things are", health::DESCRIPTION, &health::output(), Action::Health),
     ];
     entries.extend(routes);
+    if document.has_under(catalog::PREFIX) {
+        entries.push(catalog_entry());
+    }
     entries.sort_by(|one, other| one.tool.name.cmp(&other.tool.name));
     entries
 });
@@ -104,18 +113,30 @@ fn of_route(definition: &'static Definition, risk: bool, document: &Document) ->
     Some(Entry { tool, action: Action::Route(route), risk })
 }
 
+fn catalog_entry() -> Entry {
+    let tool = Tool::new("catalog_bff_request", catalog::DESCRIPTION, schema(&catalog::input()))
+        .with_title("Request an MCP catalog route")
+        .with_raw_output_schema(schema(&catalog::output()))
+        .with_annotations(Effect::ACTS.annotations());
+    Entry { tool, action: Action::Catalog, risk: false }
+}
+
+fn schema(value: &serde_json::Value) -> Arc<Schema> {
+    Arc::new(value.as_object().cloned().unwrap_or_default())
+}
+
 /// A tool without arguments that only reads.
 fn own(
     name: &'static str,
     title: &str,
     description: &'static str,
-    output: serde_json::Value,
+    output: &serde_json::Value,
     action: Action,
 ) -> Entry {
     let schema =
         |value: serde_json::Value| Arc::new(value.as_object().cloned().unwrap_or_default() as Schema);
     let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let tool = Tool::new(name, description, schema(input))
+    let tool = Tool::new(name, description, schema(&input))
         .with_title(title)
         .with_raw_output_schema(schema(output))
         .with_annotations(Effect::READS.annotations());

@@ -153,7 +153,7 @@ const NOTES: &[(&str, &str)] = &[
 ];
 
 /// A value as text in a path or a query.
-fn plain(name: &str, value: &Value) -> Result<String> {
+pub fn plain(name: &str, value: &Value) -> Result<String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
