@@ -266,7 +266,26 @@ async fn arguments_that_do_not_fit_are_named_and_reach_nothing_else() {
     .await;
     refused("workflows_patch", json!({ "workflow_id": id, "if_match": "a\nb: c" }), "if_match").await;
     refused("ar_health_summary", json!({ "deep": true }), "deep").await;
-    // An id names a thing and never leads to another route.
+    // A query's value stays one value.
+    let hostile = "a&limit=0#?/../\r\nx: y";
+    assert_eq!(mcp.call("workflows_list", &json!({ "q": hostile })).await, json!({ "workflows": [] }));
+    // What a model leaves out it often sends as null.
+    assert_eq!(
+        mcp.call("workflows_list", &json!({ "q": "test", "cursor": null })).await["workflows"][0]["id"],
+        id
+    );
+}
+
+#[tokio::test]
+async fn an_id_names_a_thing_and_never_leads_to_another_route() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let mcp = McpClient::new(&acme.client);
+    let id = acme.publish(&graph([lua("a", "return {}")])).await;
+    let refused = async |tool: &str, arguments: Value, named: &str| {
+        let error = mcp.refused(tool, &arguments, 422, "INVALID_REQUEST").await;
+        assert!(error["error"].as_str().unwrap().contains(named), "{tool} {arguments}: {error:#}");
+    };
     for bad in [
         "..",
         "",
@@ -292,12 +311,4 @@ async fn arguments_that_do_not_fit_are_named_and_reach_nothing_else() {
         let task = json!({ "workflow_id": id, "run_id": run_id, "task_id": bad, "approved": true });
         mcp.refused("tasks_complete", &task, 404, "NOT_FOUND").await;
     }
-    // A query's value stays one value.
-    let hostile = "a&limit=0#?/../\r\nx: y";
-    assert_eq!(mcp.call("workflows_list", &json!({ "q": hostile })).await, json!({ "workflows": [] }));
-    // What a model leaves out it often sends as null.
-    assert_eq!(
-        mcp.call("workflows_list", &json!({ "q": "test", "cursor": null })).await["workflows"][0]["id"],
-        id
-    );
 }
