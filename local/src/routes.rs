@@ -11,6 +11,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(tasks::routes())
+        .merge(analytics::routes())
 }
 
 /// Every route of the product.

@@ -32,6 +32,7 @@ FUNCTIONS = {
     "workflows": "Workflows",
     "runs": "Runs",
     "tasks": "Tasks",
+    "analytics": "Analytics",
     "run_step_worker": "RunStepWorker",
     "sweep": "Sweep",
 }
@@ -175,7 +176,20 @@ def main_job(stack):
         listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
+    figures(stack, token)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
+
+
+def figures(stack, token):
+    """What the counters say of the runs so far: five that completed, three of which a fourth has called."""
+    told = lambda name: expect(stack.call("GET", f"/v1/analytics/{name}?window=week", token), 200)
+    assert told("runs-count")["by_status"] == {"completed": 5, "failed": 0, "stopped": 0}, told("runs-count")
+    assert told("live-runs")["live_runs"] == 0
+    assert told("success-rate")["success_rate"] == 1
+    assert told("execution-duration")["p95_ms"] > 0
+    assert told("steps-executed")["count"] == sum(step["count"] for step in told("steps-summary")["steps"]) > 0
+    assert told("credits-consumed")["microcredits"] == sum(point["microcredits"] for point in told("usage-timeseries")["points"])
+    assert sum(point["count"] for point in told("runs-timeseries")["points"]) == 5
 
 
 def people_and_calls(stack, token, child):
@@ -289,6 +303,7 @@ def events_are_accepted(stack, scratch, environment):
         answered(stack, functions, "sweep_scheduled", "sweep")
         # There is no such run here: the sample is understood, and says so.
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
+        assert expect(answered(stack, functions, "analytics_runs_count", "analytics", token), 200)["count"] == 1
 
 
 def every_route_was_used(stack):

@@ -15,12 +15,15 @@ use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{FirstRun, StoreError, WorkflowRecord};
+use crate::store::{FirstRun, Spread, StoreError, WorkflowRecord};
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
 /// The most characters of an `external_user_id`.
 const LONGEST_USER_ID: usize = 200;
+
+/// How often a start tries again when it meets another.
+const MOST_BUSY: u32 = 8;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Default)]
@@ -193,16 +196,31 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, &machine, &pages, input).await
+    keep(state, machine, &pages, &input).await
 }
 
-async fn keep(state: &AppState, machine: &Machine, pages: &[Page], input: RunInput) -> Result<Started> {
+async fn keep(state: &AppState, mut machine: Machine, pages: &[Page], input: &RunInput) -> Result<Started> {
+    let counts = machine.take_counts();
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(FirstRun { run, pages, input, deadline }).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict) => return existing(state, &run.key, run.workflow_id).await,
-        Err(error) => return Err(error.into()),
+    let mut spread = Spread::default();
+    for busy in 0_u32.. {
+        let counts = counts.as_ref().map(|counts| (counts, spread));
+        match state.store.create_run(FirstRun { run, pages, input, deadline, counts }).await {
+            Ok(()) => break,
+            Err(StoreError::Conflict) => match existing(state, &run.key, run.workflow_id).await {
+                // Another start with this id is just about to be kept; or not, and then this one is.
+                Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
+                    tokio::time::sleep(pause(busy)).await;
+                }
+                existing => return existing,
+            },
+            Err(StoreError::Busy) if busy < MOST_BUSY => {
+                spread = spread.other();
+                tokio::time::sleep(pause(busy)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
     if !run.status.is_terminal()
@@ -216,6 +234,10 @@ async fn keep(state: &AppState, machine: &Machine, pages: &[Page], input: RunInp
         version: run.version,
         started_at: run.started_at,
     })
+}
+
+fn pause(tried: u32) -> Duration {
+    Duration::from_millis(rand::random_range(0..=5_u64 << tried.min(MOST_BUSY)))
 }
 
 /// A start that is refused today may have been accepted before, under the client's own id.
