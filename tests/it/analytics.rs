@@ -96,7 +96,10 @@ async fn a_rate_of_fewer_than_three_runs_is_null_and_nothing_at_all_is_zeros() {
     }
     assert_eq!(told(&acme, "success-rate").await["success_rate"], Value::Null);
     let took = told(&acme, "execution-duration").await;
-    assert_eq!((&took["count"], &took["p95_ms"], &took["average_ms"]), (&json!(0), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&took["count"], &took["p95_ms"], &took["average_ms"]),
+        (&json!(0), &Value::Null, &Value::Null)
+    );
     assert_eq!(told(&acme, "runs-timeseries?window=all").await["points"].as_array().unwrap().len(), 1);
     for (number, script) in ["return {}", "error('no')", "return {}"].into_iter().enumerate() {
         let rate = &told(&acme, "success-rate").await;

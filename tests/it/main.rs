@@ -18,6 +18,7 @@ mod onboarding;
 mod openapi;
 mod people;
 mod readme;
+mod routes;
 mod run_reads;
 mod runs;
 mod starts;

@@ -150,7 +150,9 @@ impl Range {
                      granularity=day, or a shorter range."
                 ),
                 Granularity::Day => {
-                    format!("from: is {points} days before to, at most {most} are told; send a shorter range.")
+                    format!(
+                        "from: is {points} days before to, at most {most} are told; send a shorter range."
+                    )
                 }
             }));
         }

@@ -168,3 +168,6 @@ fn is_zero(number: &u64) -> bool {
 fn is_none_used(usage: &Usage) -> bool {
     *usage == Usage::default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,7 @@ use crate::run::RunStatus;
 
 /// With fewer finished runs than this a rate says nothing.
 const LEAST_FOR_A_RATE: u64 = 3;
-const LIVE: [RunStatus; 4] =
-    [RunStatus::Pending, RunStatus::Running, RunStatus::Paused, RunStatus::Draining];
+const LIVE: [RunStatus; 4] = [RunStatus::Pending, RunStatus::Running, RunStatus::Paused, RunStatus::Draining];
 
 /// The time that an answer is about: whole hours or days in UTC.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -44,10 +43,8 @@ pub struct LiveRunsView {
 
 impl LiveRunsView {
     pub(super) fn of(count: impl Fn(RunStatus) -> Result<u64>) -> Result<Self> {
-        let by_status: BTreeMap<_, _> = LIVE
-            .into_iter()
-            .map(|status| Ok((status.as_str(), count(status)?)))
-            .collect::<Result<_>>()?;
+        let by_status: BTreeMap<_, _> =
+            LIVE.into_iter().map(|status| Ok((status.as_str(), count(status)?))).collect::<Result<_>>()?;
         Ok(Self { live_runs: by_status.values().sum(), by_status })
     }
 }
