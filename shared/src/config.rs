@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub operator_secret: String,
     /// The name of the key for hashing tokens in the secret store.
     pub token_key_secret: String,
+    /// What the names of tenants' secrets begin with in the secret store.
+    pub secret_prefix: String,
     /// How many scripts run at once in this process; each may take 64 MiB.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
@@ -23,6 +26,10 @@ pub struct Config {
     /// Claims that began before this time belong to workers that are known to be dead. The local process sets
     /// it to its own start; on Lambda nobody can know.
     pub dead_before: Option<Timestamp>,
+    /// What workflows may call.
+    pub outbound: OutboundPolicy,
+    /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
+    pub call_parallelism: usize,
 }
 
 impl Config {
@@ -34,9 +41,16 @@ impl Config {
             queue_url: text("QUEUE_URL"),
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
+            secret_prefix: text("SECRET_PREFIX"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
+            outbound: OutboundPolicy::of_texts(
+                &text("OUTBOUND_ALLOW_PRIVATE"),
+                &text("OUTBOUND_ALLOW_HTTP"),
+                &text("OUTBOUND_ALLOWED"),
+            ),
+            call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
         }
     }
 }

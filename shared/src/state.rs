@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
-use crate::secrets::{SecretStore, SecretsManager};
+use crate::secrets::{SecretStore, Secrets, SecretsManager};
 use crate::store::Store;
 
 /// What handlers share. Cloning is cheap.
@@ -30,7 +31,7 @@ pub struct Shared {
     /// Wakes workers.
     pub queue: Queue,
     /// Secrets.
-    pub secrets: Arc<dyn SecretStore>,
+    pub secrets: Secrets,
     /// Tells callers by their tokens.
     pub auth: Authenticator,
     /// Compiled versions of workflows.
@@ -39,6 +40,10 @@ pub struct Shared {
     pub watch: RunWatch,
     /// Permits for running scripts.
     pub scripts: Arc<Semaphore>,
+    /// Permits for calls of MCP servers and models.
+    pub calls: Arc<Semaphore>,
+    /// The way out.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Deref for AppState {
@@ -67,10 +72,12 @@ impl AppState {
             store: Store::new(clients.dynamodb, &config.table_name),
             queue: Queue::new(clients.sqs, &config.queue_url),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
-            secrets: clients.secrets,
+            secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
+            calls: Arc::new(Semaphore::new(config.call_parallelism)),
+            outbound: Arc::new(Outbound::new(config.outbound.clone())),
             clock,
             config,
         }))

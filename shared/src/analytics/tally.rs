@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::figures::{ENDS, Figures, signed};
 use super::sketch;
 use crate::clock::{self, Timestamp};
-use crate::run::{Run, RunStatus, Usage};
+use crate::run::{Run, RunStatus, Tokens, Usage};
 
 /// The most bins that one run adds to: DynamoDB takes expressions of 4 KB. A run that spreads further counts its
 /// shortest steps as a little longer.
@@ -72,10 +72,10 @@ impl Tally {
     }
 
     /// An attempt at a step of this type has used so many tokens, whether it succeeded or not.
-    pub fn tokens(&mut self, step_type: &str, tokens_in: u64, tokens_out: u64) {
+    pub fn tokens(&mut self, step_type: &str, tokens: Tokens) {
         let steps = self.of(step_type);
-        steps.tokens_in += tokens_in;
-        steps.tokens_out += tokens_out;
+        steps.tokens_in += tokens.tokens_in;
+        steps.tokens_out += tokens.tokens_out;
     }
 
     fn of(&mut self, step_type: &str) -> &mut Steps {

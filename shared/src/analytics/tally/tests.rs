@@ -51,7 +51,7 @@ fn what_was_counted_is_not_counted_again() {
     assert_eq!(live.figures, []);
     execute(&mut run, "lua_script", 1);
     assert_eq!(Tally::count(&mut run), None, "steps wait until the run ends");
-    run.tally.tokens("llm_call", 7, 3);
+    run.tally.tokens("llm_call", Tokens { tokens_in: 7, tokens_out: 3 });
     (run.usage.tokens_in, run.usage.tokens_out) = (7, 3);
     end(&mut run, RunStatus::Completed, 1_000);
     let ended = Tally::count(&mut run).unwrap();

@@ -3,6 +3,7 @@
 use super::{Machine, Slot};
 use crate::analytics::{Counts, Tally};
 use crate::clock::Timestamp;
+use crate::run::Tokens;
 
 impl Machine {
     /// An attempt has succeeded. Not of a loop, which executes nothing itself, nor of a `while`'s condition.
@@ -10,6 +11,16 @@ impl Machine {
         self.run.usage.steps_executed += 1;
         if let Some(step_type) = self.kind(slot).map(crate::workflow::StepKind::type_name) {
             self.run.tally.executed(step_type, now.since(started_at));
+        }
+    }
+
+    /// An attempt has used tokens, whether it succeeded or not.
+    pub(super) fn note_tokens(&mut self, slot: Slot, tokens: Tokens) {
+        self.run.usage.count(tokens);
+        if tokens != Tokens::default()
+            && let Some(step_type) = self.kind(slot).map(crate::workflow::StepKind::type_name)
+        {
+            self.run.tally.tokens(step_type, tokens);
         }
     }
 
