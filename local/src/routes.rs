@@ -12,6 +12,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(runs::routes())
         .merge(tasks::routes())
         .merge(analytics::routes())
+        .merge(connections::routes())
+        .merge(inbound_webhooks::routes())
+        .merge(webhook_ingress::routes())
 }
 
 /// Every route of the product.

@@ -139,6 +139,23 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/analytics/steps-summary", Token(VIEWER, WorkflowRead), NamesNothing, ""),
         route("GET /v1/analytics/runs-timeseries", Token(VIEWER, WorkflowRead), NamesNothing, ""),
         route("GET /v1/analytics/usage-timeseries", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+
+        route("GET /v1/connections", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
+        route("POST /v1/connections", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+        route("PATCH /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"display_name":"stolen"}"#),
+        route("DELETE /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("GET /v1/connections/{id}/credentials", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+
+        route("GET /v1/inbound-webhooks", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
+        route("POST /v1/inbound-webhooks", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/inbound-webhooks/{id}", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+        route("PATCH /v1/inbound-webhooks/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/inbound-webhooks/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("POST /v1/inbound-webhooks/{id}/rotate-secret", Token(CONTRIBUTOR, IntegrationWrite), Thing, "{}"),
+        route("GET /v1/inbound-webhooks/{id}/deliveries", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+        // Anybody may call it with any id; what it takes for a proof is in `webhooks`.
+        route("POST /v1/inbound-webhooks/{id}", OwnProof("webhooks"), NamesNothing, "{}"),
     ]
 }
 

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{FirstRun, Spread, StoreError, WorkflowRecord};
+use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
@@ -48,6 +48,8 @@ pub struct StartRequest {
     pub resume: Option<Resume>,
     /// The step that calls; never from outside.
     pub parent: Option<Parent>,
+    /// The delivery of a webhook that asks for it; never from outside.
+    pub receipt: Option<Receipt>,
 }
 
 /// The keys of `params` that are not input.
@@ -118,6 +120,7 @@ impl StartRequest {
             external_user_id: params.external_user_id,
             resume: resume.transpose()?,
             parent: None,
+            receipt: None,
         })
     }
 
@@ -155,7 +158,8 @@ pub struct Started {
 ///
 /// # Errors
 /// Not found; conflict when nothing is published, the workflow is archived, or the id belongs to another
-/// workflow's run; invalid when the input does not satisfy the graph's schema or a step id is unknown.
+/// workflow's run; invalid when the input does not satisfy the graph's schema or a step id is unknown. Conflict
+/// `CONFLICT` when the request's receipt is known already, or is just being kept.
 pub async fn start(
     state: &AppState,
     place: &Place,
@@ -196,25 +200,34 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, machine, &pages, &input).await
+    keep(state, machine, &pages, &input, request.receipt.as_ref()).await
 }
 
-async fn keep(state: &AppState, mut machine: Machine, pages: &[Page], input: &RunInput) -> Result<Started> {
+async fn keep(
+    state: &AppState,
+    mut machine: Machine,
+    pages: &[Page],
+    input: &RunInput,
+    receipt: Option<&Receipt>,
+) -> Result<Started> {
     let counts = machine.take_counts();
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
     let mut spread = Spread::default();
     for busy in 0_u32.. {
         let counts = counts.as_ref().map(|counts| (counts, spread));
-        match state.store.create_run(FirstRun { run, pages, input, deadline, counts }).await {
+        match state.store.create_run(FirstRun { run, pages, input, deadline, counts, receipt }).await {
             Ok(()) => break,
-            Err(StoreError::Conflict) => match existing(state, &run.key, run.workflow_id).await {
-                // Another start with this id is just about to be kept; or not, and then this one is.
-                Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
-                    tokio::time::sleep(pause(busy)).await;
+            // Whoever gave the receipt finds the run of the delivery that was first.
+            Err(StoreError::Conflict) if receipt.is_none() => {
+                match existing(state, &run.key, run.workflow_id).await {
+                    // Another start with this id is just about to be kept; or not, and then this one is.
+                    Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
+                        tokio::time::sleep(pause(busy)).await;
+                    }
+                    existing => return existing,
                 }
-                existing => return existing,
-            },
+            }
             Err(StoreError::Busy) if busy < MOST_BUSY => {
                 spread = spread.other();
                 tokio::time::sleep(pause(busy)).await;
@@ -306,7 +319,11 @@ async fn with_defaults(
     }
 }
 
-fn check_steps(plan: &Arc<Plan>, request: &StartRequest) -> Result<()> {
+/// Whether a published version has the steps that a request names.
+///
+/// # Errors
+/// Invalid, naming those that it has not, and those that cannot be left out.
+pub fn check_steps(plan: &Arc<Plan>, request: &StartRequest) -> Result<()> {
     let mut issues = Vec::new();
     for id in request.trigger_steps.keys() {
         if plan.find(id).is_none() {

@@ -13,7 +13,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
 use super::walk::{Rows, Walk};
-use super::{Spread, Store, StoreError, blob};
+use super::{Receipt, Spread, Store, StoreError, blob};
 use crate::analytics::Counts;
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
@@ -83,6 +83,8 @@ pub struct FirstRun<'a> {
     pub deadline: Option<Timestamp>,
     /// What is added to the counters with it, and to which of their rows.
     pub counts: Option<(&'a Counts, Spread)>,
+    /// The delivery of a webhook that starts it.
+    pub receipt: Option<&'a Receipt>,
 }
 
 /// Where a run's input stands.
@@ -191,11 +193,12 @@ impl Store {
     /// Keeps a new run. One that was called by a step is kept only while that step waits for it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is a run of this id, or nothing waits for it; [`StoreError::Busy`] when
-    /// another row of the counters should be tried.
+    /// [`StoreError::Conflict`] when there is a run of this id, nothing waits for it, or its delivery is known already;
+    /// [`StoreError::Busy`] when another row of the counters should be tried.
     pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
-        let FirstRun { run, pages, input, deadline, counts } = first;
-        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        let FirstRun { run, pages, input, deadline, counts, receipt } = first;
+        let length =
+            serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         let pk = keys::run_partition(&run.key);
         let mut at = PageIndex::default();
         let mut beside_rows = Vec::new();
@@ -225,7 +228,8 @@ impl Store {
             counts: None,
         })?;
         let condition = format!("attribute_not_exists({PK})");
-        if beside_rows.is_empty() && run.parent.is_none() && counts.is_none() {
+        let stands_alone = run.parent.is_none() && receipt.is_none() && counts.is_none();
+        if beside_rows.is_empty() && stands_alone {
             let put = self.client.put_item().table_name(&self.table);
             put.set_item(Some(row)).condition_expression(condition).send().await?;
             return Ok(());
@@ -238,6 +242,9 @@ impl Store {
         if let Some(parent) = &run.parent {
             let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
             writes.push(self.waits_for(&key, run.key.run_id)?);
+        }
+        if let Some(receipt) = receipt {
+            writes.extend(self.receipt_writes(receipt, run.key.run_id)?);
         }
         let counters = counts.map(|(counts, spread)| self.count_writes(&run.key.place, counts, spread));
         self.transact_and_count(writes, counters.transpose()?.unwrap_or_default()).await
