@@ -197,8 +197,7 @@ impl Store {
     /// [`StoreError::Busy`] when another row of the counters should be tried.
     pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
         let FirstRun { run, pages, input, deadline, counts, receipt } = first;
-        let length =
-            serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         let pk = keys::run_partition(&run.key);
         let mut at = PageIndex::default();
         let mut beside_rows = Vec::new();
