@@ -98,7 +98,8 @@ pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Ins
             to_call: Vec::new(),
             unwritten_since: None,
         };
-        drive.run(wake, again).await
+        // In a box: it is what all the work of a run is done in.
+        Box::pin(drive.run(wake, again)).await
     }
     .instrument(span)
     .await

@@ -216,7 +216,9 @@ async fn keep(
     let mut spread = Spread::default();
     for busy in 0_u32.. {
         let counts = counts.as_ref().map(|counts| (counts, spread));
-        match state.store.create_run(FirstRun { run, pages, input, deadline, counts, receipt }).await {
+        let first = FirstRun { run, pages, input, deadline, counts, receipt };
+        // In a box: a transaction's future is large, and whoever starts runs holds this one.
+        match Box::pin(state.store.create_run(first)).await {
             Ok(()) => break,
             // Whoever gave the receipt finds the run of the delivery that was first.
             Err(StoreError::Conflict) if receipt.is_none() => {
