@@ -112,6 +112,8 @@ struct World {
     sweep_may_fail: bool,
     /// What all processes wrote.
     commits: Commits,
+    /// How many scenarios there were.
+    scenarios: u64,
 }
 
 impl World {
@@ -130,12 +132,14 @@ impl World {
             lost: 0,
             sweep_may_fail: false,
             commits: Commits::default(),
+            scenarios: 0,
         }
     }
 
     fn next_scenario(&mut self) {
         self.run_id = shared::ids::RunId::new(self.clock.now()).to_string();
         self.lost = 0;
+        self.scenarios += 1;
     }
 
     fn process(&self, faults: &Faults) -> AppState {
@@ -282,6 +286,20 @@ async fn check(world: &World, case: &Case, run: &Value, what: &str) {
     assert_eq!(world.acme.events(run).await.len(), events.len(), "{what}: a terminal run is final");
 }
 
+/// After all scenarios: each run counts once, with the steps that it executed.
+async fn check_counters(world: &World, what: &str) {
+    let told = async |name: &str| {
+        world.acme.client.get(&format!("/v1/analytics/{name}?window=all")).await.expect(200)
+    };
+    let run = world.acme.of_run(&world.run().await, "summary").await;
+    let executed = run["steps_executed"].as_u64().unwrap() * world.scenarios;
+    let counted = told("runs-count").await["by_status"][run["status"].as_str().unwrap()].clone();
+    assert_eq!(counted, world.scenarios, "{what}: each run counts once");
+    assert_eq!(told("runs-count").await["count"], world.scenarios, "{what}");
+    assert_eq!(told("steps-executed").await["count"], executed, "{what}: each step counts once");
+    assert_eq!(told("live-runs").await["live_runs"], 0, "{what}");
+}
+
 async fn replay(world: &mut World, case: &Case, faults: &Faults, what: &str) {
     world.next_scenario();
     world.start(faults).await;
@@ -303,6 +321,7 @@ async fn every_fault(case: &Case, deliveries: &[Delivery], sweep_may_fail: bool)
                 replay(&mut world, case, &Faults::at(call, fault), &what).await;
             }
         }
+        check_counters(&world, &format!("{} / {delivery:?}", case.name)).await;
     }
 }
 
