@@ -87,6 +87,19 @@ impl Stores {
         self.state_on(clock, &[faults.interceptor()], Arc::new(secrets))
     }
 
+    /// An environment of a deployment that gives its MCP server the tools that answer with secrets.
+    pub fn state_with_risk_tools(&self, clock: Clock) -> AppState {
+        let state = self.state(clock.clone(), &[]);
+        let mut config = state.config.clone();
+        config.platform_mcp.risk_tools = true;
+        let clients = Clients {
+            dynamodb: self.dynamodb(&[]),
+            sqs: sqs_client(&self.sqs, []),
+            secrets: Arc::new(self.secrets.clone()),
+        };
+        AppState::new(config, clock, clients)
+    }
+
     fn state_on(
         &self,
         clock: Clock,

@@ -15,9 +15,11 @@ use utoipa_axum::router::OpenApiRouter;
 /// What may stand in a path segment and in a query as it is (RFC 3986, unreserved).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What of a caller's request goes on to the route: who calls, where, and what makes a repetition safe.
-const PASSED_ON: [HeaderName; 5] = [
+/// What of a caller's request goes on to the route: who calls, where, by which name, and what makes a repetition safe.
+const PASSED_ON: [HeaderName; 7] = [
     header::AUTHORIZATION,
+    header::HOST,
+    HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-tenant-id"),
     HeaderName::from_static("x-project-id"),
     HeaderName::from_static("x-request-id"),
@@ -31,6 +33,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(tasks::routes())
+        .merge(inbound_webhooks::routes())
 }
 
 /// The API inside the process. Cloning is cheap.
