@@ -85,7 +85,7 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
             "ar_get_started",
             "Get started with AgentRuntime",
             guide::DESCRIPTION,
-            guide::output(),
+            &guide::output(),
             Action::Guide,
         ),
         own("ar_health_summary", "How things are", health::DESCRIPTION, &health::output(), Action::Health),
@@ -133,8 +133,6 @@ fn own(
     output: &serde_json::Value,
     action: Action,
 ) -> Entry {
-    let schema =
-        |value: serde_json::Value| Arc::new(value.as_object().cloned().unwrap_or_default() as Schema);
     let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     let tool = Tool::new(name, description, schema(&input))
         .with_title(title)
