@@ -19,6 +19,7 @@ mod onboarding;
 mod openapi;
 mod people;
 mod planted_secrets;
+mod platform_mcp;
 mod readme;
 mod routes;
 mod run_reads;

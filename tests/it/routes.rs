@@ -129,6 +129,9 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"approved":true}"#),
 
+        // Any valid token may connect; each tool asks for more.
+        route("POST /mcp", OwnProof("platform_mcp"), NamesNothing, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
+
         // They tell of the caller's own project; `analytics` shows that.
         route("GET /v1/analytics/live-runs", Token(VIEWER, WorkflowRead), NamesNothing, ""),
         route("GET /v1/analytics/success-rate", Token(VIEWER, WorkflowRead), NamesNothing, ""),
