@@ -7,16 +7,19 @@
 //! the step, and only a written claim counts that).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::ids::RunId;
+use shared::error::Kind;
+use shared::ids::{RunId, RunRef};
 use shared::queue::{LONGEST_DELAY, Wake};
 use shared::run::{Command, Commit, Machine, Outcome, Session, Slot, Wait, Work};
 use shared::step::lua::Cancel;
 use shared::step::{Script, Scripted};
 use shared::workflow::StepKind;
 use shared::{AppState, Error, Result};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
@@ -63,6 +66,10 @@ struct Drive {
     known_change: Option<Timestamp>,
     /// When the oldest unwritten event came about.
     unwritten_since: Option<Instant>,
+    /// For the script that is begun next: its lease runs from then, so it is not to queue for a place first.
+    permit: Option<OwnedSemaphorePermit>,
+    /// Until when a place is waited for, when there was none for the next script.
+    wants_permit: Option<Instant>,
 }
 
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
@@ -70,40 +77,63 @@ pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Ins
     let run = &wake.run;
     let span = tracing::info_span!("drive", tenant_id = %run.place.tenant_id, run_id = %run.run_id);
     async move {
-        let Some(mut session) = Session::load(state, run).await? else {
-            tracing::warn!("a message names a run that does not exist");
-            return Ok(());
-        };
-        if session.machine().run().status.is_terminal() {
-            return calls::after_the_end(state, &mut session).await;
+        let moved = attempt(state, wake, again, until).await;
+        if let Err(Error { kind: Kind::Internal, .. }) = &moved {
+            give_up(state, run).await?;
         }
-        let drive = Drive {
-            state: state.clone(),
-            scopes: Scopes::new(&session, state.clock.clone()).await?,
-            known_change: session.machine().next_change(),
-            session,
-            owner: Uuid::new_v4().to_string(),
-            claim_first: again,
-            asked_for_help: false,
-            since: Instant::now(),
-            settled: 0,
-            until,
-            out_of_time: false,
-            tasks: JoinSet::new(),
-            running: HashMap::new(),
-            to_call: Vec::new(),
-            unwritten_since: None,
-        };
-        drive.run(wake, again).await
+        moved
     }
     .instrument(span)
     .await
+}
+
+async fn attempt(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
+    let Some(mut session) = Session::load(state, &wake.run).await? else {
+        tracing::warn!("a message names a run that does not exist");
+        return Ok(());
+    };
+    if session.machine().run().status.is_terminal() {
+        return calls::after_the_end(state, &mut session).await;
+    }
+    let drive = Drive {
+        state: state.clone(),
+        scopes: Scopes::new(&session, state.clock.clone()).await?,
+        known_change: session.machine().next_change(),
+        session,
+        owner: Uuid::new_v4().to_string(),
+        claim_first: again,
+        asked_for_help: false,
+        since: Instant::now(),
+        settled: 0,
+        until,
+        out_of_time: false,
+        tasks: JoinSet::new(),
+        running: HashMap::new(),
+        to_call: Vec::new(),
+        unwritten_since: None,
+        permit: None,
+        wants_permit: None,
+    };
+    drive.run(wake, again).await
+}
+
+/// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for
+/// too long.
+async fn give_up(state: &AppState, run: &RunRef) -> Result<()> {
+    if let Some(mut session) = Session::load(state, run).await? {
+        // Refused when it is over.
+        let _ = session.perform(Command::GiveUp).await?;
+    }
+    Ok(())
 }
 
 impl Drive {
     async fn run(mut self, wake: &Wake, again: bool) -> Result<()> {
         // Refused only when the run has ended, and then there is nothing to give up.
         let _ = self.session.apply(Command::Reap { dead_before: self.state.config.dead_before });
+        if wake.overdue {
+            self.session.was_overdue();
+        }
         self.look_at_children(wake, again).await?;
         let ended = self.go_on().await;
         for cancel in self.running.values() {
@@ -133,6 +163,10 @@ impl Drive {
             self.begin_ready().await?;
             self.note_news();
             if self.tasks.is_empty() {
+                if let Some(until) = self.wants_permit {
+                    self.wait_for_permit(until).await?;
+                    continue;
+                }
                 self.commit().await?;
                 self.call_children().await?;
                 // The commit may have met another worker's, which made something else ready.
@@ -156,6 +190,19 @@ impl Drive {
         }
     }
 
+    /// Waits until this process has room for another script, and meanwhile writes what is not written yet.
+    async fn wait_for_permit(&mut self, until: Instant) -> Result<()> {
+        let permits = Arc::clone(&self.state.scripts);
+        let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
+        tokio::select! {
+            permit = permits.acquire_owned() => self.permit = permit.ok(),
+            () = sleep_until(flush_at.unwrap_or(until)), if flush_at.is_some() => self.commit().await?,
+            // Too late for this script: the next look finds that out.
+            () = sleep_until(until) => {}
+        }
+        Ok(())
+    }
+
     async fn commit_if_much(&mut self) -> Result<()> {
         let (events, bytes) = self.session.unwritten();
         if events >= MOST_EVENTS || bytes >= MOST_BYTES || self.session.machine().tasks().len() >= MOST_TASKS
@@ -173,17 +220,34 @@ impl Drive {
             Work::Begin(slot) if !is_wait(machine, slot) => machine.timeout(slot).unwrap_or_default(),
             Work::Begin(_) | Work::Close(_) => Duration::ZERO,
         };
-        if self.until.saturating_duration_since(Instant::now()) < timeout + TIME_TO_COMMIT {
+        if Instant::now() > latest_begin(self.until, timeout) {
             self.out_of_time = true;
             return None;
         }
         Some(work)
     }
 
+    /// Whether the work may begin now: a script needs one of the process's places.
+    fn has_room_for(&mut self, work: Work) -> bool {
+        let Work::Begin(slot) = work else { return true };
+        let machine = self.session.machine();
+        if is_wait(machine, slot) {
+            return true;
+        }
+        if self.permit.is_none() {
+            self.permit = Arc::clone(&self.state.scripts).try_acquire_owned().ok();
+        }
+        let timeout = machine.timeout(slot).unwrap_or_default();
+        self.wants_permit = self.permit.is_none().then(|| latest_begin(self.until, timeout));
+        self.permit.is_some()
+    }
+
     async fn begin_ready(&mut self) -> Result<()> {
         let mut begun = Vec::new();
+        self.wants_permit = None;
         while self.running.len() + begun.len() < SIDE_BY_SIDE
             && let Some(work) = self.next_work()
+            && self.has_room_for(work)
         {
             match work {
                 Work::Close(step) => {
@@ -192,20 +256,21 @@ impl Drive {
                 }
                 Work::Begin(slot) => {
                     if self.begin(slot).await? {
-                        begun.push(slot);
+                        begun.push((slot, self.permit.take()));
                     }
                 }
             }
             self.note_news();
             self.commit_if_much().await?;
         }
+        self.permit = None;
         if self.claim_first || self.session.machine().is_shared(&self.owner) {
             self.commit().await?;
         }
-        begun.retain(|slot| self.session.machine().is_held_by(*slot, &self.owner));
-        for slot in begun {
+        begun.retain(|(slot, _)| self.session.machine().is_held_by(*slot, &self.owner));
+        for (slot, permit) in begun {
             let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
-            self.execute(slot, script);
+            self.execute(slot, script, permit);
         }
         Ok(())
     }
@@ -249,11 +314,9 @@ impl Drive {
         Ok(())
     }
 
-    fn execute(&mut self, slot: Slot, script: Script) {
+    fn execute(&mut self, slot: Slot, script: Script, permit: Option<OwnedSemaphorePermit>) {
         self.running.insert(slot, script.cancel.clone());
-        let permits = std::sync::Arc::clone(&self.state.scripts);
         self.tasks.spawn(async move {
-            let permit = permits.acquire_owned().await;
             let ran = tokio::task::spawn_blocking(move || {
                 let scripted = script.run();
                 drop(permit);
@@ -353,6 +416,11 @@ impl Drive {
             tracing::warn!(%error, "no message could be sent; the run's deadline stands in for it");
         }
     }
+}
+
+/// The last moment at which something that may take this long can begin in an invocation that ends at `until`.
+fn latest_begin(until: Instant, timeout: Duration) -> Instant {
+    until.checked_sub(timeout + TIME_TO_COMMIT).unwrap_or_else(Instant::now)
 }
 
 /// Whether a step begins by waiting, or by opening rounds that begin on their own: no worker is on it for long.
