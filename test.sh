@@ -14,9 +14,11 @@ readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce1
 readonly ALL=(lint dependencies tests dynamodb-local template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
+# What builds and tools take on a fresh machine, in MiB.
+readonly DISK=10000
+
 section="start"
 passed=0 failed=0 skipped=0
-# Process id of the DynamoDB Local that this script started and did not end yet.
 
 heading() {
   section=$1
@@ -60,6 +62,13 @@ apt_install() {
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
 
+# A full disk shows as a failure of whatever writes first, so it is said before.
+disk() {
+  local free
+  free=$(df --output=avail --block-size=1M . | tail -1)
+  ((free >= DISK)) || echo "only $free MiB of disk are free here; a run on a fresh machine takes about $DISK"
+}
+
 packages() {
   local missing=()
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
@@ -80,6 +89,7 @@ venv() {
 
 tools() {
   heading tools
+  disk
   packages
   local component
   for component in fmt clippy; do

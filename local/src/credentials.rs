@@ -17,6 +17,8 @@ use crate::embedded::FileSecrets;
 /// The names in the secret store.
 pub(crate) const OPERATOR: &str = "operator-token";
 pub(crate) const TOKEN_KEY: &str = "token-key";
+/// What the names of tenants' secrets begin with.
+pub(crate) const SECRET_PREFIX: &str = "agentruntime";
 const FIRST_TOKEN: &str = "first-token";
 
 /// `credentials.json`.

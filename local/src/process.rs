@@ -133,6 +133,7 @@ fn config(queue_url: String) -> Config {
         queue_url,
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
+        secret_prefix: credentials::SECRET_PREFIX.to_owned(),
         script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.

@@ -15,6 +15,8 @@ pub struct Config {
     pub operator_secret: String,
     /// The name of the key for hashing tokens in the secret store.
     pub token_key_secret: String,
+    /// What the names of tenants' secrets begin with in the secret store.
+    pub secret_prefix: String,
     /// How many scripts run at once in this process; each may take 64 MiB.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
@@ -34,6 +36,7 @@ impl Config {
             queue_url: text("QUEUE_URL"),
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
+            secret_prefix: text("SECRET_PREFIX"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,

@@ -129,6 +129,22 @@ uuid_id!(
     TriggerId
 );
 uuid_id!(
+    /// One value of a secret: a change of what it holds makes another version.
+    SecretVersion
+);
+uuid_id!(
+    /// A connection: credentials for a system outside.
+    ConnectionId
+);
+uuid_id!(
+    /// An instance of an MCP server in a project.
+    InstanceId
+);
+uuid_id!(
+    /// A subscription of an inbound webhook.
+    SubscriptionId
+);
+uuid_id!(
     /// A personal access token's public part, which finds its row.
     PatId
 );

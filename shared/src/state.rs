@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
-use crate::secrets::{SecretStore, SecretsManager};
+use crate::secrets::{SecretStore, Secrets, SecretsManager};
 use crate::store::Store;
 
 /// What handlers share. Cloning is cheap.
@@ -30,7 +30,7 @@ pub struct Shared {
     /// Wakes workers.
     pub queue: Queue,
     /// Secrets.
-    pub secrets: Arc<dyn SecretStore>,
+    pub secrets: Secrets,
     /// Tells callers by their tokens.
     pub auth: Authenticator,
     /// Compiled versions of workflows.
@@ -67,7 +67,7 @@ impl AppState {
             store: Store::new(clients.dynamodb, &config.table_name),
             queue: Queue::new(clients.sqs, &config.queue_url),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
-            secrets: clients.secrets,
+            secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),

@@ -63,7 +63,7 @@ impl Environments {
         let dynamo = EmbeddedDynamo::open(Some(file)).await.expect("a database");
         let sqs = EmbeddedSqs::start();
         let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
-        let stores = Stores { dynamo, sqs, queue_url: queues.queue_url };
+        let stores = Stores::on(dynamo, sqs, queues.queue_url);
         let prepared = stores.state(Clock::System, &[]);
         prepared.store.create_table().await.expect("a table");
         let table = Table::new(&stores.description().await);

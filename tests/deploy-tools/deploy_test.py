@@ -11,6 +11,7 @@ Usage, from the root of the repository: deploy_test.py <path of the ministack pr
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -118,13 +119,15 @@ def build_and_deploy(environment):
     if platform.machine() == "aarch64":
         overrides = overrides.replace("x86_64", "arm64")
     profile = ["--config-env", "emulator", "--parameter-overrides", overrides]
-    # The host's compiler and the development profile: quick, and nothing that leaves this machine.
-    quick = environment | {"CARGO_LAMBDA_COMPILER": "cargo", "SAM_BUILD_MODE": "debug"}
+    # The host's compiler and the development profile: quick, and nothing that leaves this machine. Every binary is
+    # kept three times (target, target/lambda, .aws-sam), so without symbols.
+    quick = environment | {"CARGO_LAMBDA_COMPILER": "cargo", "SAM_BUILD_MODE": "debug", "CARGO_PROFILE_DEV_STRIP": "symbols", "CARGO_INCREMENTAL": "0"}
     for command, variables in (["sam", "build", *profile], quick), (["sam", "deploy", *profile], environment):
         began = time.monotonic()
         done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command[:2])} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+            free = shutil.disk_usage(".").free // 1024**2
+            raise RuntimeError(f"{' '.join(command[:2])} ended with {done.returncode}, {free} MiB of disk free:\n{done.stdout[-6000:]}")
         print(f"{' '.join(command[:2])}: {time.monotonic() - began:.0f} s", flush=True)
     for logical_id in FUNCTIONS.values():
         assert Path(BUILD, logical_id, "bootstrap").is_file(), f"no bootstrap for {logical_id}"

@@ -27,6 +27,11 @@ def table(name, index=None):
     return f"{arn}/index/{index}" if index else arn
 
 
+def secret(name):
+    """The ARN of a secret, to whose name AWS adds six characters."""
+    return name if name.startswith("arn:") else f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf"
+
+
 def needed(target, body):
     """The pairs of right and resource that a request needs."""
     service, _, operation = target.partition(".")
@@ -41,7 +46,7 @@ def needed(target, body):
         queue = body["QueueUrl"].rsplit("/", 1)[1]
         return {(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")}
     if service == "secretsmanager":
-        return {(f"secretsmanager:{operation}", body["SecretId"])}
+        return {(f"secretsmanager:{operation}", secret(body.get("SecretId") or body["Name"]))}
     return {(target or "a request without a target", "*")}
 
 
@@ -78,10 +83,15 @@ class Gate:
                     denial = {"__type": "AccessDeniedException", "message": f"no role allows {sorted(refused)}"}
                     return self.answer(400, [("Content-Type", "application/x-amz-json-1.0")], json.dumps(denial).encode())
                 onward = http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=60)
-                onward.request("POST", self.path, body, dict(self.headers))
-                found = onward.getresponse()
-                self.answer(found.status, found.getheaders(), found.read())
-                onward.close()
+                try:
+                    onward.request("POST", self.path, body, dict(self.headers))
+                    found = onward.getresponse()
+                    self.answer(found.status, found.getheaders(), found.read())
+                except ConnectionError:
+                    # The emulator ends before the functions that it runs.
+                    self.close_connection = True
+                finally:
+                    onward.close()
 
             def answer(self, status, headers, body):
                 self.send_response_only(status)

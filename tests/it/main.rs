@@ -20,6 +20,7 @@ mod openapi;
 mod people;
 mod promises;
 mod readme;
+mod routes;
 mod run_reads;
 mod runs;
 mod starts;

@@ -16,13 +16,15 @@ use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
 use shared::ids::{PatId, Place, RunId};
+use shared::secrets::SecretStore;
 use shared::state::Clients;
 use shared::store::PatRecord;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::{Client, Workspace};
-use crate::secrets::MemorySecrets;
+use crate::faults::Faults;
+use crate::secrets::{FaultySecrets, MemorySecrets};
 
 const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
 
@@ -44,6 +46,8 @@ pub struct Stores {
     pub sqs: EmbeddedSqs,
     /// The queue of runs.
     pub queue_url: String,
+    /// The secret store.
+    pub secrets: MemorySecrets,
 }
 
 impl Stores {
@@ -59,24 +63,46 @@ impl Stores {
             None => "test".to_owned(),
         };
         let queues = sqs.create_queues(&name, Duration::from_secs(60), 5).await.expect("queues");
-        Self { dynamo, sqs, queue_url: queues.queue_url }
+        Self::on(dynamo, sqs, queues.queue_url)
+    }
+
+    /// Around these, with a secret store that has the deployment's own secrets.
+    pub fn on(dynamo: EmbeddedDynamo, sqs: EmbeddedSqs, queue_url: String) -> Self {
+        let secrets = MemorySecrets::with(&[
+            ("operator-token", OPERATOR_TOKEN),
+            ("token-key", "key-for-hashing-tokens"),
+        ]);
+        Self { dynamo, sqs, queue_url, secrets }
     }
 
     /// An environment on these stores, whose SDK clients run these interceptors.
     pub fn state(&self, clock: Clock, interceptors: &[SharedInterceptor]) -> AppState {
+        self.state_on(clock, interceptors, Arc::new(self.secrets.clone()))
+    }
+
+    /// An environment one of whose calls fails, of whichever store.
+    pub fn faulty_state(&self, clock: Clock, faults: &Faults) -> AppState {
+        let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
+        self.state_on(clock, &[faults.interceptor()], Arc::new(secrets))
+    }
+
+    fn state_on(
+        &self,
+        clock: Clock,
+        interceptors: &[SharedInterceptor],
+        secrets: Arc<dyn SecretStore>,
+    ) -> AppState {
         let clients = Clients {
             dynamodb: self.dynamodb(interceptors),
             sqs: sqs_client(&self.sqs, interceptors.iter().cloned()),
-            secrets: Arc::new(MemorySecrets::with(&[
-                ("operator-token", OPERATOR_TOKEN),
-                ("token-key", "key-for-hashing-tokens"),
-            ])),
+            secrets,
         };
         let config = Config {
             table_name: self.table().to_owned(),
             queue_url: self.queue_url.clone(),
             operator_secret: "operator-token".to_owned(),
             token_key_secret: "token-key".to_owned(),
+            secret_prefix: "test".to_owned(),
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,

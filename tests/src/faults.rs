@@ -66,6 +66,28 @@ impl Faults {
         self.0.dead.load(Ordering::SeqCst)
     }
 
+    /// A call of a store that is not behind an SDK client.
+    ///
+    /// # Errors
+    /// When this is the call that fails, or the process has died.
+    pub async fn around<T>(&self, effect: impl Future<Output = T>) -> Result<T, &'static str> {
+        if self.is_dead() {
+            return Err("the process is dead");
+        }
+        let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
+        let fault = self.0.plan.filter(|(at, _)| *at == call).map(|(_, fault)| fault);
+        if let Some(fault) = fault.filter(|fault| fault.is_before()) {
+            self.0.dead.store(fault.is_crash(), Ordering::SeqCst);
+            return Err("the call is not sent");
+        }
+        let done = effect.await;
+        if let Some(fault) = fault {
+            self.0.dead.store(fault.is_crash(), Ordering::SeqCst);
+            return Err("the answer is lost");
+        }
+        if self.is_dead() { Err("the process is dead") } else { Ok(done) }
+    }
+
     /// For an SDK client's configuration.
     pub fn interceptor(&self) -> SharedInterceptor {
         SharedInterceptor::new(self.clone())

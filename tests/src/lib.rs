@@ -23,3 +23,4 @@ pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, noise, rep
 pub use planted::Planted;
 pub use process::{LocalProcess, repository};
 pub use run::Run;
+pub use secrets::MemorySecrets;

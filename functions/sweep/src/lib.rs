@@ -1,5 +1,5 @@
 //! Finds what has to be done at a time that has passed: runs that somebody must look at again (a lost message, a
-//! worker that died, a retry that is due) get a message, triggers fire. What has to be done with a run is not
+//! worker that died, a retry that is due) get a message, triggers fire, secrets that nothing owns are destroyed. What has to be done with a run is not
 //! decided here: the worker reads it from the run.
 
 mod trigger;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use shared::clock::Timestamp;
 use shared::error::Kind;
 use shared::queue::Wake;
+use shared::secrets::destroy_due;
 use shared::store::{DEADLINE_SHARDS, Due, DueRun};
 use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
@@ -22,8 +23,9 @@ const MOST_PAGES: usize = 50;
 /// How many runs and triggers of a shard are acted on at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Wakes every run whose deadline is before `before`, and fires triggers. Triggers go by the clock whatever
-/// `before` is, so that taking up all runs, as the local process does when it starts, fires none before its time.
+/// Wakes every run whose deadline is before `before`, fires triggers and destroys secrets. Triggers and secrets go by
+/// the clock whatever `before` is, so that taking up all runs, as the local process does when it starts, touches none
+/// before its time.
 /// Returns how many runs were woken or started.
 ///
 /// # Errors
@@ -55,7 +57,7 @@ async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp) -> Result<u
         let page = state.store.due(shard, before, after.as_deref(), PAGE).await?;
         let fresh = |due: &Due| match due {
             Due::Run(due) => woken.insert(due.run.clone()),
-            Due::Trigger(_) => true,
+            Due::Trigger(_) | Due::Secret(_) => true,
         };
         let mut due: Vec<Due> = page.due;
         due.retain(fresh);
@@ -92,6 +94,7 @@ async fn act_on(state: &AppState, batch: &[Due]) -> Vec<Result<usize>> {
             match due {
                 Due::Run(run) => wake(&state, &run).await,
                 Due::Trigger(key) => trigger::fire(&state, &key).await,
+                Due::Secret(secret) => destroy_due(&state, &secret).await.map(|()| 0),
             }
         });
     }

@@ -10,5 +10,5 @@ pub mod secrets;
 pub mod sqs;
 
 pub use dynamo::{EmbeddedDynamo, dynamo_client};
-pub use secrets::FileSecrets;
+pub use secrets::{FileSecrets, SecretsError};
 pub use sqs::{EmbeddedSqs, QueuePair, sqs_client};

@@ -1,13 +1,36 @@
-//! Secrets: where they live is one trait with two implementations, Secrets Manager here and an encrypted file
-//! in the local process. Values are types that do not print.
+//! Secrets: where they live is one trait with two implementations, Secrets Manager here and an encrypted file in the
+//! local process. Values are types that do not print.
+//!
+//! A tenant's secret is never changed: it is put under a name of its own ([`SecretRef`]), rows refer to it by its
+//! version, and a change puts another one and lets the row refer to that. So a row and its secret cannot disagree,
+//! and what was read once stays right as long as a row refers to it. [`deposit`] and what comes with it see to it
+//! that no secret outlives the row that owns it, whatever crashes: see [`custody`](self::custody).
+
+mod custody;
+mod manager;
+mod reference;
 
 use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::Client;
+use moka::sync::Cache;
 use secrecy::SecretString;
 
-use crate::{Error, Result};
+use crate::Result;
+
+pub use custody::{Deposit, deposit, destroy, destroy_due};
+pub use manager::SecretsManager;
+pub use reference::{SecretKind, SecretRef};
+
+/// The most bytes of a secret: Secrets Manager's limit.
+pub const LARGEST_SECRET: usize = 65_536;
+
+/// How long a tenant's secret is kept in memory. Its value cannot have changed meanwhile; this only bounds how long
+/// one that nobody uses lies around.
+pub const KEPT_FOR: Duration = Duration::from_secs(60);
+const MOST_KEPT: u64 = 1_000;
 
 /// A place that keeps secrets by name.
 #[async_trait]
@@ -17,35 +40,67 @@ pub trait SecretStore: Debug + Send + Sync {
     /// # Errors
     /// Unavailable when the place does not answer.
     async fn get(&self, name: &str) -> Result<Option<SecretString>>;
+
+    /// Keeps a secret of at most [`LARGEST_SECRET`] bytes under this name, in place of one that is there. Doing it
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// Unavailable when the place does not answer; the secret may have been kept all the same.
+    async fn put(&self, name: &str, value: SecretString) -> Result<()>;
+
+    /// Destroys the secret of this name at once and for good; well done, too, when there is none.
+    ///
+    /// # Errors
+    /// Unavailable when the place does not answer; the secret may have been destroyed all the same.
+    async fn delete(&self, name: &str) -> Result<()>;
 }
 
-/// AWS Secrets Manager.
-#[derive(Debug)]
-pub struct SecretsManager {
-    client: Client,
+/// The secret store as functions use it: tenants' secrets by reference, those that were read kept in memory for a
+/// while.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    store: Arc<dyn SecretStore>,
+    prefix: String,
+    read: Cache<SecretRef, SecretString>,
 }
 
-impl SecretsManager {
-    /// Behind this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+impl Secrets {
+    /// On this store; `prefix` begins the name of each tenant's secret.
+    pub fn new(store: Arc<dyn SecretStore>, prefix: impl Into<String>) -> Self {
+        let read = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
+        Self { store, prefix: prefix.into(), read }
     }
-}
 
-#[async_trait]
-impl SecretStore for SecretsManager {
-    async fn get(&self, name: &str) -> Result<Option<SecretString>> {
-        match self.client.get_secret_value().secret_id(name).send().await {
-            Ok(found) => Ok(found.secret_string.map(SecretString::from)),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
-                Ok(None)
-            }
-            // The error's text could quote the request; its code cannot hold a secret.
-            Err(error) => {
-                let code =
-                    aws_sdk_secretsmanager::error::ProvideErrorMetadata::code(&error).unwrap_or("no answer");
-                Err(Error::unavailable("The secret store", format!("Secrets Manager: {code}")))
-            }
+    /// A secret of the deployment itself, such as the operator token, asked for anew each time: its owner may change
+    /// it where it lies.
+    ///
+    /// # Errors
+    /// Unavailable when the secret store does not answer.
+    pub async fn get(&self, name: &str) -> Result<Option<SecretString>> {
+        self.store.get(name).await
+    }
+
+    /// A tenant's secret; none when it was destroyed.
+    ///
+    /// # Errors
+    /// Unavailable when the secret store does not answer.
+    pub async fn read(&self, secret: &SecretRef) -> Result<Option<SecretString>> {
+        if let Some(known) = self.read.get(secret) {
+            return Ok(Some(known));
         }
+        let found = self.store.get(&secret.name(&self.prefix)).await?;
+        if let Some(value) = &found {
+            self.read.insert(secret.clone(), value.clone());
+        }
+        Ok(found)
+    }
+
+    async fn put(&self, secret: &SecretRef, value: SecretString) -> Result<()> {
+        self.store.put(&secret.name(&self.prefix), value).await
+    }
+
+    async fn delete(&self, secret: &SecretRef) -> Result<()> {
+        self.read.invalidate(secret);
+        self.store.delete(&secret.name(&self.prefix)).await
     }
 }

@@ -1,11 +1,11 @@
 //! The deadline index: what has to be done at a time, in shards, the most overdue first. Runs stand in it with the
-//! time at which somebody must look at them again, triggers with their next due time.
+//! time at which somebody must look at them again, triggers with their next due time, and secrets that nothing owns with the time at which they are destroyed.
 
 use std::collections::HashMap;
 
 use super::item::{self, s};
 use super::keys::{self, AtDeadline, DEADLINE_PK, DEADLINE_SK};
-use super::{Store, StoreError};
+use super::{DueSecret, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{RunRef, TriggerRef};
 
@@ -16,6 +16,8 @@ pub enum Due {
     Run(DueRun),
     /// A trigger; whether it really is due is for its row to say.
     Trigger(TriggerRef),
+    /// A secret that nothing owns.
+    Secret(DueSecret),
 }
 
 /// A run whose deadline has passed.
@@ -71,6 +73,10 @@ impl Store {
                     page.due.push(Due::Run(DueRun { run, position: position.clone() }));
                 }
                 Some(AtDeadline::Trigger(trigger)) => page.due.push(Due::Trigger(trigger)),
+                Some(AtDeadline::Secret(secret)) => {
+                    let at = keys::deadline_of(&position).unwrap_or_default();
+                    page.due.push(Due::Secret(DueSecret { secret, at }));
+                }
                 None => tracing::error!(position, "a place in the deadline index that cannot be read"),
             }
             page.next = Some(position).filter(|_| full);

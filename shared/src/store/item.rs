@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::de::DeserializeOwned;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::keys::{self, Key, PK, SK};
+use super::runs::Listed;
 use super::{Store, StoreError, blob, transaction_error};
 
 /// An item as the SDK gives it.
@@ -116,6 +118,52 @@ impl Store {
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(items);
+            }
+        }
+    }
+
+    /// The rows of a partition whose sort keys begin with `prefix`, newest last in their order and first here, from
+    /// before the row at `start`; `place` names a row's place in the list.
+    pub(super) async fn list_newest<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+        limit: usize,
+        start: Option<Key>,
+        place: impl Fn(&T) -> String,
+    ) -> Result<Listed<T>, StoreError> {
+        let mut start = start.map(Key::into_map);
+        let mut rows: Vec<T> = Vec::new();
+        let condition = match prefix {
+            "" => format!("{PK} = :pk"),
+            _ => format!("{PK} = :pk AND begins_with({SK}, :prefix)"),
+        };
+        loop {
+            let mut query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression(&condition)
+                .expression_attribute_values(":pk", s(pk))
+                .set_exclusive_start_key(start)
+                .scan_index_forward(false)
+                .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX));
+            if !prefix.is_empty() {
+                query = query.expression_attribute_values(":prefix", s(prefix));
+            }
+            // A page may also be short because its rows are large.
+            let page = query.send().await?;
+            start = page.last_evaluated_key;
+            for item in page.items.unwrap_or_default() {
+                rows.push(from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?);
+            }
+            if rows.len() > limit {
+                rows.truncate(limit);
+                let next = rows.last().map(&place);
+                return Ok(Listed { rows, next });
+            }
+            if start.is_none() {
+                return Ok(Listed { rows, next: None });
             }
         }
     }

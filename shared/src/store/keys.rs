@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
-use crate::ids::{PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId};
+use crate::ids::{ConnectionId, PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId};
 use crate::run::Slot;
+use crate::secrets::SecretRef;
 
 /// Partition key.
 pub(crate) const PK: &str = "pk";
@@ -117,6 +118,27 @@ pub(crate) fn trigger_count(p: &Place, id: WorkflowId) -> Key {
     Key { pk: workflow_graphs(p, id), sk: "TRIGGERS".to_owned() }
 }
 
+/// The partition with a project's connections, in order of creation.
+pub(crate) fn connections_of(p: &Place) -> String {
+    format!("{}#CONNECTIONS", place(p))
+}
+
+/// A connection's row.
+pub(crate) fn connection(p: &Place, id: ConnectionId) -> Key {
+    Key { pk: connections_of(p), sk: id.to_string() }
+}
+
+/// The partition of who uses a project's connections: connection, then user.
+pub(crate) fn connection_users(p: &Place) -> String {
+    format!("{}#CONNECTION-USERS", place(p))
+}
+
+/// The row of a secret that nothing owns: one that was put and is not referred to yet, or no longer.
+pub(crate) fn unowned_secret(secret: &SecretRef) -> Key {
+    let SecretRef { place: p, kind, owner, version } = secret;
+    Key { pk: format!("{}#SECRETS", place(p)), sk: format!("{kind}#{owner}#{version}") }
+}
+
 /// A run's partition.
 pub(crate) fn run_partition(run: &RunRef) -> String {
     format!("{}#RUN#{}", place(&run.place), run.run_id)
@@ -214,6 +236,21 @@ pub(crate) fn trigger_position(at: Timestamp, trigger: &TriggerRef) -> String {
     format!("{at}#{TRIGGER_MARK}#{}#{}#{workflow_id}#{trigger_id}", place.tenant_id, place.project_id)
 }
 
+/// Stands in the place of a secret that nothing owns where a run has its tenant.
+const SECRET_MARK: &str = "SECRET";
+
+/// The place of a secret that nothing owns in the deadline index.
+pub(crate) fn secret_position(at: Timestamp, secret: &SecretRef) -> String {
+    let SecretRef { place, kind, owner, version } = secret;
+    let at = deadline_before(at);
+    format!("{at}#{SECRET_MARK}#{}#{}#{kind}#{owner}#{version}", place.tenant_id, place.project_id)
+}
+
+/// The partition that it stands in.
+pub(crate) fn secret_shard_of(secret: &SecretRef) -> String {
+    shard_of(&secret.version.to_string())
+}
+
 /// Sorts before every deadline at or after this time.
 pub(crate) fn deadline_before(at: Timestamp) -> String {
     format!("{:015}", at.as_millis().max(0))
@@ -224,9 +261,15 @@ pub(crate) fn deadline_before(at: Timestamp) -> String {
 pub(crate) enum AtDeadline {
     Run(RunRef),
     Trigger(TriggerRef),
+    Secret(SecretRef),
 }
 
-/// The run or trigger that stands at this place of the deadline index.
+/// The time of a place in the deadline index.
+pub(crate) fn deadline_of(position: &str) -> Option<Timestamp> {
+    position.split('#').next()?.parse().ok().map(Timestamp::from_millis)
+}
+
+/// What stands at this place of the deadline index.
 pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
     let place = |tenant: &str, project: &str| {
         Some(Place { tenant_id: tenant.parse().ok()?, project_id: project.parse().ok()? })
@@ -240,6 +283,12 @@ pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
             workflow_id: workflow.parse().ok()?,
             trigger_id: trigger.parse().ok()?,
         })),
+        [SECRET_MARK, tenant, project, kind, owner, version] => Some(AtDeadline::Secret(SecretRef {
+            place: place(tenant, project)?,
+            kind: kind.parse().ok()?,
+            owner: owner.parse().ok()?,
+            version: version.parse().ok()?,
+        })),
         _ => None,
     }
 }
@@ -247,10 +296,11 @@ pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::TriggerId;
+    use crate::ids::{SecretVersion, TriggerId};
+    use crate::secrets::SecretKind;
 
     #[test]
-    fn runs_and_triggers_are_told_apart_by_their_place_among_the_deadlines() {
+    fn runs_triggers_and_secrets_are_told_apart_by_their_place_among_the_deadlines() {
         let at = Timestamp::from_millis(1_790_000_000_000);
         // A tenant may be called anything that a slug can spell.
         let place = Place { tenant_id: "trigger".parse().unwrap(), project_id: "default".parse().unwrap() };
@@ -259,6 +309,15 @@ mod tests {
         let trigger = TriggerRef { place, workflow_id, trigger_id: TriggerId::new(at) };
         assert_eq!(at_deadline(&deadline_position(at, &run)), Some(AtDeadline::Run(run)));
         assert_eq!(at_deadline(&trigger_position(at, &trigger)), Some(AtDeadline::Trigger(trigger.clone())));
+        let secret = SecretRef {
+            place: trigger.place.clone(),
+            kind: SecretKind::LlmKey,
+            owner: workflow_id.into(),
+            version: SecretVersion::new(at),
+        };
+        let position = secret_position(at, &secret);
+        assert_eq!(deadline_of(&position), Some(at));
+        assert_eq!(at_deadline(&position), Some(AtDeadline::Secret(secret)));
         for wrong in ["", "1", "1#a#b", "1#TRIGGER#a#b", "1#a#b#c", "1#a#b#c#d", "1#RUN#a#b#c#d"] {
             assert_eq!(at_deadline(wrong), None, "{wrong}");
         }

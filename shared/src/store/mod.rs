@@ -2,6 +2,7 @@
 //! tests speaks the same wire API, so there is no second implementation.
 
 mod blob;
+mod connections;
 mod deadlines;
 mod item;
 mod keys;
@@ -11,6 +12,7 @@ mod schema;
 mod tasks;
 mod tenants;
 mod triggers;
+mod unowned;
 mod walk;
 mod workflows;
 
@@ -18,6 +20,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
+pub use connections::{ConnectionRecord, ConnectionUse, ConnectionUser};
 pub use deadlines::{Due, DuePage, DueRun};
 pub use keys::DEADLINE_SHARDS;
 pub use pats::PatRecord;
@@ -25,6 +28,7 @@ pub use runs::{Beside, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, 
 pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
 pub use triggers::{MOST_TRIGGERS, TriggerRecord};
+pub use unowned::DueSecret;
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 
 /// Why a read or write did not happen.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::item::{self, Item, n, s};
-use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK, SK};
+use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK};
 use super::runs::Listed;
 use super::tenants::with_key;
 use super::{Store, StoreError};
@@ -112,34 +112,9 @@ impl Store {
         cursor: Option<TriggerId>,
     ) -> Result<Listed<TriggerRecord>, StoreError> {
         let key = |id| keys::trigger(&TriggerRef { place: place.clone(), workflow_id, trigger_id: id });
-        let mut start = cursor.map(|id| key(id).into_map());
-        let mut rows: Vec<TriggerRecord> = Vec::new();
-        loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(format!("{PK} = :pk AND begins_with({SK}, :trigger)"))
-                .expression_attribute_values(":pk", s(keys::workflow_graphs(place, workflow_id)))
-                .expression_attribute_values(":trigger", s(keys::TRIGGER))
-                .set_exclusive_start_key(start)
-                .scan_index_forward(false)
-                .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX));
-            // A page may also be short because its rows are large.
-            let page = query.send().await?;
-            start = page.last_evaluated_key;
-            for item in page.items.unwrap_or_default() {
-                rows.push(record(item)?);
-            }
-            if rows.len() > limit {
-                rows.truncate(limit);
-                let next = rows.last().map(|row| row.id.to_string());
-                return Ok(Listed { rows, next });
-            }
-            if start.is_none() {
-                return Ok(Listed { rows, next: None });
-            }
-        }
+        let pk = keys::workflow_graphs(place, workflow_id);
+        let place = |row: &TriggerRecord| row.id.to_string();
+        self.list_newest(&pk, keys::TRIGGER, limit, cursor.map(key), place).await
     }
 
     /// Replaces a trigger's row, and moves it in the deadline index with it. The revision is advanced here.

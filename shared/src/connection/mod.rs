@@ -1,0 +1,242 @@
+//! Connections: credentials for systems outside. Their values live in the secret store, their names and everything
+//! else in a row; [`secrets::custody`](crate::secrets) keeps the two together.
+//!
+//! A step that needs credentials asks [`credentials`]. What a connection is used by is in
+//! [`store::ConnectionUse`](crate::store::ConnectionUse).
+
+mod credentials;
+mod service;
+
+use std::collections::BTreeSet;
+
+pub use credentials::{
+    CredentialChanges, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS, MaskedCredential,
+};
+pub use service::Service;
+
+use crate::ids::{ConnectionId, InstanceId, Place};
+use crate::secrets::{Deposit, SecretKind, deposit, destroy};
+use crate::state::AppState;
+use crate::store::{ConnectionRecord, ConnectionUser, StoreError};
+use crate::{Error, Result};
+
+/// How often a change is tried while others change the same connection.
+const MOST_TRIES: usize = 5;
+/// How many users a refused deletion names.
+const MOST_NAMED: usize = 10;
+
+/// What a new connection is made from; its texts were checked.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// Its name.
+    pub name: String,
+    /// Whose system it is for.
+    pub provider: String,
+    /// What kind of credentials it holds.
+    pub service: Service,
+    /// The credentials.
+    pub credentials: CredentialChanges,
+}
+
+/// What to change of a connection; its texts were checked.
+#[derive(Debug)]
+pub struct ConnectionChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Merged by key.
+    pub credentials: Option<CredentialChanges>,
+}
+
+/// Makes a connection.
+///
+/// # Errors
+/// Invalid when the credentials are not what the service needs; unavailable when a store does not answer, and then
+/// nothing was made.
+pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionRecord> {
+    let now = state.clock.now();
+    let mut credentials = Credentials::default();
+    credentials.merge(&new.credentials, now)?;
+    credentials.check(new.service)?;
+    let id = ConnectionId::new(now);
+    let deposit = keep(state, place, id, &credentials).await?;
+    let record = ConnectionRecord {
+        id,
+        place: place.clone(),
+        name: new.name,
+        provider: new.provider,
+        service: new.service,
+        credential_keys: credentials.keys(),
+        secret: deposit.secret().version,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    match state.store.create_connection(&record).await {
+        Ok(()) => Ok(record),
+        Err(error) => {
+            deposit.abandon(state).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Changes a connection.
+///
+/// # Errors
+/// Not found; invalid when the credentials would no longer be what the service needs; unavailable when a store does
+/// not answer, and then nothing was changed.
+pub async fn change(
+    state: &AppState,
+    place: &Place,
+    id: ConnectionId,
+    change: &ConnectionChange,
+) -> Result<ConnectionRecord> {
+    for _ in 0..MOST_TRIES {
+        let mut record = find(state, place, id).await?;
+        match change_once(state, &mut record, change).await {
+            Ok(()) => return Ok(record),
+            Err(Attempt::Overtaken) => {}
+            Err(Attempt::Failed(error)) => return Err(error),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+/// Why one attempt did not succeed.
+enum Attempt {
+    /// Somebody else was faster: look again.
+    Overtaken,
+    Failed(Error),
+}
+
+impl From<Error> for Attempt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Attempt {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Overtaken,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+async fn change_once(
+    state: &AppState,
+    record: &mut ConnectionRecord,
+    change: &ConnectionChange,
+) -> Result<(), Attempt> {
+    let now = state.clock.now();
+    record.updated_at = now;
+    if let Some(name) = &change.name {
+        record.name.clone_from(name);
+    }
+    let Some(changes) = &change.credentials else {
+        return Ok(state.store.save_connection(record, None).await?);
+    };
+    let before = record.secret_ref();
+    // Gone when somebody has just put another in its place.
+    let secret = state.secrets.read(&before).await?.ok_or(Attempt::Overtaken)?;
+    let mut credentials = Credentials::read(&secret)?;
+    credentials.merge(changes, now)?;
+    credentials.check(record.service)?;
+    let deposit = keep(state, &record.place, record.id, &credentials).await?;
+    record.secret = deposit.secret().version;
+    record.credential_keys = credentials.keys();
+    if let Err(error) = state.store.save_connection(record, Some(before.version)).await {
+        deposit.abandon(state).await;
+        return Err(error.into());
+    }
+    destroy(state, &before).await;
+    Ok(())
+}
+
+async fn keep(
+    state: &AppState,
+    place: &Place,
+    id: ConnectionId,
+    credentials: &Credentials,
+) -> Result<Deposit> {
+    deposit(state, place, SecretKind::Connection, id.into(), credentials.write()?).await
+}
+
+/// Deletes a connection. When this returns, nothing can read its credentials any more; they are destroyed at once, or
+/// by a sweep while the secret store does not answer.
+///
+/// # Errors
+/// Not found; conflict `CONNECTION_IN_USE`, naming its users, unless `force` is set.
+pub async fn delete(state: &AppState, place: &Place, id: ConnectionId, force: bool) -> Result<()> {
+    for _ in 0..MOST_TRIES {
+        let record = find(state, place, id).await?;
+        if !force {
+            in_use(&state.store.connection_users(place, id).await?)?;
+        }
+        match state.store.delete_connection(&record, state.clock.now()).await {
+            Ok(()) => {
+                destroy(state, &record.secret_ref()).await;
+                return Ok(());
+            }
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+fn in_use(users: &[ConnectionUser]) -> Result<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let name = |user: &ConnectionUser| match user {
+        ConnectionUser::Instance(instance) => format!("instance {instance}"),
+        ConnectionUser::Override(workflow, instance) => {
+            format!("workflow {workflow} (for instance {instance})")
+        }
+    };
+    let mut named: Vec<String> = users.iter().take(MOST_NAMED).map(name).collect();
+    if users.len() > MOST_NAMED {
+        named.push(format!("{} more", users.len() - MOST_NAMED));
+    }
+    Err(Error::conflict(
+        "CONNECTION_IN_USE",
+        format!(
+            "The connection is used by {}. Let them use another, or delete it all the same with ?force=true.",
+            named.join(", ")
+        ),
+    ))
+}
+
+/// A connection of this place.
+///
+/// # Errors
+/// Not found.
+pub async fn find(state: &AppState, place: &Place, id: ConnectionId) -> Result<ConnectionRecord> {
+    state.store.connection(place, id).await?.ok_or_else(|| Error::not_found("connection"))
+}
+
+/// The credentials of a connection, which may have been read up to a minute ago if they have not changed since.
+///
+/// # Errors
+/// Not found; unavailable when a store does not answer.
+pub async fn credentials(
+    state: &AppState,
+    place: &Place,
+    id: ConnectionId,
+) -> Result<(ConnectionRecord, Credentials)> {
+    for _ in 0..MOST_TRIES {
+        let record = find(state, place, id).await?;
+        if let Some(secret) = state.secrets.read(&record.secret_ref()).await? {
+            return Ok((record, Credentials::read(&secret)?));
+        }
+        // The row was read before somebody changed the credentials.
+    }
+    Err(Error::internal(format!("the secret of connection {id} is missing")))
+}
+
+/// The instances that use a connection, each once.
+pub fn instances(users: impl IntoIterator<Item = ConnectionUser>) -> Vec<InstanceId> {
+    users.into_iter().map(ConnectionUser::instance).collect::<BTreeSet<_>>().into_iter().collect()
+}

@@ -1,0 +1,263 @@
+//! The table of all routes: who may call each, and what a caller from another place must get. The tests of this
+//! file and of `isolation` follow from it, for every route of the OpenAPI document: no token, garbage tokens, a
+//! wrong tenant or project in the headers, each role that is too low, each scope that is missing, another
+//! tenant's and another project's caller. A route without its line fails, and so does a line without its route.
+//!
+//! A new route is one line of [`table`]; if its path names a new kind of thing, one more in [`crate::isolation`]
+//! makes that thing.
+
+use std::collections::BTreeSet;
+
+use it::{Client, TestApp, Workspace};
+use serde_json::Value;
+use shared::auth::Role;
+use shared::auth::Scope::{self, *};
+use shared::clock::Clock;
+
+use Others::*;
+use Who::*;
+
+/// Every role, lowest first.
+const ROLES: [Role; 4] =
+    [Role::ProjectViewer, Role::ProjectContributor, Role::ProjectAdmin, Role::TenantAdmin];
+const VIEWER: Role = ROLES[0];
+const CONTRIBUTOR: Role = ROLES[1];
+
+const SCOPES: [Scope; 9] = [
+    WorkflowRead,
+    WorkflowRun,
+    WorkflowWrite,
+    McpExecute,
+    IntegrationRead,
+    IntegrationWrite,
+    PatWrite,
+    BillingRead,
+    BillingWrite,
+];
+
+/// Who may call a route.
+#[allow(dead_code, reason = "no route of today's has every kind of caller")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Who {
+    /// Everybody, without a token.
+    Open,
+    /// The operator, by the operator token.
+    Operator,
+    /// Tokens with this role or a higher one, and this scope.
+    Token(Role, Scope),
+    /// Callers that prove themselves in the route's own way; the named module of tests has its cases.
+    OwnProof(&'static str),
+}
+
+/// What a caller from another place gets, who calls with the owner's ids.
+#[allow(dead_code, reason = "no route of today's names every kind of thing")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Others {
+    /// The route names no thing: it is open, or makes or reads something of the caller's own.
+    NamesNothing,
+    /// 404: the path names a thing of a project.
+    Thing,
+    /// 404 for another tenant; the tenant's other projects share it.
+    TenantThing,
+    /// 200, and none of the owner's ids in it, whatever these queries filter by.
+    List(&'static [&'static str]),
+    /// The same for another tenant; the tenant's other projects share it.
+    TenantList(&'static [&'static str]),
+}
+
+/// A route's line.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// `GET /v1/workflows/{id}`.
+    pub name: &'static str,
+    /// Who may call it.
+    pub who: Who,
+    /// What others get.
+    pub others: Others,
+    /// The body of a call that its owner could make.
+    pub body: &'static str,
+}
+
+impl Route {
+    pub fn method(&self) -> &'static str {
+        self.name.split_once(' ').unwrap().0
+    }
+
+    pub fn template(&self) -> &'static str {
+        self.name.split_once(' ').unwrap().1
+    }
+}
+
+/// Every route of the product.
+#[rustfmt::skip]
+pub fn table() -> Vec<Route> {
+    let pages = &["?limit=100", "?limit=1"];
+    let route = |name, who, others, body| Route { name, who, others, body };
+    vec![
+        route("GET /v1/health", Open, NamesNothing, ""),
+        route("GET /openapi.json", Open, NamesNothing, ""),
+        route("POST /v1/onboarding/workspaces", Operator, NamesNothing, "{}"),
+
+        route("GET /v1/workflows", Token(VIEWER, WorkflowRead),
+              List(&["?limit=100", "?limit=1", "?status=archived,draft,published"]), ""),
+        route("POST /v1/workflows", Token(CONTRIBUTOR, WorkflowWrite), NamesNothing, "{}"),
+        route("GET /v1/workflows/schema", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("POST /v1/workflows/validate", Token(CONTRIBUTOR, WorkflowWrite), NamesNothing, "{}"),
+        route("GET /v1/workflows/{id}", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("PATCH /v1/workflows/{id}", Token(CONTRIBUTOR, WorkflowWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/workflows/{id}", Token(CONTRIBUTOR, WorkflowWrite), Thing, ""),
+        route("POST /v1/workflows/{id}/restore", Token(CONTRIBUTOR, WorkflowWrite), Thing, "{}"),
+        route("POST /v1/workflows/{id}/validate", Token(CONTRIBUTOR, WorkflowWrite), Thing, "{}"),
+        route("GET /v1/workflows/{id}/versions", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("POST /v1/workflows/{id}/versions", Token(CONTRIBUTOR, WorkflowWrite), Thing, r#"{"changelog":"stolen"}"#),
+        route("GET /v1/workflows/{id}/versions/{n}", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("GET /v1/workflows/{id}/triggers", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("POST /v1/workflows/{id}/triggers", Token(CONTRIBUTOR, WorkflowWrite), Thing, r#"{"cron":"0 9 * * *"}"#),
+        route("PATCH /v1/workflows/{id}/triggers/{trigger_id}", Token(CONTRIBUTOR, WorkflowWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/workflows/{id}/triggers/{trigger_id}", Token(CONTRIBUTOR, WorkflowWrite), Thing, ""),
+
+        route("POST /v1/workflows/{id}/command", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"command":"start"}"#),
+        route("GET /v1/runs", Token(VIEWER, WorkflowRead), TenantList(pages), ""),
+        route("GET /v1/workflows/{id}/runs", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("GET /v1/workflows/{id}/runs/{run_id}", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("GET /v1/workflows/{id}/runs/{run_id}/summary", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("GET /v1/workflows/{id}/runs/{run_id}/events", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("GET /v1/workflows/{id}/runs/{run_id}/context", Token(VIEWER, WorkflowRead), Thing, ""),
+        route("POST /v1/workflows/{id}/runs/{run_id}/retry", Token(CONTRIBUTOR, WorkflowRun), Thing, "{}"),
+
+        route("GET /v1/tasks/pending", Token(VIEWER, WorkflowRead), TenantList(pages), ""),
+        route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),
+        route("POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"approved":true}"#),
+    ]
+}
+
+/// The table's line of every route of the document; both must have the same routes.
+pub fn routes() -> Vec<Route> {
+    let document = serde_json::to_value(local::openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let documented: BTreeSet<String> = paths
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    let table = table();
+    let named: BTreeSet<String> = table.iter().map(|route| route.name.to_owned()).collect();
+    assert_eq!(named.len(), table.len(), "a route has two lines in tests/it/routes.rs");
+    let missing: Vec<_> = documented.difference(&named).collect();
+    assert!(missing.is_empty(), "routes without their line in tests/it/routes.rs: {missing:?}");
+    let gone: Vec<_> = named.difference(&documented).collect();
+    assert!(gone.is_empty(), "lines of tests/it/routes.rs without a route: {gone:?}");
+    table
+}
+
+/// A path of this shape whose ids are well formed and name nothing, unless a word is asked for.
+pub fn some_path(template: &str) -> String {
+    let mut path = template.replace("{n}", "1").replace("{task_id}", "ask");
+    while let Some((before, rest)) = path.split_once('{') {
+        let (_, after) = rest.split_once('}').unwrap();
+        path = format!("{before}0199c000-0000-7000-8000-000000000001{after}");
+    }
+    path
+}
+
+/// Calls a route with ids that name nothing.
+async fn call(client: &Client, route: &Route) -> it::Answer {
+    client.send(route.method(), &some_path(route.template()), route.body).await
+}
+
+async fn with_role(app: &TestApp, role: Role, scopes: &[Scope]) -> Workspace {
+    app.member(("acme", "default"), role, scopes, None).await
+}
+
+#[tokio::test]
+async fn every_route_but_the_open_ones_wants_a_valid_token() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let strangers = [
+        app.anyone.clone(),
+        app.anyone.bearer("garbage"),
+        app.anyone.bearer(&acme.token[..acme.token.len() - 1]),
+        app.anyone.with("authorization", &format!("Basic {}", acme.token)),
+    ];
+    for route in routes() {
+        for client in &strangers {
+            let answer = call(client, &route).await;
+            match route.who {
+                Open => assert!(answer.status.is_success(), "{}: {:#}", route.name, answer.body),
+                Operator | Token(..) => drop(answer.refused(401, "UNAUTHENTICATED")),
+                OwnProof(_) => assert!(!answer.status.is_success(), "{}: {:#}", route.name, answer.body),
+            }
+        }
+        match route.who {
+            Operator => drop(call(&acme.client, &route).await.refused(401, "UNAUTHENTICATED")),
+            Token(..) => drop(call(&app.operator(), &route).await.refused(401, "UNAUTHENTICATED")),
+            Open | OwnProof(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_that_name_another_place_are_refused_on_every_route() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    app.workspace("other").await;
+    for route in routes().iter().filter(|route| matches!(route.who, Token(..))) {
+        for (header, value) in
+            [("x-tenant-id", "other"), ("x-tenant-id", "nobody"), ("x-project-id", "other")]
+        {
+            call(&acme.client.with(header, value), route).await.refused(403, "WRONG_PLACE");
+        }
+        let own = acme.client.with("x-tenant-id", "acme").with("x-project-id", "default");
+        assert_ne!(call(&own, route).await.status, 403, "{}", route.name);
+    }
+}
+
+#[tokio::test]
+async fn each_role_reaches_the_routes_that_it_may_call_and_no_others() {
+    let app = TestApp::without_worker(Clock::System).await;
+    app.workspace("acme").await;
+    for role in ROLES {
+        for route in routes() {
+            let Token(needed, _) = route.who else { continue };
+            // A caller of its own for each route: some of them end what they are called with.
+            let caller = with_role(&app, role, &[]).await;
+            let answer = call(&caller.client, &route).await;
+            if role < needed {
+                answer.refused(403, "ROLE_TOO_LOW");
+            } else {
+                assert_ne!(answer.body["code"], "ROLE_TOO_LOW", "{} as {role:?}", route.name);
+                assert_ne!(answer.status, 401, "{} as {role:?}", route.name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn scopes_narrow_a_role_to_the_routes_they_name() {
+    let app = TestApp::without_worker(Clock::System).await;
+    app.workspace("acme").await;
+    for scope in SCOPES {
+        let caller = with_role(&app, Role::TenantAdmin, &[scope]).await;
+        for route in routes() {
+            let Token(_, needed) = route.who else { continue };
+            let answer = call(&caller.client, &route).await;
+            if scope == needed {
+                assert_ne!(answer.body["code"], "SCOPE_MISSING", "{} with {scope:?}", route.name);
+                assert_ne!(answer.status, 401, "{} with {scope:?}", route.name);
+            } else {
+                answer.refused(403, "SCOPE_MISSING");
+            }
+        }
+    }
+}
+
+#[test]
+fn bodies_of_the_table_are_json() {
+    for route in table() {
+        assert_eq!(route.body.is_empty(), matches!(route.method(), "GET" | "DELETE"), "{}", route.name);
+        if !route.body.is_empty() {
+            assert!(serde_json::from_str::<Value>(route.body).unwrap().is_object(), "{}", route.name);
+        }
+    }
+}
