@@ -70,10 +70,12 @@ fn child() -> Value {
     ])
 }
 
-async fn world(delivery: Delivery, bug: Option<Planted>) -> World {
+/// A world with this graph and the workflows that it calls.
+pub async fn world(delivery: Delivery, bug: Option<Planted>) -> World {
     let mut world = World::new(delivery, bug, &child()).await;
     let tells = world.acme.publish(&graph([lua("told", "return {}")])).await;
-    world.workflow = world.acme.publish(&everything(&world.workflow, &tells)).await;
+    world.child = std::mem::take(&mut world.workflow);
+    world.workflow = world.acme.publish(&everything(&world.child, &tells)).await;
     world
 }
 
@@ -90,7 +92,7 @@ impl Dice {
 }
 
 /// One story: a run, what people do to it, and somebody who follows its events.
-struct Play<'a> {
+pub struct Play<'a> {
     world: &'a World,
     faults: &'a Faults,
     process: AppState,
@@ -105,7 +107,7 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(world: &'a World, faults: &'a Faults, seed: u64) -> Self {
+    pub fn new(world: &'a World, faults: &'a Faults, seed: u64, acts: usize) -> Self {
         let process = world.process(faults);
         let client = |state: AppState| Client::new(local::router(state)).bearer(&world.acme.token);
         Self {
@@ -115,7 +117,7 @@ impl<'a> Play<'a> {
             healthy: client(world.healthy_process()),
             process,
             dice: Dice(seed),
-            acts_left: ACTS,
+            acts_left: acts,
             seen: Vec::new(),
             began: world.clock.now(),
         }
@@ -123,6 +125,11 @@ impl<'a> Play<'a> {
 
     async fn play(&mut self) -> Kept {
         self.world.start(self.faults).await;
+        self.go_on().await
+    }
+
+    /// From where the run stands to where nothing is left of it, and whether the promises were kept.
+    pub async fn go_on(&mut self) -> Kept {
         for _ in 0..MOST_MINUTES {
             for body in self.world.messages().await {
                 self.deliver(&body).await?;
@@ -186,7 +193,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    async fn command(&self, command: &str, mode: Option<&str>, reached: &[&str]) -> Kept {
+    pub async fn command(&self, command: &str, mode: Option<&str>, reached: &[&str]) -> Kept {
         let mut params = json!({ "run_id": self.world.run_id });
         if let Some(mode) = mode {
             params["mode"] = json!(mode);
@@ -283,7 +290,7 @@ impl<'a> Play<'a> {
     }
 
     /// This run's and its children's, as lists show them.
-    async fn runs(&self) -> Vec<Value> {
+    pub async fn runs(&self) -> Vec<Value> {
         let runs = self.get(&format!("/v1/runs?limit=100&since={}", self.began)).await;
         runs["runs"].as_array().cloned().unwrap_or_default()
     }
@@ -357,7 +364,7 @@ fn seeds() -> u64 {
 
 async fn story(world: &mut World, faults: &Faults, seed: u64) -> Kept {
     world.next_scenario();
-    Play::new(world, faults, seed).play().await
+    Play::new(world, faults, seed, ACTS).play().await
 }
 
 /// Each call of each story fails; `Err` says what came of it.
@@ -413,8 +420,9 @@ async fn found(bug: Planted) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_planted_bug_is_found() {
-    for bug in Planted::ALL {
-        let found = found(bug).await;
-        assert!(found.is_some(), "{bug:?} breaks a promise, and nobody noticed");
+    for bug in [Planted::ReplacesAnyRevision, Planted::StartsOverAnother] {
+        let found =
+            found(bug).await.unwrap_or_else(|| panic!("{bug:?} breaks a promise, and nobody noticed"));
+        println!("{bug:?} was found: {}", found.lines().next().unwrap_or_default());
     }
 }

@@ -10,6 +10,7 @@ mod conventions;
 mod crash_replay;
 mod engine;
 mod engine_replay;
+mod interference;
 mod isolation;
 mod kill;
 mod limits;

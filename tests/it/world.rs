@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use it::{Client, Commits, Faults, Planted, TestApp, Workspace};
 use run_step_worker::Message;
 use serde_json::{Value, json};
@@ -41,6 +42,8 @@ pub struct World {
     pub app: TestApp,
     pub acme: Workspace,
     pub workflow: String,
+    /// The workflow that it calls and waits for, if any.
+    pub child: String,
     pub clock: Clock,
     pub delivery: Delivery,
     /// The run of this scenario.
@@ -64,6 +67,7 @@ impl World {
             app,
             acme,
             workflow,
+            child: String::new(),
             clock,
             delivery,
             run_id: String::new(),
@@ -81,7 +85,12 @@ impl World {
 
     pub fn process(&self, faults: &Faults) -> AppState {
         // In this order: what took effect is noted before its answer is lost.
-        let mut interceptors = vec![self.commits.interceptor(), faults.interceptor()];
+        self.process_with(faults.interceptor())
+    }
+
+    /// A process whose calls are looked at or held up.
+    pub fn process_with(&self, interceptor: SharedInterceptor) -> AppState {
+        let mut interceptors = vec![self.commits.interceptor(), interceptor];
         interceptors.extend(self.bug.map(Planted::interceptor));
         self.app.stores.state(self.clock.clone(), &interceptors)
     }

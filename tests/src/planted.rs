@@ -21,10 +21,6 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// Every bug.
-    pub const ALL: [Self; 3] =
-        [Self::ReplacesAnyRevision, Self::StartsOverAnother, Self::StartsUnwantedChildren];
-
     /// For an SDK client's configuration.
     pub fn interceptor(self) -> SharedInterceptor {
         SharedInterceptor::new(self)
