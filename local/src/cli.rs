@@ -21,13 +21,16 @@ struct Arguments {
     /// Keep nothing: the data is gone when the process ends.
     #[arg(long)]
     ephemeral: bool,
+    /// Let MCP and model URLs lead to this machine and to private networks.
+    #[arg(long)]
+    allow_private_outbound: bool,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, allow_private_outbound } = Arguments::parse();
     shared::telemetry::init("warn");
-    let process = match Process::start(Options { port, data_dir, ephemeral }).await {
+    let process = match Process::start(Options { port, data_dir, ephemeral, allow_private_outbound }).await {
         Ok(process) => process,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

@@ -9,6 +9,7 @@ use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
+use shared::outbound_http::OutboundPolicy;
 use shared::state::Clients;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ use crate::secrets::LocalSecrets;
 const VISIBILITY: Duration = Duration::from_secs(300);
 /// How often a message is tried before it goes to the dead-letter queue.
 const MOST_RECEIVES: u32 = 5;
+/// Calls of MCP servers and models at once; each takes a socket, and processes may often have 1,024.
+const CALLS_SIDE_BY_SIDE: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// Commits in this process wake those who wait, so looking again is only for what went wrong.
@@ -38,6 +41,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Keep nothing.
     pub ephemeral: bool,
+    /// Whether MCP servers and models may be on this machine or a private network.
+    pub allow_private_outbound: bool,
 }
 
 /// Why the process does not start.
@@ -99,7 +104,8 @@ impl Process {
             sqs: sqs_client.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state = AppState::new(config(queues.queue_url), Clock::System, clients);
+        let state =
+            AppState::new(config(queues.queue_url, options.allow_private_outbound), Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -127,7 +133,7 @@ impl Process {
     }
 }
 
-fn config(queue_url: String) -> Config {
+fn config(queue_url: String, allow_private_outbound: bool) -> Config {
     Config {
         table_name: "agentruntime".to_owned(),
         queue_url,
@@ -138,6 +144,8 @@ fn config(queue_url: String) -> Config {
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
+        outbound: OutboundPolicy { allow_private: allow_private_outbound, ..OutboundPolicy::default() },
+        call_parallelism: CALLS_SIDE_BY_SIDE,
     }
 }
 

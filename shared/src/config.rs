@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct Config {
     /// Claims that began before this time belong to workers that are known to be dead. The local process sets
     /// it to its own start; on Lambda nobody can know.
     pub dead_before: Option<Timestamp>,
+    /// What workflows may call.
+    pub outbound: OutboundPolicy,
+    /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
+    pub call_parallelism: usize,
 }
 
 impl Config {
@@ -40,6 +45,12 @@ impl Config {
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
+            outbound: OutboundPolicy::of_texts(
+                &text("OUTBOUND_ALLOW_PRIVATE"),
+                &text("OUTBOUND_ALLOW_HTTP"),
+                &text("OUTBOUND_ALLOWED"),
+            ),
+            call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
         }
     }
 }

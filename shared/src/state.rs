@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
 use crate::secrets::{SecretStore, Secrets, SecretsManager};
@@ -39,6 +40,10 @@ pub struct Shared {
     pub watch: RunWatch,
     /// Permits for running scripts.
     pub scripts: Arc<Semaphore>,
+    /// Permits for calls of MCP servers and models.
+    pub calls: Arc<Semaphore>,
+    /// The way out.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Deref for AppState {
@@ -71,6 +76,8 @@ impl AppState {
             plans: PlanCache::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
+            calls: Arc::new(Semaphore::new(config.call_parallelism)),
+            outbound: Arc::new(Outbound::new(config.outbound.clone())),
             clock,
             config,
         }))

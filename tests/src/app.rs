@@ -16,6 +16,7 @@ use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
 use shared::ids::{PatId, Place, RunId};
+use shared::outbound_http::OutboundPolicy;
 use shared::secrets::SecretStore;
 use shared::state::Clients;
 use shared::store::PatRecord;
@@ -106,6 +107,9 @@ impl Stores {
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
+            // Stand-ins for the world listen on this machine.
+            outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },
+            call_parallelism: 256,
         };
         AppState::new(config, clock, clients)
     }

@@ -5,8 +5,10 @@
 //! commit nobody has seen anything, and a crash runs them again. Three cases claim first: another worker is on
 //! the run too, this one has asked for help, or the message has been here before (its worker may have died of
 //! the step, and only a written claim counts that).
+//!
+//! Steps with an effect outside are always claimed first, and all that happened before is written with the claim:
+//! one write begins a call, the next one settles it (and begins what follows).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,17 +16,17 @@ use shared::clock::Timestamp;
 use shared::error::Kind;
 use shared::ids::{RunId, RunRef};
 use shared::queue::{LONGEST_DELAY, Wake};
-use shared::run::{Command, Commit, Machine, Outcome, Session, Slot, Wait, Work};
-use shared::step::lua::Cancel;
-use shared::step::{Script, Scripted};
+use shared::run::{Command, Commit, FailureCode, Machine, Outcome, Session, Slot, Tokens, Wait, Work};
+use shared::step::{Effect, Performed, Script, Scripted};
 use shared::workflow::StepKind;
 use shared::{AppState, Error, Result};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::hands::{Hand, Hands, SCRIPTS_SIDE_BY_SIDE, Wants};
 use crate::prepare::{self, Start};
 use crate::scope::Scopes;
 use crate::{calls, loops};
@@ -37,8 +39,6 @@ const MOST_EVENTS: u64 = 200;
 const MOST_BYTES: usize = 256 * 1024;
 /// What an invocation keeps to write down what it has done.
 const TIME_TO_COMMIT: Duration = Duration::from_secs(5);
-/// Scripts of one run that this worker executes at a time.
-const SIDE_BY_SIDE: usize = 4;
 /// The most helpers one worker asks for: with them a hundred scripts of one run are executed at a time.
 const MOST_HELPERS: usize = 25;
 /// What a worker would take for the steps that wait, for each helper that it asks for.
@@ -58,18 +58,18 @@ struct Drive {
     settled: usize,
     until: Instant,
     out_of_time: bool,
-    tasks: JoinSet<(Slot, Scripted)>,
-    running: HashMap<Slot, Cancel>,
+    tasks: JoinSet<(Slot, Performed)>,
+    hands: Hands,
+    /// Whether the graph has steps that call the outside.
+    has_calls: bool,
     /// Child runs to start once it is written that steps wait for them.
     to_call: Vec<(Slot, RunId)>,
     /// The change that time would have brought when the run was loaded: somebody was told of it.
     known_change: Option<Timestamp>,
     /// When the oldest unwritten event came about.
     unwritten_since: Option<Instant>,
-    /// For the script that is begun next: its lease runs from then, so it is not to queue for a place first.
-    permit: Option<OwnedSemaphorePermit>,
-    /// Until when a place is waited for, when there was none for the next script.
-    wants_permit: Option<Instant>,
+    /// In this process, for the script that is begun next.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
@@ -88,7 +88,8 @@ pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Ins
 }
 
 async fn attempt(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
-    let Some(mut session) = Session::load(state, &wake.run).await? else {
+    let run = &wake.run;
+    let Some(mut session) = Session::load(state, run).await? else {
         tracing::warn!("a message names a run that does not exist");
         return Ok(());
     };
@@ -96,6 +97,7 @@ async fn attempt(state: &AppState, wake: &Wake, again: bool, until: Instant) -> 
         return calls::after_the_end(state, &mut session).await;
     }
     let drive = Drive {
+        has_calls: session.machine().plan().any_step(|step| Effect::is_of(&step.kind)),
         state: state.clone(),
         scopes: Scopes::new(&session, state.clock.clone()).await?,
         known_change: session.machine().next_change(),
@@ -108,11 +110,10 @@ async fn attempt(state: &AppState, wake: &Wake, again: bool, until: Instant) -> 
         until,
         out_of_time: false,
         tasks: JoinSet::new(),
-        running: HashMap::new(),
+        hands: Hands::new(&state.watch, run),
         to_call: Vec::new(),
         unwritten_since: None,
-        permit: None,
-        wants_permit: None,
+        place: None,
     };
     drive.run(wake, again).await
 }
@@ -136,9 +137,7 @@ impl Drive {
         }
         self.look_at_children(wake, again).await?;
         let ended = self.go_on().await;
-        for cancel in self.running.values() {
-            cancel.cancel();
-        }
+        self.hands.drop_all();
         ended?;
         if self.is_over() {
             return calls::after_the_end(&self.state, &mut self.session).await;
@@ -163,24 +162,28 @@ impl Drive {
             self.begin_ready().await?;
             self.note_news();
             if self.tasks.is_empty() {
-                if let Some(until) = self.wants_permit {
-                    self.wait_for_permit(until).await?;
+                if let Some(slot) = self.next_script() {
+                    self.wait_for_place(slot).await?;
                     continue;
                 }
                 self.commit().await?;
                 self.call_children().await?;
                 // The commit may have met another worker's, which made something else ready.
-                if self.next_work().is_none() && !self.session.has_news() {
+                if self.next_work(&Wants::ALL).is_none() && !self.session.has_news() {
                     return Ok(());
                 }
                 continue;
             }
             let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
             tokio::select! {
-                Some(ended) = self.tasks.join_next() => self.settle(ended)?,
+                Some(ended) = self.tasks.join_next_with_id() => self.settle_all(ended)?,
                 () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => {
                     self.commit().await?;
                     self.ask_for_help().await;
+                }
+                () = self.hands.time_to_look(self.session.machine()), if self.hands.is_calling() => {
+                    self.session.look().await?;
+                    self.drop_what_is_not_ours();
                 }
             }
             if self.is_over() {
@@ -190,15 +193,36 @@ impl Drive {
         }
     }
 
-    /// Waits until this process has room for another script, and meanwhile writes what is not written yet.
-    async fn wait_for_permit(&mut self, until: Instant) -> Result<()> {
-        let permits = Arc::clone(&self.state.scripts);
+    /// A script that may begin now, and is begun as soon as there is a place for it.
+    fn next_script(&mut self) -> Option<Slot> {
+        match self.next_work(&Wants::SCRIPTS)? {
+            Work::Begin(slot) => Some(slot),
+            Work::Close(_) => None,
+        }
+    }
+
+    /// Takes a place for one more script in this process, if there is one. A script's lease runs from when it is
+    /// begun, so it has its place before that.
+    fn has_place(&mut self, begun: usize) -> bool {
+        if !self.hands.has_room_for_script(begun) {
+            return false;
+        }
+        if self.place.is_none() {
+            self.place = Arc::clone(&self.state.scripts).try_acquire_owned().ok();
+        }
+        self.place.is_some()
+    }
+
+    /// Waits until this process has a place for the script, and meanwhile writes what is not written yet.
+    async fn wait_for_place(&mut self, slot: Slot) -> Result<()> {
+        let places = Arc::clone(&self.state.scripts);
+        let timeout = self.session.machine().timeout(slot).unwrap_or_default();
         let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
         tokio::select! {
-            permit = permits.acquire_owned() => self.permit = permit.ok(),
-            () = sleep_until(flush_at.unwrap_or(until)), if flush_at.is_some() => self.commit().await?,
-            // Too late for this script: the next look finds that out.
-            () = sleep_until(until) => {}
+            place = places.acquire_owned() => self.place = place.ok(),
+            () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => self.commit().await?,
+            // Too late for this script, which the next look finds out.
+            () = sleep_until(latest_begin(self.until, timeout)) => {}
         }
         Ok(())
     }
@@ -212,12 +236,14 @@ impl Drive {
         Ok(())
     }
 
-    /// What to do next, if there is time for it.
-    fn next_work(&mut self) -> Option<Work> {
+    /// What to do next among what is wanted, if there is time for it.
+    fn next_work(&mut self, wants: &Wants) -> Option<Work> {
         let machine = self.session.machine();
-        let work = machine.next_work(self.state.clock.now())?;
+        let work = machine.next_work_of(self.state.clock.now(), |slot| wants.has(hand(machine, slot)))?;
         let timeout = match work {
-            Work::Begin(slot) if !is_wait(machine, slot) => machine.timeout(slot).unwrap_or_default(),
+            Work::Begin(slot) if hand(machine, slot) != Hand::None => {
+                machine.timeout(slot).unwrap_or_default()
+            }
             Work::Begin(_) | Work::Close(_) => Duration::ZERO,
         };
         if Instant::now() > latest_begin(self.until, timeout) {
@@ -227,67 +253,81 @@ impl Drive {
         Some(work)
     }
 
-    /// Whether the work may begin now: a script needs one of the process's places.
-    fn has_room_for(&mut self, work: Work) -> bool {
-        let Work::Begin(slot) = work else { return true };
-        let machine = self.session.machine();
-        if is_wait(machine, slot) {
-            return true;
-        }
-        if self.permit.is_none() {
-            self.permit = Arc::clone(&self.state.scripts).try_acquire_owned().ok();
-        }
-        let timeout = machine.timeout(slot).unwrap_or_default();
-        self.wants_permit = self.permit.is_none().then(|| latest_begin(self.until, timeout));
-        self.permit.is_some()
-    }
-
     async fn begin_ready(&mut self) -> Result<()> {
-        let mut begun = Vec::new();
-        self.wants_permit = None;
-        while self.running.len() + begun.len() < SIDE_BY_SIDE
-            && let Some(work) = self.next_work()
-            && self.has_room_for(work)
-        {
+        let mut scripts = Vec::new();
+        let mut calls = Vec::new();
+        loop {
+            // Taken before a call is begun: a claim must not wait for its turn.
+            let permit = self.permit_to_call(calls.len()).await?;
+            let wants = Wants::these(self.has_place(scripts.len()), permit.is_some());
+            let Some(work) = self.next_work(&wants) else { break };
             match work {
                 Work::Close(step) => {
                     let outcome = loops::close(&self.session, step).await?;
                     self.apply(Command::Close { step, outcome })?;
                 }
-                Work::Begin(slot) => {
-                    if self.begin(slot).await? {
-                        begun.push((slot, self.permit.take()));
-                    }
-                }
+                Work::Begin(slot) => match self.begin(slot).await? {
+                    Begun::Nothing => {}
+                    Begun::Script => scripts.push((slot, self.place.take())),
+                    Begun::Call(effect) => calls.push((slot, effect, permit)),
+                },
             }
             self.note_news();
             self.commit_if_much().await?;
         }
-        self.permit = None;
-        if self.claim_first || self.session.machine().is_shared(&self.owner) {
+        self.place = None;
+        if !calls.is_empty() || self.claim_first || self.session.machine().is_shared(&self.owner) {
             self.commit().await?;
         }
-        begun.retain(|(slot, _)| self.session.machine().is_held_by(*slot, &self.owner));
-        for (slot, permit) in begun {
-            let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
-            self.execute(slot, script, permit);
+        for (slot, effect, permit) in calls {
+            self.perform(slot, effect, permit);
+        }
+        for (slot, place) in scripts {
+            if self.session.machine().is_held_by(slot, &self.owner) {
+                let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
+                self.execute(slot, script, place);
+            }
         }
         Ok(())
     }
 
-    /// Begins a step; true when it is a script that is now to be executed.
-    async fn begin(&mut self, slot: Slot) -> Result<bool> {
-        let begin = Command::Begin { slot, owner: self.owner.clone(), input: None };
+    /// The right to make one more call, if one is to be made. While other runs of this process have all of them,
+    /// somebody who has nothing else to do waits.
+    async fn permit_to_call(&mut self, begun: usize) -> Result<Option<OwnedSemaphorePermit>> {
+        let has_room = self.has_calls && self.hands.has_room_for_call(begun);
+        if !has_room || self.next_work(&Wants::CALLS).is_none() {
+            return Ok(None);
+        }
+        let permits = Arc::clone(&self.state.calls);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Ok(Some(permit));
+        }
+        if begun > 0 || !self.tasks.is_empty() || self.next_work(&Wants::BUT_CALLS).is_some() {
+            return Ok(None);
+        }
+        self.commit().await?;
+        // Each of them ends by its timeout, so this does, too.
+        Ok(permits.acquire_owned().await.ok())
+    }
+
+    /// Begins a step, and says what is to be executed now.
+    async fn begin(&mut self, slot: Slot) -> Result<Begun> {
+        let begin = |owner: &str, input| Command::Begin { slot, owner: owner.to_owned(), input };
         match prepare::start(&mut self.session, &mut self.scopes, slot).await? {
             Start::Skip(reason) => self.apply(Command::Skip { slot, reason })?,
             Start::Settled(outcome) => {
-                self.apply(begin)?;
-                let owner = self.owner.clone();
-                self.apply(Command::Settle { slot, owner, outcome, log: Vec::new() })?;
+                self.apply(begin(&self.owner, None))?;
+                let (owner, log) = (self.owner.clone(), Vec::new());
+                let tokens = Tokens::default();
+                self.apply(Command::Settle { slot, owner, outcome, log, tokens })?;
             }
             Start::Script => {
-                self.apply(begin)?;
-                return Ok(true);
+                self.apply(begin(&self.owner, None))?;
+                return Ok(Begun::Script);
+            }
+            Start::Call(effect, input) => {
+                self.apply(begin(&self.owner, Some(input)))?;
+                return Ok(Begun::Call(effect));
             }
             Start::Await(on, input) => {
                 if let Wait::Child(child) = on {
@@ -297,7 +337,7 @@ impl Drive {
             }
             Start::Open(rounds, input) => self.apply(Command::Open { step: slot.step, rounds, input })?,
         }
-        Ok(false)
+        Ok(Begun::Nothing)
     }
 
     fn apply(&mut self, command: Command) -> Result<()> {
@@ -314,23 +354,60 @@ impl Drive {
         Ok(())
     }
 
-    fn execute(&mut self, slot: Slot, script: Script, permit: Option<OwnedSemaphorePermit>) {
-        self.running.insert(slot, script.cancel.clone());
+    fn execute(&mut self, slot: Slot, script: Script, place: Option<OwnedSemaphorePermit>) {
+        self.hands.takes_script(slot, script.cancel.clone());
         self.tasks.spawn(async move {
             let ran = tokio::task::spawn_blocking(move || {
                 let scripted = script.run();
-                drop(permit);
+                drop(place);
                 scripted
             });
-            (slot, ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic)))
+            (slot, ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic)).into())
         });
     }
 
-    fn settle(&mut self, ended: Result<(Slot, Scripted), tokio::task::JoinError>) -> Result<()> {
-        let (slot, scripted) = ended.map_err(|error| Error::internal(format!("a step's task: {error}")))?;
-        self.running.remove(&slot);
+    /// Performs a call whose claim is written, unless somebody else moved the run before that.
+    fn perform(&mut self, slot: Slot, effect: Effect, permit: Option<OwnedSemaphorePermit>) {
+        let machine = self.session.machine();
+        if !machine.is_held_by(slot, &self.owner) {
+            return;
+        }
+        let Some(attempt) = prepare::attempt(machine, slot, self.state.clock.now()) else { return };
+        let state = self.state.clone();
+        let call = self.tasks.spawn(async move {
+            let performed = effect.perform(&state, &attempt).await;
+            drop(permit);
+            (slot, performed)
+        });
+        self.hands.takes_call(slot, call);
+    }
+
+    /// Settles what has ended, all of it at once: so that many short calls make few commits.
+    fn settle_all(&mut self, first: Result<(Id, (Slot, Performed)), JoinError>) -> Result<()> {
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            match ended {
+                Ok((_, (slot, performed))) => self.settle(slot, performed),
+                // Dropped: there is nothing to settle any more.
+                Err(error) if error.is_cancelled() => {}
+                Err(panic) => {
+                    let Some(slot) = self.hands.call_of(panic.id()) else {
+                        return Err(Error::internal(format!("a step's task: {panic}")));
+                    };
+                    tracing::error!(%panic, "the executor of a step broke down");
+                    let error = "The step's executor broke down.";
+                    self.settle(slot, Outcome::failure(FailureCode::DependencyUnavailable, error).into());
+                }
+            }
+            next = self.tasks.try_join_next_with_id();
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, slot: Slot, performed: Performed) {
+        self.hands.lets_go(slot);
         self.settled += 1;
-        let Scripted { mut outcome, log } = scripted;
+        let Performed { mut outcome, log, tokens } = performed;
         if self.session.machine().is_condition(slot) {
             outcome = prepare::decided(outcome);
         }
@@ -338,12 +415,19 @@ impl Drive {
             // It may have failed because the time of its round or its loop is up, and then that is the reason.
             let _ = self.session.apply(Command::Reap { dead_before: None });
         }
-        let command = Command::Settle { slot, owner: self.owner.clone(), outcome, log };
+        let command = Command::Settle { slot, owner: self.owner.clone(), outcome, log, tokens };
         if let Err(refusal) = self.session.apply(command) {
             tracing::debug!(?refusal, "a late result is dropped");
         }
         self.note_news();
-        Ok(())
+        // A failure may have ended what others were on.
+        self.drop_what_is_not_ours();
+    }
+
+    /// What is no longer ours to do is dropped.
+    fn drop_what_is_not_ours(&mut self) {
+        let machine = self.session.machine();
+        self.hands.keep(|slot| machine.is_held_by(slot, &self.owner));
     }
 
     fn note_news(&mut self) {
@@ -354,13 +438,13 @@ impl Drive {
 
     async fn commit(&mut self) -> Result<()> {
         self.unwritten_since = None;
-        if let Commit::Rebased(_) = self.session.commit().await? {
-            // Somebody else moved the run: what is no longer ours to do is dropped.
-            let machine = self.session.machine();
-            for (slot, cancel) in &self.running {
-                if !machine.is_held_by(*slot, &self.owner) {
-                    cancel.cancel();
-                }
+        match self.session.commit().await? {
+            Commit::Unchanged => {}
+            Commit::Written => self.hands.looked(),
+            // Somebody else moved the run.
+            Commit::Rebased(_) => {
+                self.hands.looked();
+                self.drop_what_is_not_ours();
             }
         }
         Ok(())
@@ -373,15 +457,19 @@ impl Drive {
     /// Steps that wait while all hands are full are offered to other workers, once, if this one would be long
     /// at them: workers on one run get in each other's way, and what takes milliseconds is done sooner alone.
     async fn ask_for_help(&mut self) {
-        let waiting = self.session.machine().count_ready(self.state.clock.now());
-        if self.asked_for_help || waiting < SIDE_BY_SIDE {
+        let machine = self.session.machine();
+        let is_script = |slot| hand(machine, slot) == Hand::Script;
+        let waiting = machine.count_ready_of(self.state.clock.now(), is_script);
+        if self.asked_for_help || waiting < SCRIPTS_SIDE_BY_SIDE {
             return;
         }
         let per_script = self.since.elapsed() / u32::try_from(self.settled).unwrap_or(u32::MAX).max(1);
         let alone = per_script * u32::try_from(waiting).unwrap_or(u32::MAX);
         let by_time = alone.as_millis() / WORTH_A_HELPER.as_millis();
-        let helpers =
-            usize::try_from(by_time).unwrap_or(usize::MAX).min(waiting / SIDE_BY_SIDE).min(MOST_HELPERS);
+        let helpers = usize::try_from(by_time)
+            .unwrap_or(usize::MAX)
+            .min(waiting / SCRIPTS_SIDE_BY_SIDE)
+            .min(MOST_HELPERS);
         if helpers == 0 {
             return;
         }
@@ -423,8 +511,19 @@ fn latest_begin(until: Instant, timeout: Duration) -> Instant {
     until.checked_sub(timeout + TIME_TO_COMMIT).unwrap_or_else(Instant::now)
 }
 
-/// Whether a step begins by waiting, or by opening rounds that begin on their own: no worker is on it for long.
-fn is_wait(machine: &Machine, slot: Slot) -> bool {
-    !machine.is_condition(slot)
-        && machine.kind(slot).is_some_and(|kind| !matches!(kind, StepKind::LuaScript(_)))
+/// What a step that was begun needs now.
+enum Begun {
+    Nothing,
+    Script,
+    Call(Effect),
+}
+
+/// What a step keeps busy while it is executed: a `while`'s condition is a script or looked at here; who waits, or
+/// opens rounds that begin on their own, keeps nobody busy.
+fn hand(machine: &Machine, slot: Slot) -> Hand {
+    match machine.kind(slot) {
+        None | Some(StepKind::LuaScript(_)) => Hand::Script,
+        Some(kind) if Effect::is_of(kind) => Hand::Call,
+        Some(_) => Hand::None,
+    }
 }

@@ -3,6 +3,7 @@
 
 mod calls;
 mod drive;
+mod hands;
 mod loops;
 mod prepare;
 mod scope;

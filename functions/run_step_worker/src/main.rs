@@ -8,8 +8,8 @@ use run_step_worker::{Message, handle};
 use shared::AppState;
 use tokio::time::Instant;
 
-/// What an invocation may take when nobody says: enough for the longest script and its commit.
-const UNKNOWN_DEADLINE: Duration = Duration::from_secs(60);
+/// What an invocation may take when nobody says: enough for the longest call and its commit.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(900);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use shared::Result;
+use shared::clock::Timestamp;
 use shared::ids::RunId;
-use shared::run::{FailureCode, Outcome, Session, SkipReason, Slot, Wait};
-use shared::step::Script;
+use shared::run::{FailureCode, Machine, Outcome, Session, SkipReason, Slot, Wait};
 use shared::step::lua::{Cancel, StepReferences, step_references};
+use shared::step::{Attempt, Effect, Script};
 use shared::workflow::limits::FOR_EACH_ITEMS_MAX;
 use shared::workflow::steps::Templated;
 use shared::workflow::template::{Condition, UnresolvedCause, expand, paths_in};
@@ -27,6 +28,8 @@ pub(crate) enum Start {
     Settled(Outcome),
     /// As a script, once it is begun.
     Script,
+    /// As a call of the outside, once that it is begun is written.
+    Call(Effect, Arc<Value>),
     /// By waiting.
     Await(Wait, Arc<Value>),
     /// As a loop of so many rounds.
@@ -65,6 +68,11 @@ pub(crate) async fn start(session: &mut Session, scopes: &mut Scopes, slot: Slot
         Err(failed) => return Ok(Start::Settled(failed)),
     };
     let input = Arc::new(Value::Object(kind.template_fields()));
+    match Effect::of(&kind, scopes.run_input()) {
+        Some(Ok(effect)) => return Ok(Start::Call(effect, input)),
+        Some(Err(failed)) => return Ok(Start::Settled(failed)),
+        None => {}
+    }
     Ok(match &kind {
         StepKind::HumanTask(_) if input.to_string().len() > LARGEST_TASK => {
             let error = format!("task_payload: larger than {} KiB of JSON.", LARGEST_TASK / 1024);
@@ -148,6 +156,18 @@ async fn holds(
 ) -> Result<bool> {
     let named = Named::paths(condition.paths());
     Ok(condition.eval(&scopes.of(session, slot, &named).await?))
+}
+
+/// The attempt that is under way at a step.
+pub(crate) fn attempt(machine: &Machine, slot: Slot, now: Timestamp) -> Option<Attempt> {
+    let run = machine.run();
+    Some(Attempt {
+        place: run.key.place.clone(),
+        workflow_id: run.workflow_id,
+        run_id: run.key.run_id,
+        key: machine.attempt_key(slot)?,
+        timeout: machine.time_for(slot, now),
+    })
 }
 
 /// A script that was begun, with what it reads.

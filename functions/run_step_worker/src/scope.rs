@@ -62,6 +62,11 @@ impl Scopes {
         })
     }
 
+    /// What the run was started with.
+    pub(crate) fn run_input(&self) -> &RunInput {
+        &self.input
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

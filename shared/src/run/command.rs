@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::event::SkipReason;
 use super::failure::FailureCode;
 use super::slot::Slot;
-use super::state::{RunStatus, Wait};
+use super::state::{RunStatus, Tokens, Wait};
 use crate::clock::Timestamp;
 use crate::ids::RunId;
 use crate::workflow::StepIx;
@@ -60,6 +60,8 @@ pub enum Command {
         outcome: Outcome,
         /// What the step printed.
         log: Vec<String>,
+        /// What it cost at models, whether it succeeded or not.
+        tokens: Tokens,
     },
     /// Settle a loop whose rounds are over.
     Close {
@@ -142,6 +144,8 @@ pub struct StepFailure {
     pub code: FailureCode,
     /// A sentence for a person.
     pub error: String,
+    /// Whether another attempt may pass.
+    pub may_pass: bool,
     /// Between 0 and 1: which part of the backoff to wait.
     pub jitter: f64,
     /// What the other side asked us to wait.
@@ -168,9 +172,17 @@ impl Outcome {
         Self::Success { result: Arc::new(result), bytes }
     }
 
-    /// A failure that no other attempt can mend, or one whose next attempt waits the whole backoff.
+    /// A failure whose code says whether another attempt may pass; that one waits the whole backoff.
     pub fn failure(code: FailureCode, error: impl Into<String>) -> Self {
-        Self::Failure(StepFailure { code, error: error.into(), jitter: 1.0, retry_after: None })
+        Self::Failure(StepFailure::new(code, error))
+    }
+}
+
+impl StepFailure {
+    /// A failure whose code says whether another attempt may pass; that one waits the whole backoff.
+    pub fn new(code: FailureCode, error: impl Into<String>) -> Self {
+        let may_pass = code.is_transient();
+        Self { code, error: error.into(), may_pass, jitter: 1.0, retry_after: None }
     }
 }
 

@@ -16,6 +16,10 @@ pub enum FailureCode {
     LuaMemory,
     /// A script returned something that is not a table, or a table that JSON cannot hold.
     LuaReturnType,
+    /// A tool of an MCP server failed, or could not be called.
+    McpToolFailed,
+    /// A model did not answer, or not as it was asked to.
+    LlmRequestFailed,
     /// A result is larger than 1 MiB of JSON.
     ResultTooLarge,
     /// A step's attempt did not end in its time, or the workers that ran it died again and again.
@@ -26,6 +30,8 @@ pub enum FailureCode {
     ChildRunFailed,
     /// An item of a `for_each` failed.
     ForEachFailed,
+    /// What the step is to call with is not there: no connection, no key.
+    ConnectionUnavailable,
     /// Something the step needs does not answer.
     DependencyUnavailable,
     /// The run made no progress for longer than its longest allowed wait.
@@ -45,11 +51,14 @@ impl FailureCode {
             Self::LuaTimeout => "LUA_TIMEOUT",
             Self::LuaMemory => "LUA_MEMORY",
             Self::LuaReturnType => "LUA_RETURN_TYPE",
+            Self::McpToolFailed => "MCP_TOOL_FAILED",
+            Self::LlmRequestFailed => "LLM_REQUEST_FAILED",
             Self::ResultTooLarge => "RESULT_TOO_LARGE",
             Self::StepTimeout => "STEP_TIMEOUT",
             Self::HumanTaskFailed => "HUMAN_TASK_FAILED",
             Self::ChildRunFailed => "CHILD_RUN_FAILED",
             Self::ForEachFailed => "FOR_EACH_FAILED",
+            Self::ConnectionUnavailable => "CONNECTION_UNAVAILABLE",
             Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
             Self::RunStalledOrTimedOut => "RUN_STALLED_OR_TIMED_OUT",
             Self::DrainTimeout => "DRAIN_TIMEOUT",
@@ -57,8 +66,9 @@ impl FailureCode {
         }
     }
 
-    /// Whether another attempt may pass. Scripts are deterministic, so only running out of time, which also
-    /// depends on how busy the machine is, is worth another try.
+    /// Whether another attempt may pass, when the failure itself does not say. Scripts are deterministic, so only
+    /// running out of time, which also depends on how busy the machine is, is worth another try. Calls of the
+    /// outside know by what they met.
     pub const fn is_transient(self) -> bool {
         match self {
             Self::LuaTimeout | Self::StepTimeout | Self::DependencyUnavailable => true,
@@ -66,6 +76,9 @@ impl FailureCode {
             | Self::LuaError
             | Self::LuaMemory
             | Self::LuaReturnType
+            | Self::McpToolFailed
+            | Self::LlmRequestFailed
+            | Self::ConnectionUnavailable
             | Self::ResultTooLarge
             | Self::HumanTaskFailed
             | Self::ChildRunFailed

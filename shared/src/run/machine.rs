@@ -281,7 +281,10 @@ impl Machine {
             Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
             Command::Await { slot, on, input } => self.wait(slot, on, &input, now)?,
             Command::Skip { slot, reason } => self.skip_ready(slot, reason, now)?,
-            Command::Settle { slot, owner, outcome, log } => self.settle(slot, &owner, outcome, log, now)?,
+            Command::Settle { slot, owner, outcome, log, tokens } => {
+                self.settle(slot, &owner, outcome, log, now)?;
+                self.run.usage.count(tokens);
+            }
             Command::Close { step, outcome } => self.close_loop(step, outcome, now)?,
             Command::Answer { slot, answer } => self.answer(slot, answer, now)?,
             Command::ChildEnded { slot, child, outcome } => self.child_ended(slot, child, outcome, now)?,
@@ -508,11 +511,11 @@ impl Machine {
         failure: StepFailure,
         now: Timestamp,
     ) {
-        let StepFailure { code, error, jitter, retry_after } = failure;
+        let StepFailure { code, error, may_pass, jitter, retry_after } = failure;
         let tried = attempt.saturating_sub(self.attempts_before(slot));
         let retry_in = self
             .step_of(slot)
-            .filter(|step| code.is_transient() && tried <= step.retry_count)
+            .filter(|step| may_pass && tried <= step.retry_count)
             .map(|step| {
                 backoff(step.retry_backoff_s.duration(), tried, jitter).max(retry_after.unwrap_or_default())
             })

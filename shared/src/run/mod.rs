@@ -36,7 +36,8 @@ pub use session::{Commit, Session};
 pub use slot::{Inner, Slot};
 pub use start::{StartRequest, Started, read_params, start};
 pub use state::{
-    Lease, NewRun, Parent, Recovery, Reused, Run, RunInput, RunStatus, StepState, TriggerType, Usage, Wait,
+    Lease, NewRun, Parent, Recovery, Reused, Run, RunInput, RunStatus, StepState, Tokens, TriggerType, Usage,
+    Wait,
 };
 pub use view::{ContextView, EventView, Phase, RunSummary, RunView, StepContext, StepCounts, StepView};
 pub use watch::{RunWatch, Waiter, Watched};

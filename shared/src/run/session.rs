@@ -223,6 +223,14 @@ impl Session {
         }
     }
 
+    /// Reads the run again, to see what others have done to it meanwhile; what is not written yet stays so.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn look(&mut self) -> Result<()> {
+        self.rebase().await.map(|_| ())
+    }
+
     /// Reads the run again and applies the journal to it; the commands that no longer fit leave it. Returns why
     /// the first of them does not fit.
     async fn rebase(&mut self) -> Result<Option<Refusal>> {

@@ -366,6 +366,23 @@ pub struct Usage {
     pub tokens_out: u64,
 }
 
+/// What an attempt at a step cost at models.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Tokens sent.
+    pub tokens_in: u64,
+    /// Tokens that came back.
+    pub tokens_out: u64,
+}
+
+impl Usage {
+    /// Counts what an attempt cost at models.
+    pub fn count(&mut self, tokens: Tokens) {
+        self.tokens_in = self.tokens_in.saturating_add(tokens.tokens_in);
+        self.tokens_out = self.tokens_out.saturating_add(tokens.tokens_out);
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {

@@ -8,6 +8,7 @@
 
 mod custody;
 mod manager;
+mod mask;
 mod reference;
 
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ use crate::Result;
 
 pub use custody::{Deposit, deposit, destroy, destroy_due};
 pub use manager::SecretsManager;
+pub use mask::{MASK, Mask, SHORTEST};
 pub use reference::{SecretKind, SecretRef};
 
 /// The most bytes of a secret: Secrets Manager's limit.

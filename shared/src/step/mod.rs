@@ -1,10 +1,13 @@
 //! What steps do when they run. An executor is given all that it may see and gives back an outcome; it knows
 //! nothing of runs, storage or other steps.
 
+mod effect;
 pub mod lua;
+pub mod mcp;
 mod scope;
 mod script;
 
+pub use effect::{Attempt, Effect, Performed};
 pub use scope::{RoundScope, StepScope, run_view, step_view};
 pub use script::{Script, Scripted};
 

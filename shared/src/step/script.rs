@@ -35,9 +35,8 @@ impl Scripted {
     /// What stands in for a script whose sandbox broke down.
     pub fn crashed(why: &dyn std::fmt::Display) -> Self {
         tracing::error!(%why, "the sandbox of a script broke down");
-        let error = "The script broke its sandbox; it was ended.".to_owned();
-        let failure = StepFailure { code: FailureCode::LuaError, error, jitter: 1.0, retry_after: None };
-        Self { outcome: Outcome::Failure(failure), log: Vec::new() }
+        let error = "The script broke its sandbox; it was ended.";
+        Self { outcome: Outcome::failure(FailureCode::LuaError, error), log: Vec::new() }
     }
 }
 
@@ -62,10 +61,8 @@ impl Script {
                 Outcome::Success { result: Arc::new(result), bytes }
             }
             Err(failure) => Outcome::Failure(StepFailure {
-                code: code(failure.kind),
-                error: failure.message,
                 jitter: rand::random(),
-                retry_after: None,
+                ..StepFailure::new(code(failure.kind), failure.message)
             }),
         };
         Scripted { outcome, log: ended.log }

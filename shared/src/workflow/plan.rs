@@ -82,6 +82,19 @@ pub struct BodyStep {
 }
 
 impl Plan {
+    /// Whether a step of the graph, or an inner step of a loop, is such.
+    pub fn any_step(&self, is_such: impl Fn(&Step) -> bool) -> bool {
+        self.every_step().any(is_such)
+    }
+
+    /// Every step of the graph, each followed by the inner steps of its body.
+    pub fn every_step(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().flat_map(|planned| {
+            let body = planned.body.iter().flat_map(|body| &body.steps);
+            std::iter::once(&planned.step).chain(body.map(|inner| &inner.step))
+        })
+    }
+
     /// Compiles a graph.
     ///
     /// # Errors

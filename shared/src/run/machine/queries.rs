@@ -44,10 +44,17 @@ impl Machine {
 
     /// What may be done now.
     pub fn next_work(&self, now: Timestamp) -> Option<Work> {
+        self.next_work_of(now, |_| true)
+    }
+
+    /// What may be done now, among the steps that are wanted.
+    pub fn next_work_of(&self, now: Timestamp, wanted: impl Fn(Slot) -> bool) -> Option<Work> {
         let is_over = |step: &&StepIx| self.rounds(**step).is_some_and(|(_, rounds)| rounds.is_over());
         let close = || self.looping.iter().find(is_over).map(|step| Work::Close(*step));
         match self.run.status {
-            RunStatus::Running => close().or_else(|| self.begins(now).next().map(Work::Begin)),
+            RunStatus::Running => {
+                close().or_else(|| self.begins(now).find(|slot| wanted(*slot)).map(Work::Begin))
+            }
             // Putting a result together starts nothing.
             RunStatus::Draining => close(),
             _ => None,
@@ -81,10 +88,37 @@ impl Machine {
 
     /// How many steps could begin now.
     pub fn count_ready(&self, now: Timestamp) -> usize {
+        self.count_ready_of(now, |_| true)
+    }
+
+    /// How many steps of those that are wanted could begin now.
+    pub fn count_ready_of(&self, now: Timestamp, wanted: impl Fn(Slot) -> bool) -> usize {
         match self.run.status {
-            RunStatus::Running => self.begins(now).count(),
+            RunStatus::Running => self.begins(now).filter(|slot| wanted(*slot)).count(),
             _ => 0,
         }
+    }
+
+    /// What names the attempt that is under way at a step to the outside, whoever makes it and however often:
+    /// `run_id/step_id[/index]/attempt`. Where that would name two things it says more: an inner step whose id is
+    /// also in another loop is called `loop.step`, and in a loop's later attempts the last part is
+    /// `loop's attempt.attempt`.
+    pub fn attempt_key(&self, slot: Slot) -> Option<String> {
+        let run_id = self.run.key.run_id;
+        let attempt = self.state(slot)?.attempt()?;
+        let id = &self.step_of(slot)?.id;
+        let Some(inner) = slot.inner else { return Some(format!("{run_id}/{id}/{attempt}")) };
+        let bodies = self.plan.steps.iter().filter_map(|step| step.body.as_ref());
+        let is_there = |body: &&crate::workflow::Body| body.steps.iter().any(|other| other.step.id == *id);
+        let id = match bodies.filter(is_there).count() {
+            0 | 1 => id.clone(),
+            _ => format!("{}.{id}", self.plan.step(slot.step).step.id),
+        };
+        let index = inner.round;
+        Some(match inner.attempt {
+            1 => format!("{run_id}/{id}/{index}/{attempt}"),
+            of_loop => format!("{run_id}/{id}/{index}/{of_loop}.{attempt}"),
+        })
     }
 
     /// Whether this session holds the step.

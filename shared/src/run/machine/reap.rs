@@ -104,7 +104,7 @@ impl Machine {
 
     fn time_out(&mut self, slot: Slot, attempt: u32, started_at: Timestamp, error: String, now: Timestamp) {
         let code = FailureCode::StepTimeout;
-        let failure = StepFailure { code, error, jitter: 1.0, retry_after: None };
+        let failure = StepFailure::new(code, error);
         self.fail_attempt(slot, attempt, started_at, failure, now);
     }
 

@@ -331,7 +331,7 @@ impl Machine {
     pub(super) fn fail_loop(&mut self, step: StepIx, code: FailureCode, error: String, now: Timestamp) {
         let StepState::Looping { attempt, started_at, .. } = self.run.steps[step.index()] else { return };
         self.abandon(step.into());
-        let failure = StepFailure { code, error, jitter: 1.0, retry_after: None };
+        let failure = StepFailure::new(code, error);
         self.fail_attempt(step.into(), attempt, started_at, failure, now);
     }
 

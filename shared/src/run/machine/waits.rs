@@ -122,7 +122,7 @@ impl Machine {
                 self.close_task(step.into());
                 let error = "Nobody answered the task in its time (timeout_s).".to_owned();
                 let code = FailureCode::HumanTaskFailed;
-                let failure = StepFailure { code, error, jitter: 1.0, retry_after: None };
+                let failure = StepFailure::new(code, error);
                 self.fail_attempt(step.into(), attempt, started_at, failure, now);
                 return;
             }

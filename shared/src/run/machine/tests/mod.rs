@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::run::slot::Inner;
-use crate::run::{Answer, FailureCode, StopMode, TriggerType};
+use crate::run::{Answer, FailureCode, StopMode, Tokens, TriggerType};
 use crate::workflow::Graph;
 
 const ME: &str = "me";
@@ -65,8 +65,16 @@ fn settle(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let step = machine.plan().find(id).expect("a step");
-    machine
-        .apply(Command::Settle { slot: step.into(), owner: owner.to_owned(), outcome, log: Vec::new() }, now)
+    machine.apply(
+        Command::Settle {
+            slot: step.into(),
+            owner: owner.to_owned(),
+            outcome,
+            log: Vec::new(),
+            tokens: Tokens::default(),
+        },
+        now,
+    )
 }
 
 fn success() -> Outcome {
@@ -74,7 +82,7 @@ fn success() -> Outcome {
 }
 
 fn failure(code: FailureCode) -> Outcome {
-    Outcome::Failure(StepFailure { code, error: "no".to_owned(), jitter: 1.0, retry_after: None })
+    Outcome::failure(code, "no")
 }
 
 fn state<'a>(machine: &'a Machine, id: &str) -> &'a StepState {
@@ -143,7 +151,10 @@ fn begin_at(machine: &mut Machine, slot: Slot, now: Timestamp) -> Result<(), Ref
 }
 
 fn settle_at(machine: &mut Machine, slot: Slot, outcome: Outcome, now: Timestamp) -> Result<(), Refusal> {
-    machine.apply(Command::Settle { slot, owner: ME.to_owned(), outcome, log: Vec::new() }, now)
+    machine.apply(
+        Command::Settle { slot, owner: ME.to_owned(), outcome, log: Vec::new(), tokens: Tokens::default() },
+        now,
+    )
 }
 
 fn execute(machine: &mut Machine, slot: Slot, outcome: Outcome, now: Timestamp) {

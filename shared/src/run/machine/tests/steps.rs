@@ -179,7 +179,7 @@ proptest! {
             } else if !begun.is_empty() {
                 let step = begun.swap_remove(usize::from(*pick) % begun.len());
                 let outcome = if steps[step.index()].fails { failure(FailureCode::LuaError) } else { success() };
-                let command = Command::Settle { slot: step.into(), owner: format!("{step:?}"), outcome, log: Vec::new() };
+                let command = Command::Settle { slot: step.into(), owner: format!("{step:?}"), outcome, log: Vec::new(), tokens: Tokens::default() };
                 let was_running = machine.run().status == RunStatus::Running;
                 prop_assert_eq!(machine.apply(command, now).is_ok(), was_running);
             }
@@ -188,7 +188,7 @@ proptest! {
             let owner = format!("{step:?}");
             let _ = machine.apply(Command::Begin { slot: step.into(), owner: owner.clone(), input: None }, at(100));
             let outcome = if steps[step.index()].fails { failure(FailureCode::LuaError) } else { success() };
-            let _ = machine.apply(Command::Settle { slot: step.into(), owner, outcome, log: Vec::new() }, at(100));
+            let _ = machine.apply(Command::Settle { slot: step.into(), owner, outcome, log: Vec::new(), tokens: Tokens::default() }, at(100));
         }
         check_end(&machine, &steps)?;
         check_events(&machine, &plan)?;
@@ -247,4 +247,26 @@ fn check_events(machine: &Machine, plan: &Plan) -> Result<(), TestCaseError> {
     let ended = matches!(last, EventKind::StateChanged { to, .. } if to.is_terminal());
     prop_assert!(ended, "the last event is the run's end");
     Ok(())
+}
+
+#[test]
+fn what_attempts_cost_at_models_is_counted_whether_they_succeed_or_not() {
+    let retried = step("a", &[], json!({ "retry_count": 1, "retry_backoff_s": 0 }));
+    let mut machine = start(&plan(&json!([retried])), &[], &[]);
+    let step = machine.plan().find("a").expect("a step");
+    let settle = |outcome, tokens_in, tokens_out| Command::Settle {
+        slot: step.into(),
+        owner: ME.to_owned(),
+        outcome,
+        log: Vec::new(),
+        tokens: Tokens { tokens_in, tokens_out },
+    };
+    begin(&mut machine, "a", ME, at(1)).expect("begun");
+    let failed = Outcome::failure(FailureCode::StepTimeout, "late");
+    machine.apply(settle(failed.clone(), 10, 2), at(2)).expect("settled");
+    assert!(machine.apply(settle(failed, 100, 100), at(2)).is_err(), "nobody holds it");
+    begin(&mut machine, "a", ME, at(3)).expect("begun again");
+    machine.apply(settle(success(), 7, 3), at(4)).expect("settled");
+    let used = machine.run().usage;
+    assert_eq!((used.tokens_in, used.tokens_out, used.steps_executed), (17, 5, 1));
 }

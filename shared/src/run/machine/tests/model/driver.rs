@@ -15,7 +15,7 @@ use super::reference::{Model, top};
 use crate::ids::RunId;
 use crate::run::machine::{Machine, TaskChange, Wait};
 use crate::run::slot::Slot;
-use crate::run::{Answer, Command, FailureCode, Outcome, Refusal, RunStatus, StepFailure, StopMode};
+use crate::run::{Answer, Command, FailureCode, Outcome, Refusal, RunStatus, StepFailure, StopMode, Tokens};
 
 type Checked = Result<(), TestCaseError>;
 
@@ -168,7 +168,13 @@ impl Driver {
             Pending::Script { slot, begun } => {
                 let (outcome, did) = self.outcome(slot, luck);
                 let log = if luck.is_multiple_of(7) { vec!["a line".to_owned()] } else { Vec::new() };
-                self.apply(Command::Settle { slot, owner: begun.owner, outcome, log })?;
+                self.apply(Command::Settle {
+                    slot,
+                    owner: begun.owner,
+                    outcome,
+                    log,
+                    tokens: Tokens::default(),
+                })?;
                 self.model.did(slot, did, now);
             }
             Pending::Person { slot } => {
@@ -217,12 +223,8 @@ impl Driver {
 
     fn failure(&self, code: FailureCode, retry_after: i64) -> (Outcome, Did) {
         let asked = u64::try_from(retry_after).ok().filter(|seconds| *seconds > 0);
-        let failure = StepFailure {
-            code,
-            error: "no".to_owned(),
-            jitter: 1.0,
-            retry_after: asked.map(std::time::Duration::from_secs),
-        };
+        let asked = asked.map(std::time::Duration::from_secs);
+        let failure = StepFailure { retry_after: asked, ..StepFailure::new(code, "no") };
         (Outcome::Failure(failure), Did::Failure { code, at: self.now, retry_after })
     }
 
@@ -326,8 +328,13 @@ impl Driver {
         };
         let stranger = "stranger".to_owned();
         let is_ready = super::reference::is_due(&stand, self.now);
-        let settle =
-            Command::Settle { slot, owner: stranger.clone(), outcome: success(true, 2).0, log: Vec::new() };
+        let settle = Command::Settle {
+            slot,
+            owner: stranger.clone(),
+            outcome: success(true, 2).0,
+            log: Vec::new(),
+            tokens: Tokens::default(),
+        };
         let child_ended =
             Command::ChildEnded { slot, child: RunId::new(at(self.now)), outcome: success(true, 2).0 };
         let is_person = matches!(stand, Stand::UnderWay { .. })
