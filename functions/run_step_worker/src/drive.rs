@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::error::Kind;
-use shared::ids::{RunId, RunRef};
+use shared::ids::RunId;
 use shared::queue::{LONGEST_DELAY, Wake};
 use shared::run::{Command, Commit, FailureCode, Machine, Outcome, Session, Slot, Tokens, Wait, Work};
 use shared::step::{Effect, Performed, Script, Scripted};
@@ -23,7 +22,6 @@ use shared::{AppState, Error, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::hands::{Hand, Hands, SCRIPTS_SIDE_BY_SIDE, Wants};
@@ -75,20 +73,6 @@ struct Drive {
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
 pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
     let run = &wake.run;
-    let span = tracing::info_span!("drive", tenant_id = %run.place.tenant_id, run_id = %run.run_id);
-    async move {
-        let moved = attempt(state, wake, again, until).await;
-        if let Err(Error { kind: Kind::Internal, .. }) = &moved {
-            give_up(state, run).await?;
-        }
-        moved
-    }
-    .instrument(span)
-    .await
-}
-
-async fn attempt(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
-    let run = &wake.run;
     let Some(mut session) = Session::load(state, run).await? else {
         tracing::warn!("a message names a run that does not exist");
         return Ok(());
@@ -116,16 +100,6 @@ async fn attempt(state: &AppState, wake: &Wake, again: bool, until: Instant) -> 
         place: None,
     };
     drive.run(wake, again).await
-}
-
-/// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for
-/// too long.
-async fn give_up(state: &AppState, run: &RunRef) -> Result<()> {
-    if let Some(mut session) = Session::load(state, run).await? {
-        // Refused when it is over.
-        let _ = session.perform(Command::GiveUp).await?;
-    }
-    Ok(())
 }
 
 impl Drive {
