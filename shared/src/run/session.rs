@@ -161,6 +161,8 @@ impl Session {
                     if conflicts > 0 {
                         tokio::time::sleep(conflict_pause(conflicts)).await;
                     }
+                    // Who was faster has put the deadline right.
+                    self.is_postponed = false;
                     let refused = self.rebase().await?;
                     outcome = Commit::Rebased(refused);
                     if !self.has_news() {
@@ -239,8 +241,6 @@ impl Session {
         let record = record.ok_or_else(|| Error::internal("a run vanished while a worker was on it"))?;
         let plan = Arc::clone(self.machine.plan());
         self.rev = record.rev;
-        // Who was faster has put the deadline right.
-        self.is_postponed = false;
         self.machine = Machine::resume(plan, record.run, record.page);
         self.beside = record.beside;
         self.closed = None;
