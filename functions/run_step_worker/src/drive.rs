@@ -268,10 +268,10 @@ impl Drive {
     /// The right to make one more call, if one is to be made. While other runs of this process have all of them,
     /// somebody who has nothing else to do waits.
     async fn permit_to_call(&mut self, begun: usize) -> Result<Option<OwnedSemaphorePermit>> {
-        let has_room = self.has_calls && self.hands.has_room_for_call(begun);
-        if !has_room || self.next_work(&Wants::CALLS).is_none() {
+        if !self.has_calls || !self.hands.has_room_for_call(begun) {
             return Ok(None);
         }
+        let Some(Work::Begin(slot)) = self.next_work(&Wants::CALLS) else { return Ok(None) };
         let permits = Arc::clone(&self.state.calls);
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
             return Ok(Some(permit));
@@ -280,8 +280,11 @@ impl Drive {
             return Ok(None);
         }
         self.commit().await?;
-        // Each of them ends by its timeout, so this does, too.
-        Ok(permits.acquire_owned().await.ok())
+        let timeout = self.session.machine().timeout(slot).unwrap_or_default();
+        tokio::select! {
+            permit = permits.acquire_owned() => Ok(permit.ok()),
+            () = sleep_until(latest_begin(self.until, timeout)) => Ok(None),
+        }
     }
 
     /// Begins a step, and says what is to be executed now.
