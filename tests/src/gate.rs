@@ -30,7 +30,7 @@ struct Inside {
 /// The other side of a gate.
 #[derive(Debug)]
 pub struct Keeper {
-    /// Answers when the call is held up; fails when the process has ended without it.
+    /// Answers when the call is held up.
     pub reached: oneshot::Receiver<()>,
     /// Lets the call go.
     pub go_on: mpsc::Sender<()>,
