@@ -79,6 +79,8 @@ impl World {
     }
 
     pub fn next_scenario(&mut self) {
+        // So that what an earlier run has started can be told from what this one does.
+        self.clock.advance(Duration::from_secs(1));
         self.run_id = shared::ids::RunId::new(self.clock.now()).to_string();
         self.lost.set(0);
     }
