@@ -11,6 +11,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(tasks::routes())
+        .merge(connections::routes())
+        .merge(inbound_webhooks::routes())
+        .merge(webhook_ingress::routes())
 }
 
 /// Every route of the product.

@@ -18,6 +18,7 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod trigger;
+pub mod webhook;
 pub mod workflow;
 
 pub use error::{Error, Result};

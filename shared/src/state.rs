@@ -14,6 +14,7 @@ use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
 use crate::secrets::{SecretStore, Secrets, SecretsManager};
 use crate::store::Store;
+use crate::webhook::Webhooks;
 
 /// What handlers share. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Shared {
     pub auth: Authenticator,
     /// Compiled versions of workflows.
     pub plans: PlanCache,
+    /// What is known of subscriptions of webhooks.
+    pub webhooks: Webhooks,
     /// Those who wait for runs in this process.
     pub watch: RunWatch,
     /// Permits for running scripts.
@@ -74,6 +77,7 @@ impl AppState {
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
             secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),
+            webhooks: Webhooks::default(),
             watch: RunWatch::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),

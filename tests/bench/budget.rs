@@ -75,6 +75,11 @@ impl Environments {
         Self { stores, worker, prepared, caller, requests, work }
     }
 
+    /// How many calls the secret store has had.
+    pub fn secret_calls(&self) -> usize {
+        self.stores.secrets.calls()
+    }
+
     /// Hands the worker every message there is. By a client of its own, as Lambda's poller has: its requests
     /// are not the worker's.
     pub async fn deliver(&self) {

@@ -34,7 +34,7 @@ impl Connection {
     /// # Errors
     /// When the connection breaks.
     pub async fn send(&mut self, path: &str, body: Option<Bytes>) -> hyper::Result<(StatusCode, Bytes)> {
-        self.request(path, body, "wait=10").await
+        self.request(path, body, &[("prefer", "wait=10".to_owned())]).await
     }
 
     /// Sends a POST that waits for nothing, or a GET without a body.
@@ -42,25 +42,39 @@ impl Connection {
     /// # Errors
     /// When the connection breaks.
     pub async fn send_now(&mut self, path: &str, body: Option<Bytes>) -> hyper::Result<(StatusCode, Bytes)> {
-        self.request(path, body, "").await
+        self.request(path, body, &[]).await
+    }
+
+    /// Sends a POST with these headers.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn send_with(
+        &mut self,
+        path: &str,
+        body: Bytes,
+        headers: &[(&'static str, String)],
+    ) -> hyper::Result<(StatusCode, Bytes)> {
+        self.request(path, Some(body), headers).await
     }
 
     async fn request(
         &mut self,
         path: &str,
         body: Option<Bytes>,
-        prefer: &str,
+        headers: &[(&'static str, String)],
     ) -> hyper::Result<(StatusCode, Bytes)> {
         self.sender.ready().await?;
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(if body.is_some() { "POST" } else { "GET" })
             .uri(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, &self.authorization)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("prefer", prefer)
-            .body(Full::new(body.unwrap_or_default()))
-            .expect("a request");
+            .header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::new(body.unwrap_or_default())).expect("a request");
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         Ok((status, response.into_body().collect().await?.to_bytes()))

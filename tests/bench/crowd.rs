@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::client::Connection;
 use crate::load;
 use crate::procfs::memory;
-use crate::server::{Server, publish};
+use crate::server::{Server, Who, publish};
 
 /// Runs that wait for a person.
 const WAITING: usize = 10_000;
@@ -30,14 +30,14 @@ pub async fn print(program: &std::path::Path, data_dir: &std::path::Path) -> boo
 }
 
 async fn beside_waiting(server: &Server) -> bool {
-    let before = load::one_after_the_other(server, TIMED).await;
+    let before = load::one_after_the_other(server, Who::Starter, TIMED).await;
     let memory_before = memory(server.id()).now;
     let ask = publish(server, "asks", &graph([human("ask", &[])])).await;
     let begun = Instant::now();
     start_many(server, &ask, WAITING).await;
     until_waiting(server, &ask).await;
     let elapsed = begun.elapsed();
-    let beside = load::one_after_the_other(server, TIMED).await;
+    let beside = load::one_after_the_other(server, Who::Starter, TIMED).await;
     println!("New runs beside {WAITING} that wait for a person (made in {:.1} s)\n", elapsed.as_secs_f64());
     println!("  {:<28}{:>12}{:>12}{:>12}", "chain of 5 Lua steps", "p50", "p99", "memory");
     for (name, runs, memory) in

@@ -1,11 +1,11 @@
-//! Runs of a chain of five Lua steps, one after the other and side by side.
+//! Runs of a chain of five Lua steps, or deliveries that start them, one after the other and side by side.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use crate::procfs::cpu;
-use crate::server::Server;
+use crate::server::{Server, Who};
 
 /// Runs before the first that is timed.
 const WARM_UP: usize = 50;
@@ -49,8 +49,8 @@ pub fn percentile(ascending: &[Duration], percent: usize) -> Duration {
 }
 
 /// One client, one run after the other.
-pub async fn one_after_the_other(server: &Server, runs: usize) -> Runs {
-    let mut client = server.connect().await;
+pub async fn one_after_the_other(server: &Server, who: Who, runs: usize) -> Runs {
+    let mut client = server.connect(who).await;
     for _ in 0..WARM_UP {
         client.run().await;
     }
@@ -64,10 +64,10 @@ pub async fn one_after_the_other(server: &Server, runs: usize) -> Runs {
 }
 
 /// Several clients, each one run after the other, for so long.
-pub async fn side_by_side(server: &Server, clients: usize, time: Duration) -> Runs {
+pub async fn side_by_side(server: &Server, who: Who, clients: usize, time: Duration) -> Runs {
     let mut connected = Vec::new();
     for _ in 0..clients {
-        let mut client = server.connect().await;
+        let mut client = server.connect(who).await;
         client.run().await;
         connected.push(client);
     }

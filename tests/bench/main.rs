@@ -10,6 +10,7 @@
 mod budget;
 mod client;
 mod crowd;
+mod ingress;
 mod load;
 mod meter;
 mod procfs;
@@ -55,6 +56,7 @@ enum Section {
     Throughput,
     StartUp,
     Crowd,
+    Ingress,
 }
 
 // One thread: the server needs the cores more.
@@ -77,6 +79,12 @@ async fn main() -> ExitCode {
         let data = tempfile::tempdir().expect("a directory for data");
         ok &= crowd::print(&program, data.path()).await;
     }
+    if wanted(Section::Ingress) {
+        let program = arguments.server.clone().unwrap_or_else(server::program);
+        let time = Duration::from_secs(arguments.seconds);
+        ok &= ingress::print_and_check().await;
+        ok &= ingress::print_times(&program, arguments.clients, time).await;
+    }
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -86,11 +94,13 @@ async fn times(arguments: &Arguments, wanted: impl Fn(Section) -> bool, program:
     if wanted(Section::Latency) || wanted(Section::Throughput) {
         let server = server::Server::start(program, data.path()).await;
         if wanted(Section::Latency) {
-            figures.single = Some(load::one_after_the_other(&server, SINGLE_RUNS).await);
+            figures.single =
+                Some(load::one_after_the_other(&server, server::Who::Starter, SINGLE_RUNS).await);
         }
         if wanted(Section::Throughput) {
             let time = Duration::from_secs(arguments.seconds);
-            figures.side_by_side = Some(load::side_by_side(&server, arguments.clients, time).await);
+            figures.side_by_side =
+                Some(load::side_by_side(&server, server::Who::Starter, arguments.clients, time).await);
         }
         figures.memory = Some(procfs::memory(server.id()));
     }

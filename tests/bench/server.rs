@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hyper::body::Bytes;
-use it::{LocalProcess, chain};
+use it::{LocalProcess, Sender, chain};
 use serde_json::{Value, json};
 
 use crate::client::Connection;
@@ -28,11 +28,21 @@ pub fn program() -> PathBuf {
     directory.join("local-process")
 }
 
-/// A local process with a published chain of five Lua steps.
+/// A local process with a published chain of five Lua steps, and somebody who delivers to it.
 #[derive(Debug)]
 pub struct Server {
     process: LocalProcess,
     command: String,
+    sender: Sender,
+}
+
+/// What a client does.
+#[derive(Debug, Clone, Copy)]
+pub enum Who {
+    /// Starts runs and waits for their outputs.
+    Starter,
+    /// Delivers to a webhook, which starts runs.
+    Sender,
 }
 
 impl Server {
@@ -42,8 +52,19 @@ impl Server {
     /// When it does not work.
     pub async fn start(program: &Path, data_dir: &Path) -> Self {
         let process = LocalProcess::start(program, data_dir);
-        let mut server = Self { process, command: String::new() };
-        server.command = format!("{}/command", publish(&server, "chain", &chain(5)).await);
+        let nobody = it::Client::new(axum::Router::new());
+        let sender = Sender { client: nobody, path: String::new(), secret: String::new() };
+        let mut server = Self { process, command: String::new(), sender };
+        let workflow = publish(&server, "chain", &chain(5)).await;
+        let subscription = json!({
+            "workflow_id": workflow.rsplit('/').next(),
+            "name": "orders",
+            "automation_bearer": server.process.token,
+        });
+        let made = post(&mut server.connection().await, "/v1/inbound-webhooks", &subscription).await;
+        let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
+        (server.sender.path, server.sender.secret) = (text("ingress_path"), text("signing_secret"));
+        server.command = format!("{workflow}/command");
         server
     }
 
@@ -58,33 +79,52 @@ impl Server {
     }
 
     /// A client.
-    pub async fn connect(&self) -> Client {
+    pub async fn connect(&self, who: Who) -> Client {
         let connection = self.connection().await;
-        let start = json!({
-            "command": "start",
-            "params": { "customer_email": "alex@example.com", "order_id": "12345" },
-        });
-        Client { connection, path: self.command.clone(), start: start.to_string().into() }
+        let input = json!({ "customer_email": "alex@example.com", "order_id": "12345" });
+        match who {
+            Who::Starter => {
+                let start = json!({ "command": "start", "params": input });
+                let headers = vec![("prefer", "wait=10".to_owned())];
+                Client {
+                    connection,
+                    path: self.command.clone(),
+                    body: start.to_string().into(),
+                    headers,
+                    who,
+                }
+            }
+            Who::Sender => {
+                let body = input.to_string();
+                let headers = vec![("x-agentruntime-signature", self.sender.sign(body.as_bytes()))];
+                Client { connection, path: self.sender.path.clone(), body: body.into(), headers, who }
+            }
+        }
     }
 }
 
-/// Somebody who starts runs and waits for their outputs.
+/// Somebody who starts one run after the other.
 #[derive(Debug)]
 pub struct Client {
     connection: Connection,
     path: String,
-    start: Bytes,
+    body: Bytes,
+    headers: Vec<(&'static str, String)>,
+    who: Who,
 }
 
 impl Client {
-    /// Starts a run; whether its outputs came back and are right.
+    /// Starts a run; whether that is accepted and, for one who waits, its outputs came back and are right.
     pub async fn run(&mut self) -> bool {
         // Looked for as text: reading JSON would be the client's largest expense.
         const OUTPUTS: &[u8] = br#""outputs":{"s4":{"n":5}}"#;
-        match self.connection.send(&self.path, Some(self.start.clone())).await {
-            Ok((status, body)) => {
-                status.is_success() && body.windows(OUTPUTS.len()).any(|window| window == OUTPUTS)
-            }
+        match self.connection.send_with(&self.path, self.body.clone(), &self.headers).await {
+            Ok((status, body)) => match self.who {
+                Who::Starter => {
+                    status.is_success() && body.windows(OUTPUTS.len()).any(|window| window == OUTPUTS)
+                }
+                Who::Sender => status == 202,
+            },
             Err(_) => false,
         }
     }

@@ -8,6 +8,7 @@ what the processes logged when one fails.
 Usage, from the root of the repository: deploy_test.py <path of the ministack program>
 """
 
+import hmac
 import json
 import platform
 import re
@@ -19,9 +20,11 @@ import time
 import traceback
 import urllib.error
 import urllib.request
+from datetime import datetime, timezone
 from pathlib import Path
 
 import boto3
+from standardwebhooks.webhooks import Webhook
 
 from processes import REGION, aws_environment, emulator, runtime, wait_for
 from rights import Gate
@@ -33,6 +36,9 @@ FUNCTIONS = {
     "workflows": "Workflows",
     "runs": "Runs",
     "tasks": "Tasks",
+    "connections": "Connections",
+    "inbound_webhooks": "InboundWebhooks",
+    "webhook_ingress": "WebhookIngress",
     "run_step_worker": "RunStepWorker",
     "sweep": "Sweep",
 }
@@ -68,13 +74,13 @@ class Deployment:
         return gate
 
     def call(self, method, path, token=None, body=None, headers=None):
-        """One request through the gateway: status and body, JSON where it is."""
+        """One request through the gateway, with a body of JSON or of these bytes: status and body, JSON where it is."""
         url = f"{self.endpoint}/_aws/execute-api/{self.outputs['HttpApiId']}{path}"
         request = urllib.request.Request(url, method=method, headers={"Content-Type": "application/json"} | (headers or {}))
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         if body is not None:
-            request.data = json.dumps(body).encode()
+            request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 self.succeeded.add(f"{method} {path.partition('?')[0]}")
@@ -149,7 +155,10 @@ def routes_are_the_documents(stack):
 
 def closed_without_token(stack):
     """Every other route of the gateway refuses a caller without a token."""
-    for key in sorted(stack.routes() - {"GET /v1/health", "GET /openapi.json"}):
+    # Senders of webhooks prove themselves to a webhook, and here is none.
+    ingress = "POST /v1/inbound-webhooks/{id}"
+    expect(stack.call("POST", ingress.split(" ")[1].replace("{id}", "0199c1f0-5a00-7000-8000-00000000000a"), body={}), 404)
+    for key in sorted(stack.routes() - {"GET /v1/health", "GET /openapi.json", ingress}):
         method, path = key.split(" ")
         path = re.sub(r"\{n\}", "1", path)
         path = re.sub(r"\{.*?\}", "0199c1f0-5a00-7000-8000-00000000000a", path)
@@ -178,6 +187,8 @@ def main_job(stack):
         listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
+    connections(stack, token)
+    webhooks(stack, token, workflow)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
 
 
@@ -205,6 +216,67 @@ def people_and_calls(stack, token, child):
     completed(stack, token, run)
     results = expect(stack.call("GET", f"{run}/context", token), 200)["steps"]["each"]["result"]["results"]
     assert [each["result"]["status"] for each in results] == ["completed"] * 3, results
+
+
+def connections(stack, token):
+    """A connection whose value is in Secrets Manager and nowhere else, is changed, and is destroyed."""
+    new = {"display_name": "Ticket system", "provider": "custom", "service": "api_key", "credentials": {"api_key": "first-value-of-the-key"}}
+    made = expect(stack.call("POST", "/v1/connections", token, new), 201)
+    here = f"/v1/connections/{made['id']}"
+    secrets = lambda: secrets_under(stack, f"walk/default/connection/{made['id']}")
+    assert ["first-value-of-the-key" in value for value in secrets()] == [True]
+    assert [each["id"] for each in expect(stack.call("GET", "/v1/connections", token), 200)["connections"]] == [made["id"]]
+    expect(stack.call("PATCH", here, token, {"credentials": {"api_key": "second-value-of-the-key"}}), 200)
+    assert ["second-value-of-the-key" in value for value in secrets()] == [True]
+    assert expect(stack.call("GET", here, token), 200)["credential_keys"] == ["api_key"]
+    shown = expect(stack.call("GET", f"{here}/credentials", token), 200)["credentials"]
+    assert [(each["name"], each["length"], each["last_four"]) for each in shown] == [("api_key", 23, "-key")], shown
+    expect(stack.call("DELETE", here, token), 204)
+    assert secrets() == []
+
+
+def secrets_under(stack, prefix):
+    """The values of the secrets whose names begin so."""
+    client = stack.client("secretsmanager")
+    pages = client.get_paginator("list_secrets").paginate()
+    names = [each["Name"] for page in pages for each in page["SecretList"] if each["Name"].startswith(f"{STACK}/{prefix}")]
+    return [client.get_secret_value(SecretId=name)["SecretString"] for name in names]
+
+
+def webhooks(stack, token, workflow):
+    """A webhook that senders of both forms start runs with; its secret is rotated, and it is deleted."""
+    new = {"workflow_id": workflow, "name": "Orders", "automation_bearer": token}
+    made = expect(stack.call("POST", "/v1/inbound-webhooks", token, new), 201)
+    here, body = made["ingress_path"], json.dumps(INPUT).encode()
+    first = made["signing_secret"]
+    own = lambda secret: {"X-Agentruntime-Signature": f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"}
+    expect(stack.call("POST", here, token, body), 401)
+    expect(stack.call("POST", here, None, body, own(first)), 401)
+    accepted = expect(stack.call("POST", here, token, body, own(first)), 202)
+    completed(stack, token, f"/v1/workflows/{workflow}/runs/{accepted['run_id']}")
+    context = expect(stack.call("GET", f"/v1/workflows/{workflow}/runs/{accepted['run_id']}/context", token), 200)
+    assert context["input"] == INPUT, context
+    rotated = expect(stack.call("POST", f"{here}/rotate-secret", token, {"grace_s": 0}), 200)["signing_secret"]
+    expect(stack.call("POST", here, token, body, own(first)), 401)
+    standard = standard_headers(rotated, "msg_1", body)
+    accepted = expect(stack.call("POST", here, token, body, standard), 202)
+    assert expect(stack.call("POST", here, token, body, standard), 200)["run_id"] == accepted["run_id"]
+    expect(stack.call("PATCH", here, token, {"enabled": False}), 200)
+    expect(stack.call("POST", here, token, body, own(rotated)), 404)
+    assert expect(stack.call("GET", here, token), 200)["enabled"] is False
+    listed = expect(stack.call("GET", "/v1/inbound-webhooks", token), 200)["inbound_webhooks"]
+    assert [each["id"] for each in listed] == [made["subscription"]["id"]]
+    outcomes = [each["outcome"] for each in expect(stack.call("GET", f"{here}/deliveries", token), 200)["deliveries"]]
+    assert sorted(set(outcomes)) == ["accepted", "duplicate", "refused"], outcomes
+    expect(stack.call("DELETE", here, token), 204)
+    assert secrets_under(stack, f"walk/default/webhook/{made['subscription']['id']}") == []
+
+
+def standard_headers(secret, message, body):
+    """What the reference library of Standard Webhooks makes a sender send."""
+    now = datetime.now(tz=timezone.utc)
+    signature = Webhook(secret).sign(message, now, body.decode())
+    return {"webhook-id": message, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
 
 
 def workflow_after_its_runs(stack, token, workflow, graph):
@@ -290,7 +362,10 @@ def events_are_accepted(stack, scratch, environment):
         stack.set_worker(Enabled=True)
         completed(stack, token, f"/v1/workflows/{workflow}/runs/{run_id}")
         answered(stack, functions, "sweep_scheduled", "sweep")
-        # There is no such run here: the sample is understood, and says so.
+        expect(answered(stack, functions, "connections_create", "connections", token), 201)
+        # There are no such workflow, subscription and run here: the samples are understood, and say so.
+        expect(answered(stack, functions, "inbound_webhooks_create", "inbound_webhooks", token), 422)
+        expect(answered(stack, functions, "webhook_ingress_delivery", "webhook_ingress", token), 404)
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
 
 
@@ -335,7 +410,7 @@ def main(program):
             check(passed, events_are_accepted, stack, scratch, environment)
             check(passed, every_route_was_used, stack)
             check(passed, roles_sufficed, stack)
-            used = {function: sorted({right for right, _ in gate.used}) for function, gate in stack.gates.items()}
+            used = {function: sorted({right for right, *_ in gate.used}) for function, gate in stack.gates.items()}
             print("rights used:", json.dumps(used))
         if not all(passed):
             for log in sorted(Path(scratch).glob("*.log")):

@@ -32,34 +32,47 @@ def secret(name):
     return name if name.startswith("arn:") else f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf"
 
 
+def leading(part):
+    """The partition that a request or a part of one is about."""
+    row = part.get("Key") or part.get("Item")
+    value = row["pk"] if row else part.get("ExpressionAttributeValues", {}).get(":pk", {})
+    return value.get("S", "")
+
+
 def needed(target, body):
-    """The pairs of right and resource that a request needs."""
+    """What a request needs: rights, each with its resource and, in a table, the partition."""
     service, _, operation = target.partition(".")
     if service == "DynamoDB_20120810" and operation in ("TransactWriteItems", "TransactGetItems"):
         parts = [part for item in body["TransactItems"] for part in item.items()]
-        return {(OF_TRANSACTION.get(kind, "dynamodb:GetItem"), table(part["TableName"])) for kind, part in parts}
+        return {(OF_TRANSACTION.get(kind, "dynamodb:GetItem"), table(part["TableName"]), leading(part)) for kind, part in parts}
     if service == "DynamoDB_20120810" and operation in ("BatchGetItem", "BatchWriteItem"):
-        return {(f"dynamodb:{operation}", table(name)) for name in body["RequestItems"]}
+        return {(f"dynamodb:{operation}", table(name), "") for name in body["RequestItems"]}
     if service == "DynamoDB_20120810":
-        return {(f"dynamodb:{operation}", table(body["TableName"], body.get("IndexName")))}
+        return {(f"dynamodb:{operation}", table(body["TableName"], body.get("IndexName")), leading(body))}
     if service == "AmazonSQS":
         queue = body["QueueUrl"].rsplit("/", 1)[1]
-        return {(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")}
+        return {(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}", "")}
     if service == "secretsmanager":
-        return {(f"secretsmanager:{operation}", secret(body.get("SecretId") or body["Name"]))}
-    return {(target or "a request without a target", "*")}
+        return {(f"secretsmanager:{operation}", secret(body.get("SecretId") or body["Name"]), "")}
+    return {(target or "a request without a target", "*", "")}
 
 
 def many(value):
     return value if isinstance(value, list) else [value]
 
 
-def allowed(statements, right, resource):
+def holds(condition, partition):
+    """Whether a statement's condition holds; the only kind that the template has is on partitions."""
+    patterns = condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+    return not condition or (patterns is not None and any(fnmatchcase(partition, each) for each in many(patterns)))
+
+
+def allowed(statements, right, resource, partition):
     return any(
         any(fnmatchcase(right, each) for each in many(statement["Action"]))
         and any(fnmatchcase(resource, each) for each in many(statement["Resource"]))
         for statement in statements
-        if statement["Effect"] == "Allow"
+        if statement["Effect"] == "Allow" and holds(statement.get("Condition", {}), partition)
     )
 
 
@@ -76,7 +89,7 @@ class Gate:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 asked = needed(self.headers.get("X-Amz-Target", ""), json.loads(body or b"{}"))
-                refused = {pair for pair in asked if not allowed(statements, *pair)}
+                refused = {each for each in asked if not allowed(statements, *each)}
                 gate.used |= asked - refused
                 gate.refused |= refused
                 if refused:

@@ -31,7 +31,13 @@ impl Owner {
         };
         let triggers = format!("/v1/workflows/{workflow}/triggers");
         let trigger = made(&triggers, json!({ "cron": "0 9 * * *", "params": { "secret": "s3cret" } })).await;
+        let credentials = json!({ "display_name": "c", "provider": "p", "service": "custom",
+                                  "credentials": { "key": "s3cret-of-a-connection" } });
+        let connection = made("/v1/connections", credentials).await;
+        let webhook = workspace.subscribe(&workflow, json!({ "name": "s3cret" })).await.path;
         let things = vec![
+            ("/v1/connections/{id}", connection),
+            ("/v1/inbound-webhooks/{id}", webhook.rsplit('/').next().unwrap_or_default().to_owned()),
             ("/v1/workflows/{id}", workflow.clone()),
             ("/v1/workflows/{id}/versions/{n}", "1".to_owned()),
             ("/v1/workflows/{id}/triggers/{trigger_id}", trigger),

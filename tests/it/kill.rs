@@ -18,7 +18,7 @@ struct Api {
 impl Api {
     fn start(data_dir: &Path) -> Self {
         let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
-        Self { http: Client::new(), process: LocalProcess::start(program, data_dir) }
+        Self { http: it::http_client(), process: LocalProcess::start(program, data_dir) }
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value, reqwest::Error> {

@@ -30,7 +30,9 @@ fn settled(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let settle = |(key, value): (&String, &Value)| match key.as_str() {
-                "duration_ms" => (key.clone(), Value::from("…")),
+                "duration_ms" | "signing_secret" | "ingress_url" | "ingress_path" => {
+                    (key.clone(), Value::from("…"))
+                }
                 _ => (key.clone(), settled(value)),
             };
             Value::Object(map.iter().map(settle).collect())

@@ -128,6 +128,23 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/tasks/pending", Token(VIEWER, WorkflowRead), TenantList(pages), ""),
         route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"approved":true}"#),
+
+        route("GET /v1/connections", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
+        route("POST /v1/connections", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+        route("PATCH /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"display_name":"stolen"}"#),
+        route("DELETE /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("GET /v1/connections/{id}/credentials", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+
+        route("GET /v1/inbound-webhooks", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
+        route("POST /v1/inbound-webhooks", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/inbound-webhooks/{id}", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+        route("PATCH /v1/inbound-webhooks/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/inbound-webhooks/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("POST /v1/inbound-webhooks/{id}/rotate-secret", Token(CONTRIBUTOR, IntegrationWrite), Thing, "{}"),
+        route("GET /v1/inbound-webhooks/{id}/deliveries", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
+        // Anybody may call it with any id; what it takes for a proof is in `webhooks`.
+        route("POST /v1/inbound-webhooks/{id}", OwnProof("webhooks"), NamesNothing, "{}"),
     ]
 }
 

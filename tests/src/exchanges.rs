@@ -1,6 +1,7 @@
 //! Looking on: what the SDK's clients ask of the stores, and what takes effect.
 
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -31,6 +32,30 @@ pub fn interceptor(onlooker: impl Onlooker) -> SharedInterceptor {
 pub fn items_put(request: &Value) -> impl Iterator<Item = &Value> {
     let transaction = request["TransactItems"].as_array().into_iter().flatten();
     transaction.map(|write| &write["Put"]["Item"]).chain([&request["Item"]]).filter(|item| item.is_object())
+}
+
+/// Notes what is asked of the stores, operation by operation. Clones share their notes.
+#[derive(Debug, Clone, Default)]
+pub struct Asked(Arc<Mutex<Vec<String>>>);
+
+impl Asked {
+    /// What was asked since the last time.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// For an SDK client's configuration.
+    pub fn interceptor(&self) -> SharedInterceptor {
+        interceptor(self.clone())
+    }
+}
+
+impl Onlooker for Asked {
+    fn sent(&self, operation: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(operation.to_owned());
+    }
+
+    fn done(&self, _: &Value, _: &[u8]) {}
 }
 
 #[derive(Debug)]

@@ -22,12 +22,21 @@ impl LocalProcess {
     /// # Panics
     /// When it does not start.
     pub fn start(program: &Path, data_dir: &Path) -> Self {
-        let mut child = Command::new(program)
-            .args(["--port", "0", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::run(&mut Command::new(program), data_dir)
+    }
+
+    /// The same; everything that it has to say goes to this file.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn logging(program: &Path, data_dir: &Path, log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file for the log");
+        Self::run(Command::new(program).env("LOG_LEVEL", "trace").stderr(log), data_dir)
+    }
+
+    fn run(command: &mut Command, data_dir: &Path) -> Self {
+        let command = command.args(["--port", "0", "--data-dir"]).arg(data_dir).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
         let mut first = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("a standard output"));
         output.read_line(&mut first).expect("a first line");

@@ -85,17 +85,27 @@ impl TokenKey {
 
     /// The hash that is kept of a token, in hexadecimal.
     pub fn hash(&self, token: &PlainToken) -> String {
-        self.mac(token.reveal()).iter().map(|byte| format!("{byte:02x}")).collect()
+        self.hex(token.reveal())
     }
 
     /// Whether this is the token of which `hash` was kept; takes the same time whatever differs.
     pub fn matches(&self, token: &PlainToken, hash: &str) -> bool {
-        self.hash(token).as_bytes().ct_eq(hash.as_bytes()).into()
+        self.matches_text(token.reveal(), hash)
+    }
+
+    /// Whether a text, which may be anything, is the token of which `hash` was kept; takes the same time for each
+    /// text of its length.
+    pub fn matches_text(&self, text: &str, hash: &str) -> bool {
+        self.hex(text).as_bytes().ct_eq(hash.as_bytes()).into()
     }
 
     /// Whether two texts are equal, in a time that tells nothing about either: their keyed hashes are compared.
     pub fn same(&self, one: &str, other: &str) -> bool {
         self.mac(one).ct_eq(&self.mac(other)).into()
+    }
+
+    fn hex(&self, text: &str) -> String {
+        self.mac(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn mac(&self, text: &str) -> [u8; 32] {

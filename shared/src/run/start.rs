@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{FirstRun, StoreError, WorkflowRecord};
+use crate::store::{FirstRun, Receipt, StoreError, WorkflowRecord};
 use crate::text::in_json_words;
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
@@ -47,6 +47,8 @@ pub struct StartRequest {
     pub resume: Option<Resume>,
     /// The step that calls; never from outside.
     pub parent: Option<Parent>,
+    /// The delivery of a webhook that asks for it; never from outside.
+    pub receipt: Option<Receipt>,
 }
 
 /// The keys of `params` that are not input.
@@ -128,6 +130,7 @@ impl StartRequest {
             external_user_id: params.external_user_id,
             resume: resume.transpose()?,
             parent: None,
+            receipt: None,
         })
     }
 
@@ -165,7 +168,8 @@ pub struct Started {
 ///
 /// # Errors
 /// Not found; conflict when nothing is published, the workflow is archived, or the id belongs to another
-/// workflow's run; invalid when the input does not satisfy the graph's schema or a step id is unknown.
+/// workflow's run; invalid when the input does not satisfy the graph's schema or a step id is unknown. Conflict
+/// `CONFLICT` when the request's receipt is known already, or is just being kept.
 pub async fn start(
     state: &AppState,
     place: &Place,
@@ -206,15 +210,24 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, &machine, &pages, input).await
+    keep(state, &machine, &pages, input, request.receipt.as_ref()).await
 }
 
-async fn keep(state: &AppState, machine: &Machine, pages: &[Page], input: RunInput) -> Result<Started> {
+async fn keep(
+    state: &AppState,
+    machine: &Machine,
+    pages: &[Page],
+    input: RunInput,
+    receipt: Option<&Receipt>,
+) -> Result<Started> {
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(FirstRun { run, pages, input, deadline }).await {
+    match state.store.create_run(FirstRun { run, pages, input, deadline, receipt }).await {
         Ok(()) => {}
-        Err(StoreError::Conflict) => return existing(state, &run.key, run.workflow_id).await,
+        // Whoever gave the receipt finds the run of the delivery that was first.
+        Err(StoreError::Conflict) if receipt.is_none() => {
+            return existing(state, &run.key, run.workflow_id).await;
+        }
         Err(error) => return Err(error.into()),
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
@@ -297,7 +310,11 @@ async fn with_defaults(
     }
 }
 
-fn check_steps(plan: &Arc<Plan>, request: &StartRequest) -> Result<()> {
+/// Whether a published version has the steps that a request names.
+///
+/// # Errors
+/// Invalid, naming those that it has not, and those that cannot be left out.
+pub fn check_steps(plan: &Arc<Plan>, request: &StartRequest) -> Result<()> {
     let mut issues = Vec::new();
     for id in request.trigger_steps.keys() {
         if plan.find(id).is_none() {

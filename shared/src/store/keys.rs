@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
-use crate::ids::{ConnectionId, PatId, Place, ProjectId, RunId, RunRef, TenantId, TriggerRef, WorkflowId};
+use crate::ids::{
+    ConnectionId, PatId, Place, ProjectId, RunId, RunRef, SubscriptionId, TenantId, TriggerRef, WorkflowId,
+};
 use crate::run::Slot;
 use crate::secrets::SecretRef;
+use crate::webhook::Outcome;
 
 /// Partition key.
 pub(crate) const PK: &str = "pk";
@@ -67,7 +70,7 @@ pub(crate) fn project(tenant: &TenantId, id: &ProjectId) -> Key {
     Key { pk: format!("T#{tenant}"), sk: format!("PROJECT#{id}") }
 }
 
-/// A token's row. The one key without a tenant: the token is what tells the tenant.
+/// A token's row. A key without a tenant: the token is what tells the tenant.
 pub(crate) fn pat(id: PatId) -> Key {
     Key { pk: format!("PAT#{id}"), sk: "PAT".to_owned() }
 }
@@ -131,6 +134,44 @@ pub(crate) fn connection(p: &Place, id: ConnectionId) -> Key {
 /// The partition of who uses a project's connections: connection, then user.
 pub(crate) fn connection_users(p: &Place) -> String {
     format!("{}#CONNECTION-USERS", place(p))
+}
+
+/// The row that tells where a subscription is: a sender names its id and nothing else.
+pub(crate) fn subscription_place(id: SubscriptionId) -> Key {
+    Key { pk: format!("WEBHOOK#{id}"), sk: "WEBHOOK".to_owned() }
+}
+
+/// The partition with a project's subscriptions, in order of creation.
+pub(crate) fn subscriptions_of(p: &Place) -> String {
+    format!("{}#WEBHOOKS", place(p))
+}
+
+/// A subscription's row.
+pub(crate) fn subscription(p: &Place, id: SubscriptionId) -> Key {
+    Key { pk: subscriptions_of(p), sk: id.to_string() }
+}
+
+/// The partition with what was delivered to a subscription.
+pub(crate) fn deliveries_of(p: &Place, id: SubscriptionId) -> String {
+    format!("{}#WEBHOOK#{id}", place(p))
+}
+
+/// Before each entry of the deliveries log.
+pub(crate) const DELIVERY: &str = "DELIVERY#";
+
+/// A delivery that started a run, or that was known already.
+pub(crate) fn delivery(p: &Place, id: SubscriptionId, at: Timestamp, outcome: Outcome, run: RunId) -> Key {
+    Key { pk: deliveries_of(p, id), sk: format!("{DELIVERY}{at}#{}#{run}", outcome.as_str()) }
+}
+
+/// The refusals of a minute.
+pub(crate) fn refusals(p: &Place, id: SubscriptionId, minute: Timestamp) -> Key {
+    Key { pk: deliveries_of(p, id), sk: format!("{DELIVERY}{minute}#{}", Outcome::Refused.as_str()) }
+}
+
+/// A key under which a delivery is known.
+pub(crate) fn seen(p: &Place, id: SubscriptionId, key: &str) -> Key {
+    Key { pk: deliveries_of(p, id), sk: format!("SEEN#{key}") }
 }
 
 /// The row of a secret that nothing owns: one that was put and is not referred to yet, or no longer.

@@ -14,6 +14,7 @@ mod tenants;
 mod triggers;
 mod unowned;
 mod walk;
+mod webhooks;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;
@@ -29,6 +30,7 @@ pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
 pub use triggers::{MOST_TRIGGERS, TriggerRecord};
 pub use unowned::DueSecret;
+pub use webhooks::{DeliveryRecord, Receipt, SigningKey, SubscriptionRecord};
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 
 /// Why a read or write did not happen.

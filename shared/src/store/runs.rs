@@ -13,7 +13,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
 use super::walk::{Rows, Walk};
-use super::{Store, StoreError, blob};
+use super::{Receipt, Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
 use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, Slot, TaskChange, TriggerType};
@@ -78,6 +78,8 @@ pub struct FirstRun<'a> {
     pub input: RunInput,
     /// When somebody must look at it.
     pub deadline: Option<Timestamp>,
+    /// The delivery of a webhook that starts it.
+    pub receipt: Option<&'a Receipt>,
 }
 
 /// Where a run's input stands.
@@ -186,9 +188,9 @@ impl Store {
     /// Keeps a new run. One that was called by a step is kept only while that step waits for it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is a run of this id, or nothing waits for it.
+    /// [`StoreError::Conflict`] when there is a run of this id, nothing waits for it, or its delivery is known already.
     pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
-        let FirstRun { run, pages, input, deadline } = first;
+        let FirstRun { run, pages, input, deadline, receipt } = first;
         let length =
             serde_json::to_vec(&input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         let pk = keys::run_partition(&run.key);
@@ -219,7 +221,7 @@ impl Store {
             children: &[],
         })?;
         let condition = format!("attribute_not_exists({PK})");
-        if beside_rows.is_empty() && run.parent.is_none() {
+        if beside_rows.is_empty() && run.parent.is_none() && receipt.is_none() {
             let put = self.client.put_item().table_name(&self.table);
             put.set_item(Some(row)).condition_expression(condition).send().await?;
             return Ok(());
@@ -232,6 +234,9 @@ impl Store {
         if let Some(parent) = &run.parent {
             let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
             writes.push(self.waits_for(&key, run.key.run_id)?);
+        }
+        if let Some(receipt) = receipt {
+            writes.extend(self.receipt_writes(receipt, run.key.run_id)?);
         }
         self.transact(writes).await
     }

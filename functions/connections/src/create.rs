@@ -1,0 +1,48 @@
+//! `POST /v1/connections`.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use shared::connection::{self, CredentialChanges, NewConnection, Service};
+use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::text;
+use shared::{AppState, Result};
+use utoipa::ToSchema;
+
+use crate::view::ConnectionView;
+
+/// A connection to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateConnection {
+    /// Its name, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "Ticket system")]
+    display_name: String,
+    /// Whose system it is for, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "custom")]
+    provider: String,
+    /// What kind of credentials it holds.
+    service: Service,
+    /// The credentials, by name: up to 50 texts of at most 16 KiB, 60 KiB together. What is needed goes by `service`.
+    #[schema(value_type = std::collections::HashMap<String, String>, example = json!({ "api_key": "…" }))]
+    credentials: CredentialChanges,
+}
+
+/// Create a connection. The credentials go to the secret store and are never shown again.
+#[utoipa::path(post, path = "/v1/connections", tag = "connections", request_body = CreateConnection,
+               responses((status = 201, body = ConnectionView), CommonErrors))]
+pub async fn create_connection(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Body(new): Body<CreateConnection>,
+) -> Result<(StatusCode, Json<ConnectionView>)> {
+    let new = NewConnection {
+        name: text::name("display_name", &new.display_name)?,
+        provider: text::name("provider", &new.provider)?,
+        service: new.service,
+        credentials: new.credentials,
+    };
+    let record = connection::create(&state, &caller.place, new).await?;
+    Ok((StatusCode::CREATED, Json(ConnectionView::new(record, []))))
+}

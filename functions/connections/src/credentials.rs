@@ -1,0 +1,30 @@
+//! `GET /v1/connections/{id}/credentials`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use shared::connection::{MaskedCredential, credentials};
+use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::ids::ConnectionId;
+use shared::{AppState, Result};
+use utoipa::ToSchema;
+
+/// What may be shown of a connection's credentials.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MaskedCredentials {
+    /// In their order.
+    credentials: Vec<MaskedCredential>,
+}
+
+/// Show which credentials a connection holds: names, lengths, ends of long ones, never a value.
+#[utoipa::path(get, path = "/v1/connections/{id}/credentials", tag = "connections",
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = MaskedCredentials), CommonErrors))]
+pub async fn connection_credentials(
+    State(state): State<AppState>,
+    CanReadIntegrations(caller): CanReadIntegrations,
+    Path(id): Path<ConnectionId>,
+) -> Result<Json<MaskedCredentials>> {
+    let (_, credentials) = credentials(&state, &caller.place, id).await?;
+    Ok(Json(MaskedCredentials { credentials: credentials.masked() }))
+}

@@ -1,0 +1,23 @@
+//! `GET /v1/connections/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::connection::find;
+use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::ids::ConnectionId;
+use shared::{AppState, Result};
+
+use crate::view::ConnectionView;
+
+/// Read a connection.
+#[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = ConnectionView), CommonErrors))]
+pub async fn get_connection(
+    State(state): State<AppState>,
+    CanReadIntegrations(caller): CanReadIntegrations,
+    Path(id): Path<ConnectionId>,
+) -> Result<Json<ConnectionView>> {
+    let record = find(&state, &caller.place, id).await?;
+    let users = state.store.connection_users(&caller.place, id).await?;
+    Ok(Json(ConnectionView::new(record, users)))
+}

@@ -1,0 +1,53 @@
+//! `GET /v1/connections`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Query};
+use shared::store::ConnectionRecord;
+use shared::{AppState, Result};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::view::ConnectionView;
+
+/// Where to begin.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ConnectionsQuery {
+    /// How many, 1 to 100; 20 when absent.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Connections, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Connections {
+    /// The connections.
+    connections: Vec<ConnectionView>,
+    /// Where to go on, when there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// List the project's connections, newest first.
+#[utoipa::path(get, path = "/v1/connections", tag = "connections", params(ConnectionsQuery),
+               responses((status = 200, body = Connections), CommonErrors))]
+pub async fn list_connections(
+    State(state): State<AppState>,
+    CanReadIntegrations(caller): CanReadIntegrations,
+    Query(query): Query<ConnectionsQuery>,
+) -> Result<Json<Connections>> {
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
+    let listed = state.store.list_connections(&caller.place, page.limit, page.after()?).await?;
+    let uses = state.store.uses_of_listed(&caller.place, &listed.rows).await?;
+    let view = |row: ConnectionRecord| {
+        let id = row.id;
+        let users = uses.iter().filter(|each| each.connection == id).map(|each| each.user);
+        ConnectionView::new(row, users)
+    };
+    let connections = listed.rows.into_iter().map(view).collect();
+    Ok(Json(Connections { connections, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+}

@@ -1,0 +1,63 @@
+//! Connections as callers see them: never a value.
+
+use serde::Serialize;
+use shared::clock::Timestamp;
+use shared::connection::{Service, instances};
+use shared::ids::{ConnectionId, InstanceId};
+use shared::store::{ConnectionRecord, ConnectionUser};
+use utoipa::ToSchema;
+
+/// Whether a connection can be used.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionStatus {
+    /// Its credentials are kept.
+    Active,
+}
+
+/// A connection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConnectionView {
+    /// The connection.
+    #[schema(value_type = uuid::Uuid)]
+    id: ConnectionId,
+    /// Its name.
+    #[schema(example = "Ticket system")]
+    name: String,
+    /// Whose system it is for.
+    #[schema(example = "custom")]
+    provider: String,
+    /// What kind of credentials it holds.
+    service: Service,
+    /// Whether it can be used; one that is not there yet, or no longer, is not shown.
+    status: ConnectionStatus,
+    /// The names of its credentials.
+    #[schema(example = json!(["api_key"]))]
+    credential_keys: Vec<String>,
+    /// The instances of MCP servers that use it: by their active profile, or by a workflow's override.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    used_by: Vec<InstanceId>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When somebody changed it.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl ConnectionView {
+    /// A connection and who uses it.
+    pub fn new(record: ConnectionRecord, users: impl IntoIterator<Item = ConnectionUser>) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            provider: record.provider,
+            service: record.service,
+            status: ConnectionStatus::Active,
+            credential_keys: record.credential_keys,
+            used_by: instances(users),
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `POST /v1/inbound-webhooks`.
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderMap, StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::ids::{PatId, WorkflowId};
+use shared::text;
+use shared::webhook::{Extras, NewSubscription, create};
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+use crate::view::SubscriptionView;
+
+/// A subscription to create. It holds a token, so it does not print.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateInboundWebhook {
+    /// The workflow it starts.
+    #[schema(value_type = uuid::Uuid)]
+    workflow_id: String,
+    /// Its name, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "Shop orders")]
+    name: String,
+    /// The token that its senders will carry: one of this project with the scope `workflow:run`.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    automation_pat_id: Option<String>,
+    /// The same token as text, instead or to check that the sender has the right one. It is not kept.
+    #[schema(example = "pat_…")]
+    automation_bearer: Option<String>,
+    /// What its runs are started with, beside the body.
+    #[serde(default)]
+    extras: Extras,
+}
+
+/// A new subscription.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedInboundWebhook {
+    /// The subscription.
+    subscription: SubscriptionView,
+    /// What its senders sign with, shown this once.
+    #[schema(example = "whsec_…")]
+    signing_secret: String,
+    /// Where they send, as this request was sent.
+    #[schema(
+        example = "https://agents.example.com/v1/inbound-webhooks/0199c000-0000-7000-8000-000000000001"
+    )]
+    ingress_url: String,
+    /// The same without the host.
+    #[schema(example = "/v1/inbound-webhooks/0199c000-0000-7000-8000-000000000001")]
+    ingress_path: String,
+}
+
+/// Create an inbound webhook. Its signing secret is shown this once.
+#[utoipa::path(post, path = "/v1/inbound-webhooks", tag = "inbound webhooks", request_body = CreateInboundWebhook,
+               responses((status = 201, body = CreatedInboundWebhook), CommonErrors))]
+pub async fn create_inbound_webhook(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    headers: HeaderMap,
+    Body(new): Body<CreateInboundWebhook>,
+) -> Result<(StatusCode, Json<CreatedInboundWebhook>)> {
+    let workflow_id: WorkflowId =
+        new.workflow_id.parse().map_err(|why| Error::invalid(format!("workflow_id: {why}.")))?;
+    let pat_id = new
+        .automation_pat_id
+        .map(|id| id.parse::<PatId>().map_err(|why| Error::invalid(format!("automation_pat_id: {why}."))));
+    let new = NewSubscription {
+        workflow_id,
+        name: text::name("name", &new.name)?,
+        automation_pat_id: pat_id.transpose()?,
+        automation_bearer: new.automation_bearer.map(SecretString::from),
+        extras: new.extras,
+    };
+    let created = create(&state, &caller.place, new).await?;
+    let ingress_path = format!("/v1/inbound-webhooks/{}", created.record.id);
+    let answer = CreatedInboundWebhook {
+        ingress_url: format!("{}{ingress_path}", base_url(&headers)),
+        ingress_path,
+        signing_secret: created.signing_secret.expose_secret().to_owned(),
+        subscription: SubscriptionView::new(created.record)?,
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// The address that the caller used: only the gateway and the caller know by which names the API can be reached.
+fn base_url(headers: &HeaderMap) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST.as_str()).unwrap_or("localhost");
+    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    format!("{scheme}://{host}")
+}

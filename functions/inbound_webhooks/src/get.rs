@@ -1,0 +1,22 @@
+//! `GET /v1/inbound-webhooks/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::ids::SubscriptionId;
+use shared::webhook::find;
+use shared::{AppState, Result};
+
+use crate::view::SubscriptionView;
+
+/// Read an inbound webhook.
+#[utoipa::path(get, path = "/v1/inbound-webhooks/{id}", tag = "inbound webhooks",
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = SubscriptionView), CommonErrors))]
+pub async fn get_inbound_webhook(
+    State(state): State<AppState>,
+    CanReadIntegrations(caller): CanReadIntegrations,
+    Path(id): Path<SubscriptionId>,
+) -> Result<Json<SubscriptionView>> {
+    SubscriptionView::new(find(&state, &caller.place, id).await?).map(Json)
+}

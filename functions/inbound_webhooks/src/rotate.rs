@@ -1,0 +1,61 @@
+//! `POST /v1/inbound-webhooks/{id}/rotate-secret`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::ids::SubscriptionId;
+use shared::webhook::{LONGEST_GRACE, USUAL_GRACE, rotate};
+use shared::{AppState, Error, Result};
+use utoipa::ToSchema;
+
+use crate::view::SubscriptionView;
+
+/// How to rotate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateSecret {
+    /// For how many seconds the secret before stays valid, up to 30 days; 86400 when absent. 0 ends every earlier one
+    /// at once.
+    #[schema(minimum = 0, maximum = 2_592_000, example = 86400)]
+    grace_s: Option<u64>,
+}
+
+/// A subscription with its new secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RotatedSecret {
+    /// The subscription.
+    subscription: SubscriptionView,
+    /// What its senders sign with from now on, shown this once.
+    #[schema(example = "whsec_…")]
+    signing_secret: String,
+    /// Until when the secret before stays valid; null when it has ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_valid_until: Option<Timestamp>,
+}
+
+/// Give an inbound webhook another signing secret, shown this once.
+#[utoipa::path(post, path = "/v1/inbound-webhooks/{id}/rotate-secret", tag = "inbound webhooks",
+               request_body = RotateSecret, params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = RotatedSecret), CommonErrors))]
+pub async fn rotate_signing_secret(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<SubscriptionId>,
+    Body(body): Body<RotateSecret>,
+) -> Result<Json<RotatedSecret>> {
+    let grace = body.grace_s.map_or(USUAL_GRACE, Duration::from_secs);
+    if grace > LONGEST_GRACE {
+        return Err(Error::invalid("grace_s: must be 0 to 2592000, which is 30 days."));
+    }
+    let rotated = rotate(&state, &caller.place, id, grace).await?;
+    Ok(Json(RotatedSecret {
+        subscription: SubscriptionView::new(rotated.record)?,
+        signing_secret: rotated.signing_secret.expose_secret().to_owned(),
+        previous_valid_until: rotated.previous_valid_until,
+    }))
+}

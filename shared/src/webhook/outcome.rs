@@ -1,0 +1,26 @@
+//! What became of a delivery.
+
+use serde::{Deserialize, Serialize};
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It started a run.
+    Accepted,
+    /// It had been accepted before, and was answered with the first one's run.
+    Duplicate,
+    /// It started nothing.
+    Refused,
+}
+
+impl Outcome {
+    /// The outcome as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+        }
+    }
+}

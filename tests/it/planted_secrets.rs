@@ -1,0 +1,153 @@
+//! No secret leaves its store: values are planted through the API, and then looked for in every file that the process
+//! wrote, in what it logged at the level `trace`, in what it answers, and in the OpenAPI document.
+
+use std::path::Path;
+
+use it::LocalProcess;
+use serde_json::{Value, json};
+
+/// Somebody who calls the process over HTTP.
+struct Caller {
+    http: reqwest::Client,
+    base_url: String,
+    token: String,
+    /// Every answer, but those that show a secret once.
+    answers: String,
+}
+
+impl Caller {
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.base_url));
+        request = request.bearer_auth(&self.token).body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
+    }
+
+    async fn call(&mut self, method: &str, path: &str, body: Value) -> Value {
+        let (_, answer) = self.send(method, path, &[], &body.to_string()).await;
+        self.answers.push_str(&answer.to_string());
+        answer
+    }
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn holds(bytes: &[u8], value: &str) -> bool {
+    bytes.windows(value.len()).any(|window| window == value.as_bytes())
+}
+
+fn planted(number: u8) -> String {
+    format!("planted-value-{number}-of-a-credential")
+}
+
+/// Makes, changes, shows and deletes connections, well and badly.
+async fn use_connections(caller: &mut Caller) {
+    let credentials = |number| json!({ "api_key": planted(number), "second": planted(number + 1) });
+    let new = |number| json!({ "display_name": "c", "provider": "p", "service": "api_key", "credentials": credentials(number) });
+    let made = caller.call("POST", "/v1/connections", new(0)).await;
+    let connection = format!("/v1/connections/{}", made["id"].as_str().unwrap());
+    caller.call("PATCH", &connection, json!({ "credentials": { "api_key": planted(2) } })).await;
+    caller.call("POST", "/v1/connections", json!({ "credentials": credentials(3), "service": "none" })).await;
+    caller.call("POST", "/v1/connections", json!({ "credentials": [planted(3)] })).await;
+    let doomed = caller.call("POST", "/v1/connections", new(5)).await;
+    caller.call("DELETE", &format!("/v1/connections/{}", doomed["id"].as_str().unwrap()), json!({})).await;
+    for path in [connection.clone(), format!("{connection}/credentials"), "/v1/connections".to_owned()] {
+        caller.call("GET", &path, json!({})).await;
+    }
+}
+
+/// Subscribes a sender, delivers well and badly, and reads all that tells of it; the secrets to sign with.
+async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
+    let graph =
+        json!({ "steps": [{ "id": "a", "type": "lua_script", "script": "return { input = input }" }] });
+    let workflow = caller.call("POST", "/v1/workflows", json!({ "name": "w", "graph": graph })).await;
+    let id = workflow["id"].as_str().unwrap();
+    let workflow = format!("/v1/workflows/{id}");
+    caller.call("POST", &format!("{workflow}/versions"), json!({})).await;
+
+    // These answers show a secret, this once.
+    let subscription = json!({ "workflow_id": id, "name": "w", "automation_bearer": caller.token });
+    let (status, made) = caller.send("POST", "/v1/inbound-webhooks", &[], &subscription.to_string()).await;
+    assert_eq!(status, 201, "{made:#}");
+    let path = made["ingress_path"].as_str().unwrap().to_owned();
+    let (_, rotated) = caller.send("POST", &format!("{path}/rotate-secret"), &[], "{}").await;
+    let signing: Vec<String> = [&made, &rotated]
+        .iter()
+        .map(|answer| answer["signing_secret"].as_str().unwrap().to_owned())
+        .collect();
+    let nobody = it::Client::new(axum::Router::new());
+    let sender = it::Sender { client: nobody, path: path.clone(), secret: signing[0].clone() };
+    let body = r#"{"order_id":"12345"}"#;
+    let signature = [("x-agentruntime-signature", sender.sign(body.as_bytes()))];
+    let (status, accepted) = caller.send("POST", &path, &signature, body).await;
+    assert_eq!(status, 202, "{accepted:#}");
+    caller.answers.push_str(&accepted.to_string());
+    // Somebody mixes the secret up with the signature.
+    caller.send("POST", &path, &[("x-agentruntime-signature", signing[1].clone())], body).await;
+    let run = format!("{workflow}/runs/{}", accepted["run_id"].as_str().unwrap());
+    for path in [
+        format!("{run}?wait_s=20"),
+        format!("{run}/events"),
+        format!("{run}/context"),
+        path.clone(),
+        format!("{path}/deliveries"),
+        "/v1/inbound-webhooks".to_owned(),
+        "/openapi.json".to_owned(),
+    ] {
+        caller.call("GET", &path, json!({})).await;
+    }
+    signing
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_planted_secret_is_in_files_logs_or_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(".local");
+    let log = folder.path().join("log");
+    let process = LocalProcess::logging(Path::new(env!("CARGO_BIN_EXE_local-process")), &data, &log);
+    let mut caller = Caller {
+        http: it::http_client(),
+        base_url: process.base_url.clone(),
+        token: process.token.clone(),
+        answers: String::new(),
+    };
+    use_connections(&mut caller).await;
+    let signing = use_webhooks(&mut caller).await;
+    process.kill();
+
+    let mut secrets: Vec<String> = (0..=6).map(planted).collect();
+    // What a library decodes is a secret as well.
+    secrets.extend(signing.iter().map(|secret| secret.trim_start_matches("whsec_").to_owned()));
+    secrets.push(caller.token.clone());
+    let logged = std::fs::read(&log).unwrap();
+    assert!(holds(&logged, "\"DEBUG\"") && holds(&logged, "/v1/inbound-webhooks"), "the log has everything");
+    let files = files(&data);
+    assert!(
+        files.iter().any(|(path, bytes)| path.ends_with("dynamodb.sqlite") && holds(bytes, "CONNECTIONS"))
+    );
+    for secret in &secrets {
+        assert!(!holds(&logged, secret), "{secret} is in the log");
+        assert!(!caller.answers.contains(secret), "{secret} is in an answer");
+        for (path, bytes) in &files {
+            // This file is there to hand the first token to scripts.
+            assert!(path.ends_with("credentials.json") || !holds(bytes, secret), "{secret} is in {path}");
+        }
+    }
+}

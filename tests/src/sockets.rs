@@ -1,0 +1,8 @@
+//! A client for HTTP over sockets.
+
+/// A client of its own.
+pub fn http_client() -> reqwest::Client {
+    // There is one already when another test was first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::new()
+}
