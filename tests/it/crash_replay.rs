@@ -6,36 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use it::{Client, Commits, Fault, Faults, TestApp, Workspace, chain, graph, lua, lua_after};
+use it::{Fault, Faults, chain, graph, lua, lua_after};
 use run_step_worker::Message;
 use serde_json::{Value, json};
-use shared::AppState;
-use shared::clock::{Clock, Timestamp};
 use tokio::time::Instant;
 
-/// How messages reach workers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Delivery {
-    /// Each once, in order.
-    Once,
-    /// Each twice, one after the other; the second as a redelivery.
-    Twice,
-    /// Each twice, at the same time.
-    AtOnce,
-    /// The newest first.
-    Reversed,
-    /// The first ones are lost; only the sweep brings others.
-    Lost(usize),
-}
-
-const DELIVERIES: [Delivery; 6] = [
-    Delivery::Once,
-    Delivery::Twice,
-    Delivery::AtOnce,
-    Delivery::Reversed,
-    Delivery::Lost(1),
-    Delivery::Lost(3),
-];
+use crate::world::{DELIVERIES, Delivery, World};
 
 /// A graph and how its run must end.
 struct Case {
@@ -309,7 +285,7 @@ async fn replay(world: &mut World, case: &Case, faults: &Faults, what: &str) {
 
 async fn every_fault(case: &Case, deliveries: &[Delivery], sweep_may_fail: bool) {
     for &delivery in deliveries {
-        let mut world = World::new(case, delivery).await;
+        let mut world = World::new(delivery, None, &case.graph).await;
         world.sweep_may_fail = sweep_may_fail;
         let none = Faults::default();
         replay(&mut world, case, &none, &format!("{} / {delivery:?} / no fault", case.name)).await;

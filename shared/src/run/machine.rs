@@ -66,6 +66,8 @@ pub struct Machine {
     /// Human tasks that were put or taken back since this machine was made.
     tasks: BTreeMap<Slot, TaskChange>,
     open_tasks: usize,
+    /// Something changed that no event tells, since this machine was made.
+    changed_silently: bool,
 }
 
 /// What became of a human task.
@@ -73,6 +75,8 @@ pub struct Machine {
 pub enum TaskChange {
     /// It is put.
     Opened(OpenTask),
+    /// Its answer is waited for until this later time.
+    Postponed(Timestamp),
     /// It is answered or no longer wanted.
     Closed,
 }
@@ -180,6 +184,7 @@ impl Machine {
             open: 0,
             looping: BTreeSet::new(),
             tasks: BTreeMap::new(),
+            changed_silently: false,
             open_tasks: 0,
             plan,
             run,
@@ -226,14 +231,20 @@ impl Machine {
         &self.page
     }
 
-    /// Human tasks that were put or taken back since this machine was made or [`Self::forget_tasks`].
+    /// Human tasks that were put or taken back since this machine was made or [`Self::written`].
     pub fn tasks(&self) -> &BTreeMap<Slot, TaskChange> {
         &self.tasks
     }
 
-    /// The changes of human tasks are written.
-    pub fn forget_tasks(&mut self) {
+    /// Whether something has to be written that no event tells: a claim that was given up, a child that is stopped.
+    pub fn has_changed_silently(&self) -> bool {
+        self.changed_silently
+    }
+
+    /// All that changed is written.
+    pub fn written(&mut self) {
         self.tasks.clear();
+        self.changed_silently = false;
     }
 
     /// Closes the newest page and begins another.
@@ -257,7 +268,8 @@ impl Machine {
             | Command::Close { .. }
             | Command::Answer { .. }
             | Command::ChildEnded { .. }
-            | Command::Reap { .. } => goes_on,
+            | Command::Reap { .. }
+            | Command::GiveUp => goes_on,
             Command::Pause => status == RunStatus::Running,
             Command::Resume => status == RunStatus::Paused,
             Command::Stop(_) => goes_on,
@@ -267,7 +279,7 @@ impl Machine {
         if !allowed {
             return Err(Refusal::Status(status));
         }
-        let is_progress = !matches!(command, Command::Reap { .. } | Command::Disown { .. });
+        let is_progress = !matches!(command, Command::Reap { .. } | Command::GiveUp | Command::Disown { .. });
         match command {
             Command::Begin { slot, owner, input } => self.begin(slot, owner, input, now)?,
             Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
@@ -284,8 +296,12 @@ impl Machine {
             Command::Resume => self.go_on(now),
             Command::Stop(mode) => self.stop(mode, now),
             Command::Retry { from } => self.retry(from, now)?,
-            Command::Disown { children } => self.run.orphans.retain(|child| !children.contains(child)),
+            Command::Disown { children } => {
+                self.run.orphans.retain(|child| !children.contains(child));
+                self.changed_silently = true;
+            }
             Command::Reap { dead_before } => self.reap(dead_before, now),
+            Command::GiveUp => self.give_up(now),
         }
         if is_progress {
             self.run.progress_at = now;

@@ -59,6 +59,8 @@ pub struct Session {
     journal: Vec<(Command, Timestamp)>,
     /// The next `seq` as of the last commit: events since then are not written.
     committed_seq: u64,
+    /// The deadline in the store is the sweep's, and not the run's own.
+    is_postponed: bool,
     /// Results of closed pages.
     kept: HashMap<Slot, Arc<Value>>,
     kept_bytes: usize,
@@ -92,6 +94,7 @@ impl Session {
             counts: None,
             spread: Spread::default(),
             journal: Vec::new(),
+            is_postponed: false,
             kept: HashMap::new(),
             kept_bytes: 0,
         })
@@ -127,10 +130,17 @@ impl Session {
         }
     }
 
+    /// The sweep has moved the run's deadline to send somebody here. The next commit puts it where it belongs, also
+    /// if nothing else has to be written: else the sweep would come again every minute.
+    pub fn was_overdue(&mut self) {
+        self.is_postponed = true;
+    }
+
     /// Whether something happened that is not written yet.
     pub fn has_news(&self) -> bool {
-        let is_silent = |(command, _): &(Command, Timestamp)| matches!(command, Command::Disown { .. });
-        self.machine.page().next_seq() > self.committed_seq || self.journal.iter().any(is_silent)
+        self.is_postponed
+            || self.machine.page().next_seq() > self.committed_seq
+            || self.machine.has_changed_silently()
     }
 
     /// How much is not written yet: events, and about how many bytes.
@@ -158,6 +168,8 @@ impl Session {
                     if conflicts > 0 {
                         tokio::time::sleep(conflict_pause(conflicts)).await;
                     }
+                    // Who was faster has put the deadline right.
+                    self.is_postponed = false;
                     let refused = self.rebase().await?;
                     outcome = Commit::Rebased(refused);
                     if !self.has_news() {
@@ -204,9 +216,10 @@ impl Session {
 
     fn written(&mut self) {
         self.rev += 1;
+        self.is_postponed = false;
         self.journal.clear();
         self.counts = None;
-        self.machine.forget_tasks();
+        self.machine.written();
         self.committed_seq = self.machine.page().next_seq();
         if let Some(page) = self.closed.take() {
             self.keep(page);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::machine::Machine;
@@ -16,6 +17,7 @@ use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
 use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
+use crate::text::in_json_words;
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
@@ -73,14 +75,25 @@ struct Params {
     rest: BTreeMap<String, Value>,
 }
 
+/// Reads a command's `params`.
+///
+/// # Errors
+/// Invalid, naming the key that is wrong.
+pub fn read_params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T> {
+    serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
+        Error::invalid(format!("{field}: {}.", in_json_words(&error.inner().to_string())))
+    })
+}
+
 impl StartRequest {
     /// Reads the `params` of a start.
     ///
     /// # Errors
     /// Invalid, naming the key that is wrong.
     pub fn from_params(params: Map<String, Value>) -> Result<Self> {
-        let params: Params = serde_path_to_error::deserialize(Value::Object(params))
-            .map_err(|error| Error::invalid(format!("params.{}: {}.", error.path(), error.inner())))?;
+        let params: Params = read_params(params)?;
         if let Some((step, _)) = params.trigger_steps.iter().find(|(_, value)| !value.is_object()) {
             return Err(Error::invalid(format!("params.trigger_steps.{step}: must be an object.")));
         }
