@@ -11,6 +11,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(tasks::routes())
+        .merge(platform_mcp::routes())
+        .merge(analytics::routes())
         .merge(connections::routes())
         .merge(inbound_webhooks::routes())
         .merge(webhook_ingress::routes())

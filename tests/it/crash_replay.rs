@@ -108,6 +108,20 @@ async fn check(world: &World, case: &Case, run: &Value, what: &str) {
     assert_eq!(world.acme.events(run).await.len(), events.len(), "{what}: a terminal run is final");
 }
 
+/// After all scenarios: each run counts once, with the steps that it executed.
+async fn check_counters(world: &World, what: &str) {
+    let told = async |name: &str| {
+        world.acme.client.get(&format!("/v1/analytics/{name}?window=all")).await.expect(200)
+    };
+    let run = world.acme.of_run(&world.run().await, "summary").await;
+    let executed = run["steps_executed"].as_u64().unwrap() * world.scenarios;
+    let counted = told("runs-count").await["by_status"][run["status"].as_str().unwrap()].clone();
+    assert_eq!(counted, world.scenarios, "{what}: each run counts once");
+    assert_eq!(told("runs-count").await["count"], world.scenarios, "{what}");
+    assert_eq!(told("steps-executed").await["count"], executed, "{what}: each step counts once");
+    assert_eq!(told("live-runs").await["live_runs"], 0, "{what}");
+}
+
 async fn replay(world: &mut World, case: &Case, faults: &Faults, what: &str) {
     world.next_scenario();
     world.start(faults).await;
@@ -129,6 +143,7 @@ async fn every_fault(case: &Case, deliveries: &[Delivery], sweep_may_fail: bool)
                 replay(&mut world, case, &Faults::at(call, fault), &what).await;
             }
         }
+        check_counters(&world, &format!("{} / {delivery:?}", case.name)).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod analytics;
 mod bodies;
 mod callers;
 mod calls;
@@ -21,6 +22,7 @@ mod onboarding;
 mod openapi;
 mod people;
 mod planted_secrets;
+mod platform_mcp;
 mod promises;
 mod readme;
 mod routes;

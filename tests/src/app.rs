@@ -14,7 +14,7 @@ use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
 use shared::ids::{PatId, Place, RunId};
 use shared::outbound_http::OutboundPolicy;
 use shared::secrets::SecretStore;
@@ -87,6 +87,19 @@ impl Stores {
         self.state_on(clock, &[faults.interceptor()], Arc::new(secrets))
     }
 
+    /// An environment of a deployment that gives its MCP server the tools that answer with secrets.
+    pub fn state_with_risk_tools(&self, clock: Clock) -> AppState {
+        let state = self.state(clock.clone(), &[]);
+        let mut config = state.config.clone();
+        config.platform_mcp.risk_tools = true;
+        let clients = Clients {
+            dynamodb: self.dynamodb(&[]),
+            sqs: sqs_client(&self.sqs, []),
+            secrets: Arc::new(self.secrets.clone()),
+        };
+        AppState::new(config, clock, clients)
+    }
+
     fn state_on(
         &self,
         clock: Clock,
@@ -107,6 +120,7 @@ impl Stores {
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
+            platform_mcp: PlatformMcp::on_loopback(),
             // Stand-ins for the world listen on this machine.
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },
             call_parallelism: 256,

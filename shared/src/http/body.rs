@@ -1,5 +1,6 @@
 //! Request bodies: JSON of at most 1 MiB, read into a type that refuses what it does not know.
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -21,20 +22,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
-        let collected = Limited::new(request.into_body(), LARGEST_BODY).collect().await;
-        let bytes = match collected {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(Error::new(
-                    Kind::TooLarge,
-                    "TOO_LARGE",
-                    "The body is larger than 1 MiB (1048576 bytes).",
-                ));
-            }
-            Err(error) => return Err(unreadable("The body broke off.").with_context(error.to_string())),
-        };
+        let bytes = read_bytes(request.into_body()).await?;
         let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
         read(bytes).map(Self)
+    }
+}
+
+/// The bytes of a body, whatever they are.
+///
+/// # Errors
+/// Too large, over [`LARGEST_BODY`]; unreadable when it breaks off.
+pub async fn read_bytes(body: axum::body::Body) -> Result<Bytes, Error> {
+    match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 1 MiB (1048576 bytes)."))
+        }
+        Err(error) => Err(unreadable("The body broke off.").with_context(error.to_string())),
     }
 }
 

@@ -4,9 +4,11 @@
 //! What has to be done next (which steps are ready, when somebody must look again) is derived from the state
 //! and never stored, so that a lost message or a crash cannot lose it. Here are the commands of workers and
 //! what they do to single steps; `graph` lets dependants go, `rounds` moves loops, `waits` answers people and
-//! children, `control` pauses, stops and retries, `reap` lets time pass, `queries` tells what is next.
+//! children, `control` pauses, stops and retries, `reap` lets time pass, `count` is what the
+//! counters see of all that, `queries` tells what is next.
 
 mod control;
+mod count;
 mod graph;
 mod queries;
 mod reap;
@@ -28,6 +30,7 @@ use super::failure::Failure;
 use super::page::Page;
 use super::slot::Slot;
 use super::state::{Lease, NewRun, Recovery, Reused, Run, RunStatus, StepState, Usage, Wait};
+use crate::analytics::Tally;
 use crate::clock::Timestamp;
 use crate::workflow::{Plan, Step, StepIx, StepKind};
 
@@ -117,6 +120,7 @@ impl Machine {
             retries: 0,
             attempts_before: BTreeMap::new(),
             usage: Usage::default(),
+            tally: Tally::default(),
             steps: vec![StepState::Pending; plan.steps.len()],
         };
         let mut machine = Self::resume(plan, run, Page::starting_at(1));
@@ -283,7 +287,7 @@ impl Machine {
             Command::Skip { slot, reason } => self.skip_ready(slot, reason, now)?,
             Command::Settle { slot, owner, outcome, log, tokens } => {
                 self.settle(slot, &owner, outcome, log, now)?;
-                self.run.usage.count(tokens);
+                self.note_tokens(slot, tokens);
             }
             Command::Close { step, outcome } => self.close_loop(step, outcome, now)?,
             Command::Answer { slot, answer } => self.answer(slot, answer, now)?,
@@ -492,7 +496,9 @@ impl Machine {
         now: Timestamp,
     ) {
         // A loop executes nothing itself: its inner steps have counted.
-        self.run.usage.steps_executed += u64::from(!self.looping.remove(&step));
+        if !self.looping.remove(&step) {
+            self.note_executed(step.into(), started_at, now);
+        }
         self.set(step.into(), StepState::Completed { attempt, started_at, ended_at: now, rejected });
         self.page.put_result(step.into(), result, bytes);
         let duration_ms = millis(now.since(started_at));

@@ -16,13 +16,16 @@ use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{FirstRun, Receipt, StoreError, WorkflowRecord};
+use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
 use crate::text::in_json_words;
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
 /// The most characters of an `external_user_id`.
 const LONGEST_USER_ID: usize = 200;
+
+/// How often a start tries again when it meets another.
+const MOST_BUSY: u32 = 8;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Default)]
@@ -210,25 +213,40 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, &machine, &pages, input, request.receipt.as_ref()).await
+    keep(state, machine, &pages, &input, request.receipt.as_ref()).await
 }
 
 async fn keep(
     state: &AppState,
-    machine: &Machine,
+    mut machine: Machine,
     pages: &[Page],
-    input: RunInput,
+    input: &RunInput,
     receipt: Option<&Receipt>,
 ) -> Result<Started> {
+    let counts = machine.take_counts();
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(FirstRun { run, pages, input, deadline, receipt }).await {
-        Ok(()) => {}
-        // Whoever gave the receipt finds the run of the delivery that was first.
-        Err(StoreError::Conflict) if receipt.is_none() => {
-            return existing(state, &run.key, run.workflow_id).await;
+    let mut spread = Spread::default();
+    for busy in 0_u32.. {
+        let counts = counts.as_ref().map(|counts| (counts, spread));
+        match state.store.create_run(FirstRun { run, pages, input, deadline, counts, receipt }).await {
+            Ok(()) => break,
+            // Whoever gave the receipt finds the run of the delivery that was first.
+            Err(StoreError::Conflict) if receipt.is_none() => {
+                match existing(state, &run.key, run.workflow_id).await {
+                    // Another start with this id is just about to be kept; or not, and then this one is.
+                    Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
+                        tokio::time::sleep(pause(busy)).await;
+                    }
+                    existing => return existing,
+                }
+            }
+            Err(StoreError::Busy) if busy < MOST_BUSY => {
+                spread = spread.other();
+                tokio::time::sleep(pause(busy)).await;
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => return Err(error.into()),
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
     if !run.status.is_terminal()
@@ -242,6 +260,10 @@ async fn keep(
         version: run.version,
         started_at: run.started_at,
     })
+}
+
+fn pause(tried: u32) -> Duration {
+    Duration::from_millis(rand::random_range(0..=5_u64 << tried.min(MOST_BUSY)))
 }
 
 /// A start that is refused today may have been accepted before, under the client's own id.
