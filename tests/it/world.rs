@@ -55,6 +55,8 @@ pub struct World {
     pub sweep_may_fail: bool,
     /// What all processes wrote.
     pub commits: Commits,
+    /// How many scenarios there were.
+    pub scenarios: u64,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             bug,
             sweep_may_fail: false,
             commits: Commits::default(),
+            scenarios: 0,
         }
     }
 
@@ -83,6 +86,7 @@ impl World {
         self.clock.advance(Duration::from_secs(1));
         self.run_id = shared::ids::RunId::new(self.clock.now()).to_string();
         self.lost.set(0);
+        self.scenarios += 1;
     }
 
     pub fn process(&self, faults: &Faults) -> AppState {
