@@ -57,6 +57,14 @@ impl Server {
         self.entries().find(|entry| entry.tool.name == name)
     }
 
+    async fn send(&self, caller: &HeaderMap, call: shared::Result<Call>) -> Result<Answer, Answer> {
+        let answer = match call {
+            Ok(call) => self.api.send(caller, call).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| Answer::refusal(&error, caller))
+    }
+
     async fn call(
         &self,
         entry: &Entry,
