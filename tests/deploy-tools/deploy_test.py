@@ -37,6 +37,7 @@ FUNCTIONS = {
     "runs": "Runs",
     "tasks": "Tasks",
     "platform_mcp": "PlatformMcp",
+    "analytics": "Analytics",
     "connections": "Connections",
     "inbound_webhooks": "InboundWebhooks",
     "webhook_ingress": "WebhookIngress",
@@ -44,7 +45,7 @@ FUNCTIONS = {
     "sweep": "Sweep",
 }
 # Whose routes the tools of platform_mcp lead to, so that it may what they may.
-BEHIND_TOOLS = ["workflows", "runs", "tasks"]
+BEHIND_TOOLS = ["workflows", "runs", "tasks", "analytics"]
 METHODS = {"get", "put", "post", "patch", "delete"}
 INPUT = {"customer_email": "alex@example.com", "order_id": "12345"}
 
@@ -195,9 +196,22 @@ def main_job(stack):
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
     mcp_tools(stack, token, workflow)
+    figures(stack, token)
     connections(stack, token)
     webhooks(stack, token, workflow)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
+
+
+def figures(stack, token):
+    """What the counters say of the runs so far: five that completed, three of which a fourth has called."""
+    told = lambda name: expect(stack.call("GET", f"/v1/analytics/{name}?window=week", token), 200)
+    assert told("runs-count")["by_status"] == {"completed": 5, "failed": 0, "stopped": 0}, told("runs-count")
+    assert told("live-runs")["live_runs"] == 0
+    assert told("success-rate")["success_rate"] == 1
+    assert told("execution-duration")["p95_ms"] > 0
+    assert told("steps-executed")["count"] == sum(step["count"] for step in told("steps-summary")["steps"]) > 0
+    assert told("credits-consumed")["microcredits"] == sum(point["microcredits"] for point in told("usage-timeseries")["points"])
+    assert sum(point["count"] for point in told("runs-timeseries")["points"]) == 5
 
 
 def people_and_calls(stack, token, child):
@@ -402,6 +416,7 @@ def events_are_accepted(stack, scratch, environment):
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
         called = expect(answered(stack, functions, "platform_mcp_call", "platform_mcp", token), 200)
         assert called["result"]["structuredContent"]["workflows"][0]["id"] == workflow, called
+        assert expect(answered(stack, functions, "analytics_runs_count", "analytics", token), 200)["count"] == 1
 
 
 def every_route_was_used(stack):

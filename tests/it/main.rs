@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod analytics;
 mod bodies;
 mod callers;
 mod calls;
@@ -10,8 +11,11 @@ mod control;
 mod conventions;
 mod crash_replay;
 mod engine;
+mod engine_replay;
+mod interference;
 mod isolation;
 mod kill;
+mod limits;
 mod loops;
 mod lua_steps;
 mod onboarding;
@@ -19,6 +23,7 @@ mod openapi;
 mod people;
 mod planted_secrets;
 mod platform_mcp;
+mod promises;
 mod readme;
 mod routes;
 mod run_reads;
@@ -31,4 +36,6 @@ mod validation;
 mod versions;
 mod webhook_faults;
 mod webhooks;
+mod workers;
 mod workflows;
+mod world;

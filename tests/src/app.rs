@@ -296,6 +296,28 @@ impl TestApp {
         self.stores.deliver(&self.state).await;
     }
 
+    /// Takes what is in the queue; delayed messages are left.
+    ///
+    /// # Panics
+    /// When the queue does not answer.
+    pub async fn take_messages(&self) -> Vec<String> {
+        let client = sqs_client(&self.stores.sqs, []);
+        let url = &self.stores.queue_url;
+        let mut bodies = Vec::new();
+        loop {
+            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+            let batch = batch.expect("messages").messages.unwrap_or_default();
+            if batch.is_empty() {
+                return bodies;
+            }
+            for message in batch {
+                let receipt = message.receipt_handle.expect("a receipt");
+                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+                bodies.push(message.body.expect("a body"));
+            }
+        }
+    }
+
     /// Takes every message out of the queue and throws it away.
     ///
     /// # Panics

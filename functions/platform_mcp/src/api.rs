@@ -29,6 +29,7 @@ const PASSED_ON: [HeaderName; 7] = [
 /// The routes of the functions that tools lead to.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(document())
+        .merge(analytics::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(tasks::routes())

@@ -9,6 +9,7 @@ use serde_json::error::Category;
 
 use crate::Error;
 use crate::error::Kind;
+use crate::text::in_json_words;
 
 /// The most bytes of a body.
 pub const LARGEST_BODY: usize = 1024 * 1024;
@@ -53,11 +54,17 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         match inner.classify() {
-            Category::Data if path == "." => Error::invalid(format!("The body: {inner}.")),
-            Category::Data => Error::invalid(format!("The body's field {path}: {inner}.")),
+            Category::Data => {
+                let what =
+                    if path == "." { "The body".to_owned() } else { format!("The body's field {path}") };
+                Error::invalid(format!("{what}: {}.", in_json_words(&inner.to_string())))
+            }
             // serde_json calls it syntax when one of several words was expected and a value of another kind came.
             Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {
                 Error::invalid(format!("The body's field {path}: is of the wrong type."))
+            }
+            Category::Syntax if inner.to_string().starts_with("recursion limit exceeded") => {
+                unreadable("The body is nested too deeply: at most 127 levels can be read.")
             }
             Category::Syntax | Category::Eof | Category::Io => {
                 unreadable(&format!("The body is not JSON: {inner}."))

@@ -9,6 +9,15 @@ use shared::clock::Clock;
 
 /// The tools that every deployment has.
 pub const TOOLS: &[&str] = &[
+    "analytics_credits_consumed",
+    "analytics_execution_duration",
+    "analytics_live_runs",
+    "analytics_runs_count",
+    "analytics_runs_timeseries",
+    "analytics_steps_executed",
+    "analytics_steps_summary",
+    "analytics_success_rate",
+    "analytics_usage_timeseries",
     "ar_get_started",
     "ar_health_summary",
     "runs_get_context",
@@ -157,6 +166,13 @@ async fn a_workflow_is_built_run_and_answered_with_tools_alone() {
     assert_eq!(tools.call("runs_list_tenant", json!({ "workflow_id": id })).await["runs"], runs["runs"]);
     let health = tools.call("ar_health_summary", json!({})).await;
     assert_eq!(health["runs"]["by_status"], json!({ "completed": 1 }));
+    assert_eq!(tools.call("analytics_live_runs", json!({})).await["live_runs"], 0);
+    for figures in
+        TOOLS.iter().filter(|tool| tool.starts_with("analytics_") && **tool != "analytics_live_runs")
+    {
+        tools.call(figures, json!({ "window": "week" })).await;
+        tools.mcp.refused(figures, &json!({ "window": "aeon" }), 422, "INVALID_REQUEST").await;
+    }
     assert_eq!(tools.called.iter().map(String::as_str).collect::<Vec<_>>(), TOOLS, "every tool was called");
 }
 
