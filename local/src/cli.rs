@@ -24,6 +24,9 @@ struct Arguments {
     /// How often a second one token, or one webhook subscription, may call; twice as often for a moment.
     #[arg(long, default_value_t = 100_000)]
     rate_limit: u32,
+    /// Give the MCP server its tools that answer with secrets, such as new tokens.
+    #[arg(long)]
+    risk_tools: bool,
     /// Let MCP and model URLs lead to this machine and to private networks.
     #[arg(long)]
     allow_private_outbound: bool,
@@ -31,9 +34,10 @@ struct Arguments {
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral, rate_limit, allow_private_outbound } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, rate_limit, risk_tools, allow_private_outbound } =
+        Arguments::parse();
     shared::telemetry::init("warn");
-    let options = Options { port, data_dir, ephemeral, rate_limit, allow_private_outbound };
+    let options = Options { port, data_dir, ephemeral, rate_limit, risk_tools, allow_private_outbound };
     let process = match Process::start(options).await {
         Ok(process) => process,
         Err(error) => {

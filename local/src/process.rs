@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
 use shared::limits::Limit;
 use shared::outbound_http::OutboundPolicy;
 use shared::state::Clients;
@@ -44,6 +44,8 @@ pub struct Options {
     pub ephemeral: bool,
     /// How often a second one token, or one webhook subscription, may call.
     pub rate_limit: u32,
+    /// Give the MCP server its tools that answer with secrets.
+    pub risk_tools: bool,
     /// Whether MCP servers and models may be on this machine or a private network.
     pub allow_private_outbound: bool,
 }
@@ -149,6 +151,7 @@ fn config(queue_url: String, options: &Options) -> Config {
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
+        platform_mcp: PlatformMcp { risk_tools: options.risk_tools, ..PlatformMcp::on_loopback() },
         // Out of the way of everything that one machine can do, unless somebody sets it.
         token_limit: limit,
         subscription_limit: limit,

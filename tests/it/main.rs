@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod analytics;
 mod audit;
 mod bodies;
 mod callers;
@@ -11,7 +12,9 @@ mod control;
 mod conventions;
 mod crash_replay;
 mod engine;
+mod engine_replay;
 mod idempotency;
+mod interference;
 mod isolation;
 mod kill;
 mod limits;
@@ -23,6 +26,9 @@ mod openapi;
 mod pats;
 mod people;
 mod planted_secrets;
+mod platform_mcp;
+mod promises;
+mod rate_limits;
 mod readme;
 mod requests;
 mod routes;
@@ -37,4 +43,6 @@ mod validation;
 mod versions;
 mod webhook_faults;
 mod webhooks;
+mod workers;
 mod workflows;
+mod world;

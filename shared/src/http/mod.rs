@@ -11,7 +11,7 @@ mod openapi;
 mod params;
 mod permit;
 
-pub use body::{Body, LARGEST_BODY};
+pub use body::{Body, LARGEST_BODY, read_bytes};
 pub use error::{CommonErrors, ErrorBody};
 pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;
@@ -19,6 +19,6 @@ pub use list::{Cursor, Page};
 pub use openapi::document;
 pub use params::{Path, Query};
 pub use permit::{
-    Bearer, CanAudit, CanChangeBilling, CanExecuteMcp, CanManageMembers, CanManagePats, CanRead,
+    Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanManageMembers, CanManagePats, CanRead,
     CanReadBilling, CanReadIntegrations, CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
 };
