@@ -24,13 +24,17 @@ struct Arguments {
     /// Let MCP and model URLs lead to this machine and to private networks.
     #[arg(long)]
     allow_private_outbound: bool,
+    /// A JSON file with keys of model providers that every workspace may use: { "openai": { "api_key": "…" } }.
+    #[arg(long)]
+    llm_system_keys: Option<PathBuf>,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral, allow_private_outbound } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, allow_private_outbound, llm_system_keys } = Arguments::parse();
     shared::telemetry::init("warn");
-    let process = match Process::start(Options { port, data_dir, ephemeral, allow_private_outbound }).await {
+    let options = Options { port, data_dir, ephemeral, allow_private_outbound, llm_system_keys };
+    let process = match Process::start(options).await {
         Ok(process) => process,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

@@ -11,6 +11,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(tasks::routes())
+        .merge(llm::routes())
         .merge(connections::routes())
         .merge(inbound_webhooks::routes())
         .merge(webhook_ingress::routes())

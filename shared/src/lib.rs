@@ -8,6 +8,7 @@ pub mod connection;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod llm;
 pub mod outbound_http;
 pub mod queue;
 pub mod run;

@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::llm::SystemKeys;
+use crate::llm::keys::LlmKeys;
 use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
@@ -47,6 +49,10 @@ pub struct Shared {
     pub calls: Arc<Semaphore>,
     /// The way out.
     pub outbound: Arc<Outbound>,
+    /// Projects' keys of model providers.
+    pub llm_keys: LlmKeys,
+    /// The deployment's.
+    pub system_keys: SystemKeys,
 }
 
 impl Deref for AppState {
@@ -82,6 +88,8 @@ impl AppState {
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),
             outbound: Arc::new(Outbound::new(config.outbound.clone())),
+            llm_keys: LlmKeys::default(),
+            system_keys: SystemKeys::default(),
             clock,
             config,
         }))

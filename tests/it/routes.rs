@@ -125,6 +125,14 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/workflows/{id}/runs/{run_id}/context", Token(VIEWER, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/retry", Token(CONTRIBUTOR, WorkflowRun), Thing, "{}"),
 
+        route("GET /v1/llm-provider-keys", Token(CONTRIBUTOR, IntegrationRead), List(&["?limit=100", "?limit=1", "?scope=tenant"]), ""),
+        route("POST /v1/llm-provider-keys", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/llm-provider-keys/catalog", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, ""),
+        route("PATCH /v1/llm-provider-keys/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/llm-provider-keys/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("POST /v1/llm-provider-keys/{id}/rotate", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"api_key":"stolen"}"#),
+        route("POST /v1/llm/resolve", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, "{}"),
+
         route("GET /v1/tasks/pending", Token(VIEWER, WorkflowRead), TenantList(pages), ""),
         route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"approved":true}"#),
