@@ -21,6 +21,9 @@ struct Arguments {
     /// Keep nothing: the data is gone when the process ends.
     #[arg(long)]
     ephemeral: bool,
+    /// Give the MCP server its tools that answer with secrets, such as new tokens.
+    #[arg(long)]
+    risk_tools: bool,
     /// Let MCP and model URLs lead to this machine and to private networks.
     #[arg(long)]
     allow_private_outbound: bool,
@@ -31,9 +34,10 @@ struct Arguments {
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral, allow_private_outbound, llm_system_keys } = Arguments::parse();
+    let Arguments { port, data_dir, ephemeral, risk_tools, allow_private_outbound, llm_system_keys } =
+        Arguments::parse();
     shared::telemetry::init("warn");
-    let options = Options { port, data_dir, ephemeral, allow_private_outbound, llm_system_keys };
+    let options = Options { port, data_dir, ephemeral, risk_tools, allow_private_outbound, llm_system_keys };
     let process = match Process::start(options).await {
         Ok(process) => process,
         Err(error) => {

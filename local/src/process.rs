@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
 use shared::outbound_http::OutboundPolicy;
 use shared::state::Clients;
 use tokio::net::TcpListener;
@@ -41,6 +41,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Keep nothing.
     pub ephemeral: bool,
+    /// Give the MCP server its tools that answer with secrets.
+    pub risk_tools: bool,
     /// Whether MCP servers and models may be on this machine or a private network.
     pub allow_private_outbound: bool,
     /// The file with the deployment's own keys of model providers.
@@ -110,7 +112,9 @@ impl Process {
             sqs: sqs_client.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state = AppState::new(config(queues.queue_url, &options), Clock::System, clients);
+        let mut config = config(queues.queue_url, &options);
+        config.platform_mcp.risk_tools = options.risk_tools;
+        let state = AppState::new(config, Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -154,6 +158,7 @@ fn config(queue_url: String, options: &Options) -> Config {
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
+        platform_mcp: PlatformMcp::on_loopback(),
         outbound: OutboundPolicy {
             allow_private: options.allow_private_outbound,
             ..OutboundPolicy::default()

@@ -12,6 +12,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(runs::routes())
         .merge(tasks::routes())
         .merge(llm::routes())
+        .merge(platform_mcp::routes())
+        .merge(analytics::routes())
         .merge(connections::routes())
         .merge(inbound_webhooks::routes())
         .merge(webhook_ingress::routes())

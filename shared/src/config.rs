@@ -34,6 +34,8 @@ pub struct Config {
     pub outbound: OutboundPolicy,
     /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
     pub call_parallelism: usize,
+    /// The MCP server.
+    pub platform_mcp: PlatformMcp,
 }
 
 impl Config {
@@ -51,12 +53,50 @@ impl Config {
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
+            platform_mcp: PlatformMcp::from_env(),
             outbound: OutboundPolicy::of_texts(
                 &text("OUTBOUND_ALLOW_PRIVATE"),
                 &text("OUTBOUND_ALLOW_HTTP"),
                 &text("OUTBOUND_ALLOWED"),
             ),
             call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
+        }
+    }
+}
+
+/// What a deployment sets for its MCP server.
+#[derive(Debug, Clone, Default)]
+pub struct PlatformMcp {
+    /// The hosts, or `host:port`, by which it may be called; with none named, by any. A process on somebody's machine
+    /// names its own, so that no web page reaches it by a name of its choice (DNS rebinding).
+    pub allowed_hosts: Vec<String>,
+    /// The origins whose pages may call it, such as `https://app.example.com:443` or `http://localhost:*`.
+    pub allowed_origins: Vec<String>,
+    /// Whether it has tools that answer with secrets.
+    pub risk_tools: bool,
+}
+
+impl PlatformMcp {
+    fn from_env() -> Self {
+        let list = |name: &str| {
+            let text = std::env::var(name).unwrap_or_default();
+            text.split(',').map(str::trim).filter(|each| !each.is_empty()).map(str::to_owned).collect()
+        };
+        let groups: Vec<String> = list("PLATFORM_MCP_GROUPS");
+        Self {
+            allowed_hosts: list("PLATFORM_MCP_HOSTS"),
+            allowed_origins: list("PLATFORM_MCP_ORIGINS"),
+            risk_tools: groups.iter().any(|group| group == "risk"),
+        }
+    }
+
+    /// Of a process on the loopback interface.
+    pub fn on_loopback() -> Self {
+        let hosts = ["localhost", "127.0.0.1", "[::1]"];
+        Self {
+            allowed_hosts: hosts.map(str::to_owned).to_vec(),
+            allowed_origins: hosts.map(|host| format!("http://{host}:*")).to_vec(),
+            risk_tools: false,
         }
     }
 }

@@ -166,6 +166,14 @@ impl RunId {
     }
 }
 
+impl SecretVersion {
+    /// A new one, which follows from nothing: a request that is carried out again after a crash must not meet the
+    /// secret that it put before.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
 impl PatId {
     /// The id's 32 hexadecimal digits, as they stand in a token.
     pub fn to_hex(self) -> String {

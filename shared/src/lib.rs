@@ -1,6 +1,7 @@
 //! What two or more functions need. Dependencies point one way: `http → auth, workflow, run, step → store,
 //! queue, secrets`; nothing below knows HTTP, nothing above knows a DynamoDB attribute name.
 
+pub mod analytics;
 pub mod auth;
 pub mod clock;
 pub mod config;

@@ -27,7 +27,7 @@ import boto3
 from standardwebhooks.webhooks import Webhook
 
 from processes import REGION, aws_environment, emulator, runtime, wait_for
-from rights import Gate
+from rights import Gate, allowed, many
 
 STACK = "agentruntime-emulator"
 BUILD = Path(".aws-sam/emulator")
@@ -37,12 +37,16 @@ FUNCTIONS = {
     "runs": "Runs",
     "tasks": "Tasks",
     "llm": "Llm",
+    "platform_mcp": "PlatformMcp",
+    "analytics": "Analytics",
     "connections": "Connections",
     "inbound_webhooks": "InboundWebhooks",
     "webhook_ingress": "WebhookIngress",
     "run_step_worker": "RunStepWorker",
     "sweep": "Sweep",
 }
+# Whose routes the tools of platform_mcp lead to, so that it may what they may.
+BEHIND_TOOLS = ["workflows", "runs", "tasks", "analytics"]
 METHODS = {"get", "put", "post", "patch", "delete"}
 INPUT = {"customer_email": "alex@example.com", "order_id": "12345"}
 
@@ -61,13 +65,17 @@ class Deployment:
         self.succeeded = set()
         self.gates = {function: self.gate(function) for function in FUNCTIONS}
 
+    def statements(self, function):
+        """What the role of a function allows."""
+        settings = self.client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
+        role = settings["Role"].rsplit("/", 1)[1]
+        return self.client("iam").get_role_policy(RoleName=role, PolicyName=function)["PolicyDocument"]["Statement"]
+
     def gate(self, function):
         """Puts a gate in front of the emulator, for this function."""
         client, name = self.client("lambda"), f"{STACK}-{function}"
         settings = client.get_function_configuration(FunctionName=name)
-        role = settings["Role"].rsplit("/", 1)[1]
-        policy = self.client("iam").get_role_policy(RoleName=role, PolicyName=function)
-        gate = Gate(self.endpoint, policy["PolicyDocument"]["Statement"])
+        gate = Gate(self.endpoint, self.statements(function))
         # By service, because the emulator gives each function its own AWS_ENDPOINT_URL.
         through = {f"AWS_ENDPOINT_URL_{service}": gate.url for service in ("DYNAMODB", "SECRETS_MANAGER", "SQS")}
         variables = settings["Environment"]["Variables"] | through
@@ -90,9 +98,9 @@ class Deployment:
             return answer.code, read(answer)
 
     def routes(self):
-        """Every `METHOD /path` of the gateway."""
+        """Every `METHOD /path` of the gateway; a route for every method is there for its POST."""
         pages = self.client("apigatewayv2").get_paginator("get_routes").paginate(ApiId=self.outputs["HttpApiId"])
-        return {route["RouteKey"] for page in pages for route in page["Items"]}
+        return {route["RouteKey"].replace("ANY ", "POST ") for page in pages for route in page["Items"]}
 
     def environment_of(self, function):
         """The environment that the template gives a function, and its gate."""
@@ -189,9 +197,23 @@ def main_job(stack):
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
     model_keys(stack, token)
+    mcp_tools(stack, token, workflow)
+    figures(stack, token)
     connections(stack, token)
     webhooks(stack, token, workflow)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
+
+
+def figures(stack, token):
+    """What the counters say of the runs so far: five that completed, three of which a fourth has called."""
+    told = lambda name: expect(stack.call("GET", f"/v1/analytics/{name}?window=week", token), 200)
+    assert told("runs-count")["by_status"] == {"completed": 5, "failed": 0, "stopped": 0}, told("runs-count")
+    assert told("live-runs")["live_runs"] == 0
+    assert told("success-rate")["success_rate"] == 1
+    assert told("execution-duration")["p95_ms"] > 0
+    assert told("steps-executed")["count"] == sum(step["count"] for step in told("steps-summary")["steps"]) > 0
+    assert told("credits-consumed")["microcredits"] == sum(point["microcredits"] for point in told("usage-timeseries")["points"])
+    assert sum(point["count"] for point in told("runs-timeseries")["points"]) == 5
 
 
 def people_and_calls(stack, token, child):
@@ -218,6 +240,31 @@ def people_and_calls(stack, token, child):
     completed(stack, token, run)
     results = expect(stack.call("GET", f"{run}/context", token), 200)["steps"]["each"]["result"]["results"]
     assert [each["result"]["status"] for each in results] == ["completed"] * 3, results
+
+
+def mcp_tools(stack, token, workflow):
+    """The MCP server shakes hands, lists its tools, and starts a run with one."""
+
+    def request(method, params):
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return expect(stack.call("POST", "/mcp", token, message), 200)["result"]
+
+    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "walk", "version": "1"}}
+    assert request("initialize", client)["serverInfo"]["name"] == "agentruntime"
+    expect(stack.call("POST", "/mcp", token, {"jsonrpc": "2.0", "method": "notifications/initialized"}), 202)
+    assert "workflows_execute_command" in [tool["name"] for tool in request("tools/list", {})["tools"]]
+
+    def tool(name, **arguments):
+        result = request("tools/call", {"name": name, "arguments": arguments})
+        assert not result["isError"], result
+        return result["structuredContent"]
+
+    assert workflow in [each["id"] for each in tool("workflows_list")["workflows"]]
+    started = tool("workflows_execute_command", workflow_id=workflow, command="start", params=INPUT, wait_s=20)
+    completed(stack, token, f"/v1/workflows/{workflow}/runs/{started['run_id']}")
+    assert tool("ar_health_summary")["status"] == "ok"
+    assert stack.call("GET", "/mcp", token)[0] == 405
+    assert stack.call("DELETE", "/mcp", token)[0] == 405
 
 
 def connections(stack, token):
@@ -410,6 +457,9 @@ def events_are_accepted(stack, scratch, environment):
         expect(answered(stack, functions, "webhook_ingress_delivery", "webhook_ingress", token), 404)
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
         expect(answered(stack, functions, "llm_create_key", "llm", token), 201)
+        called = expect(answered(stack, functions, "platform_mcp_call", "platform_mcp", token), 200)
+        assert called["result"]["structuredContent"]["workflows"][0]["id"] == workflow, called
+        assert expect(answered(stack, functions, "analytics_runs_count", "analytics", token), 200)["count"] == 1
 
 
 def every_route_was_used(stack):
@@ -417,6 +467,20 @@ def every_route_was_used(stack):
     patterns = {key: re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(key)) for key in stack.routes()}
     unused = [key for key, pattern in patterns.items() if not any(re.fullmatch(pattern, call) for call in stack.succeeded)]
     assert not unused, sorted(unused)
+
+
+def tools_may_what_routes_may(stack):
+    """The role of platform_mcp allows what the functions may whose routes its tools lead to, but for their logs."""
+    own = stack.statements("platform_mcp")
+    lacking = {
+        (function, right, resource)
+        for function in BEHIND_TOOLS
+        for statement in stack.statements(function)
+        for right in many(statement["Action"])
+        for resource in many(statement["Resource"])
+        if not right.startswith("logs:") and not allowed(own, right, resource)
+    }
+    assert not lacking, sorted(lacking)
 
 
 def roles_sufficed(stack):
@@ -452,6 +516,7 @@ def main(program):
             check(passed, main_job, stack)
             check(passed, events_are_accepted, stack, scratch, environment)
             check(passed, every_route_was_used, stack)
+            check(passed, tools_may_what_routes_may, stack)
             check(passed, roles_sufficed, stack)
             used = {function: sorted({right for right, *_ in gate.used}) for function, gate in stack.gates.items()}
             print("rights used:", json.dumps(used))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod analytics;
 mod bodies;
 mod callers;
 mod calls;
@@ -10,8 +11,11 @@ mod control;
 mod conventions;
 mod crash_replay;
 mod engine;
+mod engine_replay;
+mod interference;
 mod isolation;
 mod kill;
+mod limits;
 mod llm_calls;
 mod llm_keys;
 mod llm_wire;
@@ -21,6 +25,8 @@ mod onboarding;
 mod openapi;
 mod people;
 mod planted_secrets;
+mod platform_mcp;
+mod promises;
 mod readme;
 mod routes;
 mod run_reads;
@@ -33,4 +39,6 @@ mod validation;
 mod versions;
 mod webhook_faults;
 mod webhooks;
+mod workers;
 mod workflows;
+mod world;

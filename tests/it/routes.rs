@@ -137,6 +137,20 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"approved":true}"#),
 
+        // Any valid token may connect; each tool asks for more.
+        route("POST /mcp", OwnProof("platform_mcp"), NamesNothing, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
+
+        // They tell of the caller's own project; `analytics` shows that.
+        route("GET /v1/analytics/live-runs", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/success-rate", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/execution-duration", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/runs-count", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/steps-executed", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/credits-consumed", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/steps-summary", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/runs-timeseries", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/usage-timeseries", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+
         route("GET /v1/connections", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
         route("POST /v1/connections", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
         route("GET /v1/connections/{id}", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),

@@ -14,7 +14,7 @@ use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
 use shared::ids::{PatId, Place, RunId};
 use shared::outbound_http::OutboundPolicy;
 use shared::secrets::SecretStore;
@@ -87,6 +87,19 @@ impl Stores {
         self.state_on(clock, &[faults.interceptor()], Arc::new(secrets))
     }
 
+    /// An environment of a deployment that gives its MCP server the tools that answer with secrets.
+    pub fn state_with_risk_tools(&self, clock: Clock) -> AppState {
+        let state = self.state(clock.clone(), &[]);
+        let mut config = state.config.clone();
+        config.platform_mcp.risk_tools = true;
+        let clients = Clients {
+            dynamodb: self.dynamodb(&[]),
+            sqs: sqs_client(&self.sqs, []),
+            secrets: Arc::new(self.secrets.clone()),
+        };
+        AppState::new(config, clock, clients)
+    }
+
     fn state_on(
         &self,
         clock: Clock,
@@ -109,6 +122,7 @@ impl Stores {
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
+            platform_mcp: PlatformMcp::on_loopback(),
             // Stand-ins for the world listen on this machine.
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },
             call_parallelism: 256,
@@ -282,6 +296,28 @@ impl TestApp {
     /// When the queue does not answer or a message fails.
     pub async fn work(&self) {
         self.stores.deliver(&self.state).await;
+    }
+
+    /// Takes what is in the queue; delayed messages are left.
+    ///
+    /// # Panics
+    /// When the queue does not answer.
+    pub async fn take_messages(&self) -> Vec<String> {
+        let client = sqs_client(&self.stores.sqs, []);
+        let url = &self.stores.queue_url;
+        let mut bodies = Vec::new();
+        loop {
+            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+            let batch = batch.expect("messages").messages.unwrap_or_default();
+            if batch.is_empty() {
+                return bodies;
+            }
+            for message in batch {
+                let receipt = message.receipt_handle.expect("a receipt");
+                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+                bodies.push(message.body.expect("a body"));
+            }
+        }
     }
 
     /// Takes every message out of the queue and throws it away.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use shared::clock::Timestamp;
 use shared::http::{Body, CanRun, CommonErrors, Path};
 use shared::ids::{Place, RunId, RunRef, WorkflowId};
-use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, start};
+use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, read_params, start};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -132,8 +132,7 @@ async fn controlled(
     params: Map<String, Value>,
     command: fn(Option<StopMode>) -> Control,
 ) -> Result<Commanded> {
-    let params: ControlParams = serde_json::from_value(Value::Object(params))
-        .map_err(|error| Error::invalid(format!("params: {error}.")))?;
+    let params: ControlParams = read_params(params)?;
     let run_id = params.run_id.parse().map_err(|why| Error::invalid(format!("params.run_id: {why}.")))?;
     let status = control(state, &RunRef { place, run_id }, workflow_id, command(params.mode)).await?;
     Ok(Commanded::Controlled(RunControlled { run_id, status, workflow_id }))

@@ -39,8 +39,12 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Error::internal("a handler panicked").into_response()
 }
 
-async fn around(request: Request, next: Next) -> Response {
+async fn around(mut request: Request, next: Next) -> Response {
     let request_id = request_id(&request);
+    // A request that this one leads to inside the process has the same id.
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        request.headers_mut().insert(REQUEST_ID, value);
+    }
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", %request_id, %method, route, tenant_id = tracing::field::Empty);

@@ -9,13 +9,13 @@ mod openapi;
 mod params;
 mod permit;
 
-pub use body::{Body, LARGEST_BODY};
+pub use body::{Body, LARGEST_BODY, read_bytes};
 pub use error::{CommonErrors, ErrorBody};
 pub use finish::finish;
 pub use list::{Cursor, Page};
 pub use openapi::document;
 pub use params::{Path, Query};
 pub use permit::{
-    Bearer, CanChangeBilling, CanExecuteMcp, CanManagePats, CanRead, CanReadBilling, CanReadIntegrations,
-    CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
+    Bearer, CanChangeBilling, CanConnect, CanExecuteMcp, CanManagePats, CanRead, CanReadBilling,
+    CanReadIntegrations, CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
 };

@@ -20,12 +20,18 @@ macro_rules! permit {
             type Rejection = Error;
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-                caller(parts, state, $role, $scope).await.map(Self)
+                caller(parts, state, $role, $scope.into()).await.map(Self)
             }
         }
     };
 }
 
+permit!(
+    /// A caller with any valid token: what it may do is asked again behind.
+    CanConnect,
+    Role::ProjectViewer,
+    None
+);
 permit!(
     /// A caller that may read workflows and runs.
     CanRead,
@@ -94,7 +100,7 @@ permit!(
 );
 
 /// The caller of a request, if it has at least this role and this scope.
-async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Scope) -> Result<Caller> {
+async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Option<Scope>) -> Result<Caller> {
     let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
     let caller = state.auth.authenticate(&state.store, &token, state.clock.now()).await?;
     check_place(parts, "x-tenant-id", caller.place.tenant_id.as_str())?;
@@ -107,7 +113,7 @@ async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Scope) -
         );
         return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
     }
-    if !caller.has_scope(scope) {
+    if let Some(scope) = scope.filter(|scope| !caller.has_scope(*scope)) {
         let message = format!("This needs the scope {}, which the token does not have.", scope.as_str());
         return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::machine::Machine;
@@ -15,12 +16,16 @@ use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{FirstRun, Receipt, StoreError, WorkflowRecord};
+use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
+use crate::text::in_json_words;
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
 /// The most characters of an `external_user_id`.
 const LONGEST_USER_ID: usize = 200;
+
+/// How often a start tries again when it meets another.
+const MOST_BUSY: u32 = 8;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Default)]
@@ -70,14 +75,25 @@ struct Params {
     rest: BTreeMap<String, Value>,
 }
 
+/// Reads a command's `params`.
+///
+/// # Errors
+/// Invalid, naming the key that is wrong.
+pub fn read_params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T> {
+    serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
+        Error::invalid(format!("{field}: {}.", in_json_words(&error.inner().to_string())))
+    })
+}
+
 impl StartRequest {
     /// Reads the `params` of a start.
     ///
     /// # Errors
     /// Invalid, naming the key that is wrong.
     pub fn from_params(params: Map<String, Value>) -> Result<Self> {
-        let params: Params = serde_path_to_error::deserialize(Value::Object(params))
-            .map_err(|error| Error::invalid(format!("params.{}: {}.", error.path(), error.inner())))?;
+        let params: Params = read_params(params)?;
         if let Some((step, _)) = params.trigger_steps.iter().find(|(_, value)| !value.is_object()) {
             return Err(Error::invalid(format!("params.trigger_steps.{step}: must be an object.")));
         }
@@ -197,25 +213,42 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps };
-    keep(state, &machine, &pages, input, request.receipt.as_ref()).await
+    keep(state, machine, &pages, &input, request.receipt.as_ref()).await
 }
 
 async fn keep(
     state: &AppState,
-    machine: &Machine,
+    mut machine: Machine,
     pages: &[Page],
-    input: RunInput,
+    input: &RunInput,
     receipt: Option<&Receipt>,
 ) -> Result<Started> {
+    let counts = machine.take_counts();
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(FirstRun { run, pages, input, deadline, receipt }).await {
-        Ok(()) => {}
-        // Whoever gave the receipt finds the run of the delivery that was first.
-        Err(StoreError::Conflict) if receipt.is_none() => {
-            return existing(state, &run.key, run.workflow_id).await;
+    let mut spread = Spread::default();
+    for busy in 0_u32.. {
+        let counts = counts.as_ref().map(|counts| (counts, spread));
+        let first = FirstRun { run, pages, input, deadline, counts, receipt };
+        // In a box: a transaction's future is large, and whoever starts runs holds this one.
+        match Box::pin(state.store.create_run(first)).await {
+            Ok(()) => break,
+            // Whoever gave the receipt finds the run of the delivery that was first.
+            Err(StoreError::Conflict) if receipt.is_none() => {
+                match existing(state, &run.key, run.workflow_id).await {
+                    // Another start with this id is just about to be kept; or not, and then this one is.
+                    Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
+                        tokio::time::sleep(pause(busy)).await;
+                    }
+                    existing => return existing,
+                }
+            }
+            Err(StoreError::Busy) if busy < MOST_BUSY => {
+                spread = spread.other();
+                tokio::time::sleep(pause(busy)).await;
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => return Err(error.into()),
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
     if !run.status.is_terminal()
@@ -229,6 +262,10 @@ async fn keep(
         version: run.version,
         started_at: run.started_at,
     })
+}
+
+fn pause(tried: u32) -> Duration {
+    Duration::from_millis(rand::random_range(0..=5_u64 << tried.min(MOST_BUSY)))
 }
 
 /// A start that is refused today may have been accepted before, under the client's own id.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::analytics::Granularity;
 use crate::clock::Timestamp;
 use crate::ids::{
     ConnectionId, LlmKeyId, PatId, Place, ProjectId, RunId, RunRef, SubscriptionId, TenantId, TriggerRef,
@@ -256,6 +257,29 @@ pub(crate) fn inbox_position(created_at: Timestamp, run: &RunRef, slot: Slot) ->
 /// The place in both lists.
 pub(crate) fn feed_position(started_at: Timestamp, id: RunId) -> String {
     format!("{started_at}#{id}")
+}
+
+/// What the partition of a project's counters ends in.
+pub(crate) fn counters_of(granularity: Granularity) -> &'static str {
+    match granularity {
+        Granularity::Hour => "HOURS",
+        Granularity::Day => "DAYS",
+    }
+}
+
+/// The partition of a project's counters by hour or by day.
+pub(crate) fn counters_partition(p: &Place, granularity: Granularity) -> String {
+    format!("{}#{}", place(p), counters_of(granularity))
+}
+
+/// A row of counters of an hour or a day.
+pub(crate) fn counters(p: &Place, granularity: Granularity, bucket: Timestamp, spread: u8) -> Key {
+    Key { pk: counters_partition(p, granularity), sk: format!("{}#{spread:02}", granularity.name(bucket)) }
+}
+
+/// A row that counts a project's live runs.
+pub(crate) fn live_runs(p: &Place, spread: u8) -> Key {
+    Key { pk: format!("{}#LIVE", place(p)), sk: format!("{spread:02}") }
 }
 
 /// One of the deadline index's partitions.

@@ -202,11 +202,11 @@ async fn known(state: &AppState, receipt: &Receipt, run_id: RunId) -> Result<Rec
 }
 
 async fn note_refusal(state: &AppState, record: &SubscriptionRecord, reason: &'static str) {
-    let now = state.clock.now();
-    if let Some(refused) = state.webhooks.refusals.note(record.id, reason, now)
-        && let Err(error) = state.store.note_refusals(&record.place, record.id, &refused, now).await
-    {
-        tracing::warn!(%error, subscription_id = %record.id, "refusals are not in the log");
+    let due = state.webhooks.refusals.note(record.id, reason, state.clock.now());
+    for (at, refused) in due {
+        if let Err(error) = state.store.note_refusals(&record.place, record.id, &refused, at).await {
+            tracing::warn!(%error, subscription_id = %record.id, "refusals are not in the log");
+        }
     }
 }
 
