@@ -30,14 +30,32 @@ struct Arguments {
     /// Let MCP and model URLs lead to this machine and to private networks.
     #[arg(long)]
     allow_private_outbound: bool,
+    /// A JSON file with keys of model providers that every workspace may use: { "openai": { "api_key": "…" } }.
+    #[arg(long)]
+    llm_system_keys: Option<PathBuf>,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral, rate_limit, risk_tools, allow_private_outbound } =
-        Arguments::parse();
+    let Arguments {
+        port,
+        data_dir,
+        ephemeral,
+        rate_limit,
+        risk_tools,
+        allow_private_outbound,
+        llm_system_keys,
+    } = Arguments::parse();
     shared::telemetry::init("warn");
-    let options = Options { port, data_dir, ephemeral, rate_limit, risk_tools, allow_private_outbound };
+    let options = Options {
+        port,
+        data_dir,
+        ephemeral,
+        rate_limit,
+        risk_tools,
+        allow_private_outbound,
+        llm_system_keys,
+    };
     let process = match Process::start(options).await {
         Ok(process) => process,
         Err(error) => {

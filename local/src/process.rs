@@ -48,6 +48,8 @@ pub struct Options {
     pub risk_tools: bool,
     /// Whether MCP servers and models may be on this machine or a private network.
     pub allow_private_outbound: bool,
+    /// The file with the deployment's own keys of model providers.
+    pub llm_system_keys: Option<PathBuf>,
 }
 
 /// Why the process does not start.
@@ -102,6 +104,9 @@ impl Process {
         let secrets = FileSecrets::open(&data_dir).await.map_err(|error| unusable(&error))?;
         let dynamo = EmbeddedDynamo::open(file.as_deref()).await.map_err(|error| unusable(&error))?;
         credentials::ensure_secrets(&secrets).await.map_err(other)?;
+        if let Some(file) = &options.llm_system_keys {
+            credentials::put_llm_system_keys(&secrets, file).await.map_err(other)?;
+        }
         let sqs = EmbeddedSqs::start();
         let queues = sqs.create_queues("runs", VISIBILITY, MOST_RECEIVES).await.map_err(other)?;
         let sqs_client = sqs_client(&sqs, []);
@@ -147,6 +152,11 @@ fn config(queue_url: String, options: &Options) -> Config {
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
         secret_prefix: credentials::SECRET_PREFIX.to_owned(),
+        llm_system_secret: match options.llm_system_keys {
+            Some(_) => credentials::LLM_SYSTEM_KEYS.to_owned(),
+            None => String::new(),
+        },
+        bedrock_region: String::new(),
         script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.

@@ -12,6 +12,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(runs::routes())
         .merge(tasks::routes())
         .merge(pats::routes())
+        .merge(llm::routes())
         .merge(platform_mcp::routes())
         .merge(analytics::routes())
         .merge(connections::routes())

@@ -19,6 +19,10 @@ pub struct Config {
     pub token_key_secret: String,
     /// What the names of tenants' secrets begin with in the secret store.
     pub secret_prefix: String,
+    /// The name of the secret with the deployment's own keys of model providers; empty for none.
+    pub llm_system_secret: String,
+    /// The region in which the environment's role may call models of Bedrock; empty when it may not.
+    pub bedrock_region: String,
     /// How many scripts run at once in this process; each may take 64 MiB.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
@@ -54,6 +58,8 @@ impl Config {
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
             secret_prefix: text("SECRET_PREFIX"),
+            llm_system_secret: text("LLM_SYSTEM_SECRET"),
+            bedrock_region: text("BEDROCK_REGION"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,

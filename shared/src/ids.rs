@@ -161,6 +161,10 @@ uuid_id!(
     SubscriptionId
 );
 uuid_id!(
+    /// A project's key of a provider of models.
+    LlmKeyId
+);
+uuid_id!(
     /// A personal access token's public part, which finds its row.
     PatId
 );

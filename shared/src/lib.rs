@@ -11,6 +11,7 @@ pub mod error;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod llm;
 pub mod outbound_http;
 pub mod queue;
 pub mod run;

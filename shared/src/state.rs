@@ -11,6 +11,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::{PatId, SubscriptionId};
 use crate::limits::Limiter;
+use crate::llm::SystemKeys;
+use crate::llm::keys::LlmKeys;
 use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
@@ -51,6 +53,10 @@ pub struct Shared {
     pub calls: Arc<Semaphore>,
     /// The way out.
     pub outbound: Arc<Outbound>,
+    /// Projects' keys of model providers.
+    pub llm_keys: LlmKeys,
+    /// The deployment's.
+    pub system_keys: SystemKeys,
 }
 
 /// The rate limits of a process.
@@ -99,6 +105,8 @@ impl AppState {
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),
             outbound: Arc::new(Outbound::new(config.outbound.clone())),
+            llm_keys: LlmKeys::default(),
+            system_keys: SystemKeys::default(),
             clock,
             config,
         }))

@@ -37,6 +37,7 @@ FUNCTIONS = {
     "runs": "Runs",
     "tasks": "Tasks",
     "pats": "Pats",
+    "llm": "Llm",
     "platform_mcp": "PlatformMcp",
     "analytics": "Analytics",
     "connections": "Connections",
@@ -199,6 +200,7 @@ def main_job(stack):
         listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
+    model_keys(stack, token)
     mcp_tools(stack, token, workflow)
     figures(stack, token)
     connections(stack, token)
@@ -360,6 +362,46 @@ def standard_headers(secret, message, body):
     return {"webhook-id": message, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
 
 
+def model_keys(stack, token):
+    """A key of a model provider is kept, used to resolve a model, rotated, and destroyed with its secret."""
+    keys = "/v1/llm-provider-keys"
+    new = {"provider": "openai", "api_key": "sk-test-0123456789abcdef"}
+    made = expect(stack.call("POST", keys, token, new), 201)
+    assert made["key_hint"] == "…cdef", made
+    names = lambda: [each["Name"] for each in stack.client("secretsmanager").list_secrets(MaxResults=100)["SecretList"]]
+    kept = lambda: [name for name in names() if f"/llm-key/{made['id']}/" in name]
+    assert len(kept()) == 1, names()
+    assert [each["id"] for each in expect(stack.call("GET", keys, token), 200)["llm_provider_keys"]] == [made["id"]]
+    assert expect(stack.call("GET", f"{keys}/catalog", token), 200)["providers"]
+    resolved = expect(stack.call("POST", "/v1/llm/resolve", token, {"model_ref": "direct.openai.gpt-4.1"}), 200)
+    assert (resolved["key_source"], resolved["credential_id"]) == ("tenant", made["id"]), resolved
+    here = f"{keys}/{made['id']}"
+    assert expect(stack.call("PATCH", here, token, {"name": "Ours"}), 200)["name"] == "Ours"
+    rotated = expect(stack.call("POST", f"{here}/rotate", token, {"api_key": "sk-test-9999999999wxyz"}), 200)
+    assert rotated["key_hint"] == "…wxyz", rotated
+    model_is_called(stack, token)
+    expect(stack.call("DELETE", here, token), 204)
+    assert kept() == [], kept()
+
+
+def model_is_called(stack, token):
+    """The deployed worker reads the key and would go out with it; where that leads, nobody answers."""
+    step = {"id": "ask", "type": "llm_call", "prompt": "Hello", "model_ref": "direct.openai.gpt-4.1", "timeout_s": 20}
+    server = {"provider": "openai", "api_key": "sk-test-0123456789abcdef", "base_url": "https://localhost:9/v1"}
+    key = expect(stack.call("POST", "/v1/llm-provider-keys", token, server), 201)["id"]
+    step["llm_credential_id"] = key
+    workflow = expect(stack.call("POST", "/v1/workflows", token, {"name": "asks a model", "graph": {"steps": [step]}}), 201)["id"]
+    publish(stack, token, workflow)
+    run_id = expect(stack.call("POST", f"/v1/workflows/{workflow}/command", token, {"command": "start"}), 200)["run_id"]
+    run = f"/v1/workflows/{workflow}/runs/{run_id}"
+    over = lambda: expect(stack.call("GET", f"{run}?wait_s=5", token), 200)["status"] not in ("pending", "running")
+    wait_for("the end of the run", over, seconds=60)
+    found = expect(stack.call("GET", run, token), 200)
+    assert (found["status"], found["failure_code"]) == ("failed", "LLM_REQUEST_FAILED"), found
+    assert "sk-test" not in json.dumps(found), found
+    expect(stack.call("DELETE", f"/v1/llm-provider-keys/{key}", token), 204)
+
+
 def workflow_after_its_runs(stack, token, workflow, graph):
     here = f"/v1/workflows/{workflow}"
     assert workflow in [each["id"] for each in expect(stack.call("GET", "/v1/workflows", token), 200)["workflows"]]
@@ -449,6 +491,7 @@ def events_are_accepted(stack, scratch, environment):
         expect(answered(stack, functions, "inbound_webhooks_create", "inbound_webhooks", token), 422)
         expect(answered(stack, functions, "webhook_ingress_delivery", "webhook_ingress", token), 404)
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
+        expect(answered(stack, functions, "llm_create_key", "llm", token), 201)
         called = expect(answered(stack, functions, "platform_mcp_call", "platform_mcp", token), 200)
         assert called["result"]["structuredContent"]["workflows"][0]["id"] == workflow, called
         assert expect(answered(stack, functions, "analytics_runs_count", "analytics", token), 200)["count"] == 1

@@ -40,7 +40,9 @@ impl Owner {
                                   "credentials": { "key": "s3cret-of-a-connection" } });
         let connection = made("/v1/connections", credentials).await;
         let webhook = workspace.subscribe(&workflow, json!({ "name": "s3cret" })).await.path;
+        let key = made("/v1/llm-provider-keys", json!({ "provider": "openai", "api_key": "sk-test" })).await;
         let things = vec![
+            ("/v1/llm-provider-keys/{id}", key),
             ("/v1/connections/{id}", connection),
             ("/v1/inbound-webhooks/{id}", webhook.rsplit('/').next().unwrap_or_default().to_owned()),
             ("/v1/workflows/{id}", workflow.clone()),

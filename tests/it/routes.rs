@@ -92,6 +92,7 @@ impl Route {
 
 /// Every route of the product.
 #[rustfmt::skip]
+#[allow(clippy::too_many_lines, reason = "a table, a line per route")]
 pub fn table() -> Vec<Route> {
     let pages = &["?limit=100", "?limit=1"];
     let route = |name, who, others, body| Route { name, who, others, body };
@@ -126,6 +127,14 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/workflows/{id}/runs/{run_id}/events", Token(VIEWER, WorkflowRead), Thing, ""),
         route("GET /v1/workflows/{id}/runs/{run_id}/context", Token(VIEWER, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/retry", Token(CONTRIBUTOR, WorkflowRun), Thing, "{}"),
+
+        route("GET /v1/llm-provider-keys", Token(CONTRIBUTOR, IntegrationRead), List(&["?limit=100", "?limit=1", "?scope=tenant"]), ""),
+        route("POST /v1/llm-provider-keys", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/llm-provider-keys/catalog", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, ""),
+        route("PATCH /v1/llm-provider-keys/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/llm-provider-keys/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("POST /v1/llm-provider-keys/{id}/rotate", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"api_key":"stolen"}"#),
+        route("POST /v1/llm/resolve", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, "{}"),
 
         route("GET /v1/tasks/pending", Token(VIEWER, WorkflowRead), TenantList(pages), ""),
         route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),

@@ -127,6 +127,8 @@ impl Stores {
             operator_secret: "operator-token".to_owned(),
             token_key_secret: "token-key".to_owned(),
             secret_prefix: "test".to_owned(),
+            llm_system_secret: "llm-system-keys".to_owned(),
+            bedrock_region: String::new(),
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,

@@ -10,7 +10,9 @@ use shared::http::{Body, CanWrite, CommonErrors, Path};
 use shared::ids::{Place, WorkflowId};
 use shared::step::is_available;
 use shared::store::WorkflowRecord;
-use shared::workflow::validate::{Bindings, Called, Report, Request, Server, Tools, validate_with};
+use shared::workflow::validate::{
+    Bindings, Called, ModelKeys, Report, Request, Server, Tools, validate_with,
+};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -41,10 +43,11 @@ pub struct Checked {
     pub mock_step_outputs: Option<Map<String, Value>>,
 }
 
-/// The workflows that a graph's steps call, as far as they are there.
+/// What a graph's steps refer to: workflows, as far as they are there, and keys of model providers.
 struct Others {
     own: Option<WorkflowId>,
     known: HashMap<WorkflowId, WorkflowRecord>,
+    models: Option<ModelKeys>,
 }
 
 impl Bindings for Others {
@@ -61,19 +64,38 @@ impl Bindings for Others {
             Some(_) => Called::Published,
         }
     }
+
+    fn model_keys(&self) -> Option<&ModelKeys> {
+        self.models.as_ref()
+    }
 }
 
-/// The ids in the `workflow_id` of steps and of inner steps, whatever else is wrong with the graph.
+/// The steps and inner steps of a graph, whatever else is wrong with it.
+fn steps(graph: &Value) -> impl Iterator<Item = &Value> {
+    let inner =
+        |step| ["for_each_body_steps", "while_body_steps"].into_iter().flat_map(move |body| list(step, body));
+    list(graph, "steps").iter().flat_map(move |step| inner(step).chain([step]))
+}
+
+fn list<'a>(of: &'a Value, field: &str) -> &'a [Value] {
+    of[field].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The ids in their `workflow_id`.
 fn called(graph: &Value) -> BTreeSet<WorkflowId> {
-    let steps = |of: &Value, field: &str| of[field].as_array().cloned().unwrap_or_default();
-    let mut ids = BTreeSet::new();
-    for step in steps(graph, "steps") {
-        let bodies = ["for_each_body_steps", "while_body_steps"].map(|field| steps(&step, field));
-        for called in bodies.iter().flatten().chain([&step]) {
-            ids.extend(called["workflow_id"].as_str().and_then(|id| id.parse::<WorkflowId>().ok()));
-        }
+    steps(graph).filter_map(|step| step["workflow_id"].as_str()?.parse().ok()).collect()
+}
+
+/// The keys of model providers, when a graph has steps that call models.
+async fn model_keys(state: &AppState, place: &Place, graph: &Value) -> Result<Option<ModelKeys>> {
+    if !steps(graph).any(|step| step["type"] == "llm_call") {
+        return Ok(None);
     }
-    ids
+    let keys = state.store.llm_keys(place).await?;
+    Ok(Some(ModelKeys {
+        project: keys.into_iter().map(|key| (key.id.to_string(), key.provider)).collect(),
+        deployment: !(state.config.llm_system_secret.is_empty() && state.config.bedrock_region.is_empty()),
+    }))
 }
 
 /// Checks a graph. Scripts are compiled, and run where outputs are given, so this takes a thread that may
@@ -85,7 +107,8 @@ pub async fn check(
     what: Checked,
 ) -> Result<(Report, Value)> {
     let wanted: BTreeSet<_> = called(&what.graph).into_iter().map(|id| (place.clone(), id)).collect();
-    let others = Others { own, known: state.store.workflows(&wanted).await? };
+    let models = model_keys(state, place, &what.graph).await?;
+    let others = Others { own, known: state.store.workflows(&wanted).await?, models };
     let checking = tokio::task::spawn_blocking(move || {
         let request = Request {
             graph: &what.graph,

@@ -9,8 +9,8 @@ use super::answers::KeyedRequest;
 use crate::analytics::Granularity;
 use crate::clock::Timestamp;
 use crate::ids::{
-    AuditId, ConnectionId, MemberId, PatId, Place, ProjectId, RunId, RunRef, SubscriptionId, TenantId,
-    TriggerRef, WorkflowId,
+    AuditId, ConnectionId, LlmKeyId, MemberId, PatId, Place, ProjectId, RunId, RunRef, SubscriptionId,
+    TenantId, TriggerRef, WorkflowId,
 };
 use crate::run::Slot;
 use crate::secrets::SecretRef;
@@ -225,6 +225,24 @@ pub(crate) fn seen(p: &Place, id: SubscriptionId, key: &str) -> Key {
 pub(crate) fn unowned_secret(secret: &SecretRef) -> Key {
     let SecretRef { place: p, kind, owner, version } = secret;
     Key { pk: format!("{}#SECRETS", place(p)), sk: format!("{kind}#{owner}#{version}") }
+}
+
+/// The partition with a project's keys of model providers, in order of creation.
+pub(crate) fn llm_keys_of(p: &Place) -> String {
+    format!("{}#LLM_KEYS", place(p))
+}
+
+/// Before each of these keys' rows.
+pub(crate) const LLM_KEY: &str = "KEY#";
+
+/// A key of a model provider.
+pub(crate) fn llm_key(p: &Place, id: LlmKeyId) -> Key {
+    Key { pk: llm_keys_of(p), sk: format!("{LLM_KEY}{id}") }
+}
+
+/// The row that counts them.
+pub(crate) fn llm_key_count(p: &Place) -> Key {
+    Key { pk: llm_keys_of(p), sk: "COUNT".to_owned() }
 }
 
 /// A run's partition.
