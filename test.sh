@@ -3,7 +3,8 @@
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
 # Usage: ./test.sh [section …]
-# Sections, in their order: lint dependencies tests mcp dynamodb-local template deploy. Without any, all of them.
+# Sections, in their order: lint dependencies tests everything dynamodb-local mcp template deploy. Without any, all of
+# them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -12,7 +13,7 @@ readonly MACHETE=0.9.2
 readonly MCP_EVERYTHING_VERSION=2026.8.31
 readonly DYNAMODB_LOCAL=11.1.0
 readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
-readonly ALL=(lint dependencies tests mcp dynamodb-local template deploy)
+readonly ALL=(lint dependencies tests everything dynamodb-local mcp template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 # What builds and tools take on a fresh machine, in MiB.
@@ -128,7 +129,7 @@ tests() {
 }
 
 # Servers of MCP that others wrote.
-mcp() {
+everything() {
   heading "tests on the reference server of MCP"
   command -v npm >/dev/null || apt_install npm
   local home=$TOOLS/mcp-everything/$MCP_EVERYTHING_VERSION
@@ -172,6 +173,28 @@ dynamodb-local() {
     apart=()
   fi
   counted "${apart[@]}" tests/on_dynamodb_local.sh "$home"
+}
+
+# What others wrote to test MCP servers, with the Node.js that it needs, in the directory $1.
+mcp_tools() {
+  local lock=tests/mcp-tools/package-lock.json new=$1.new
+  [[ -f $1/package-lock.json ]] && cmp -s "$1/package-lock.json" "$lock" && return
+  command -v npm >/dev/null || apt_install npm
+  echo "installing $lock"
+  rm -rf "$1" "$new"
+  mkdir -p "$new"
+  cp tests/mcp-tools/package.json "$lock" "$new"
+  (cd "$new" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  mv "$new" "$1"
+}
+
+# The MCP server, held against the protocol's conformance suite and the inspector.
+mcp() {
+  heading "mcp conformance and inspector"
+  mcp_tools "$TOOLS/mcp"
+  # With the tests come the package's programs, and their dependencies are built already.
+  cargo test --locked -p it --test it --no-run
+  counted python3 -u tests/mcp-tools/mcp_test.py "$TOOLS/mcp/node_modules" "${CARGO_TARGET_DIR:-target}/debug/local-process"
 }
 
 template() {

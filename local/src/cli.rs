@@ -21,16 +21,42 @@ struct Arguments {
     /// Keep nothing: the data is gone when the process ends.
     #[arg(long)]
     ephemeral: bool,
+    /// How often a second one token, or one webhook subscription, may call; twice as often for a moment.
+    #[arg(long, default_value_t = 100_000)]
+    rate_limit: u32,
+    /// Give the MCP server its tools that answer with secrets, such as new tokens.
+    #[arg(long)]
+    risk_tools: bool,
     /// Let MCP and model URLs lead to this machine and to private networks.
     #[arg(long)]
     allow_private_outbound: bool,
+    /// A JSON file with keys of model providers that every workspace may use: { "openai": { "api_key": "…" } }.
+    #[arg(long)]
+    llm_system_keys: Option<PathBuf>,
 }
 
 /// Runs the process until it is told to end.
 pub async fn main() -> ExitCode {
-    let Arguments { port, data_dir, ephemeral, allow_private_outbound } = Arguments::parse();
+    let Arguments {
+        port,
+        data_dir,
+        ephemeral,
+        rate_limit,
+        risk_tools,
+        allow_private_outbound,
+        llm_system_keys,
+    } = Arguments::parse();
     shared::telemetry::init("warn");
-    let process = match Process::start(Options { port, data_dir, ephemeral, allow_private_outbound }).await {
+    let options = Options {
+        port,
+        data_dir,
+        ephemeral,
+        rate_limit,
+        risk_tools,
+        allow_private_outbound,
+        llm_system_keys,
+    };
+    let process = match Process::start(options).await {
         Ok(process) => process,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

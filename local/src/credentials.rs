@@ -19,6 +19,8 @@ pub(crate) const OPERATOR: &str = "operator-token";
 pub(crate) const TOKEN_KEY: &str = "token-key";
 /// What the names of tenants' secrets begin with.
 pub(crate) const SECRET_PREFIX: &str = "agentruntime";
+/// The deployment's own keys of model providers.
+pub(crate) const LLM_SYSTEM_KEYS: &str = "llm-system-keys";
 const FIRST_TOKEN: &str = "first-token";
 
 /// `credentials.json`.
@@ -51,6 +53,13 @@ pub(crate) async fn ensure_secrets(secrets: &FileSecrets) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Keeps the file with the deployment's keys of model providers, in place of that of an earlier start.
+pub(crate) async fn put_llm_system_keys(secrets: &FileSecrets, file: &Path) -> Result<()> {
+    let named = |error: std::io::Error| Error::internal(format!("{}: {error}", file.display()));
+    let keys = std::fs::read_to_string(file).map_err(named)?;
+    secrets.put(LLM_SYSTEM_KEYS, keys.into()).await.map_err(failed)
 }
 
 /// The first workspace, opened at the first start and found again at every other.

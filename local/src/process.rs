@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
+use shared::config::{Config, PlatformMcp};
+use shared::limits::Limit;
 use shared::outbound_http::OutboundPolicy;
 use shared::state::Clients;
 use tokio::net::TcpListener;
@@ -41,8 +42,14 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Keep nothing.
     pub ephemeral: bool,
+    /// How often a second one token, or one webhook subscription, may call.
+    pub rate_limit: u32,
+    /// Give the MCP server its tools that answer with secrets.
+    pub risk_tools: bool,
     /// Whether MCP servers and models may be on this machine or a private network.
     pub allow_private_outbound: bool,
+    /// The file with the deployment's own keys of model providers.
+    pub llm_system_keys: Option<PathBuf>,
 }
 
 /// Why the process does not start.
@@ -86,7 +93,8 @@ impl Process {
             TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(other)?;
         let temporary = if options.ephemeral { Some(tempfile::tempdir().map_err(other)?) } else { None };
-        let data_dir = temporary.as_ref().map_or(options.data_dir, |dir| dir.path().to_owned());
+        let data_dir =
+            temporary.as_ref().map_or_else(|| options.data_dir.clone(), |dir| dir.path().to_owned());
         let unusable =
             |error: &dyn std::fmt::Display| StartError::DataDir(data_dir.clone(), error.to_string());
 
@@ -96,6 +104,9 @@ impl Process {
         let secrets = FileSecrets::open(&data_dir).await.map_err(|error| unusable(&error))?;
         let dynamo = EmbeddedDynamo::open(file.as_deref()).await.map_err(|error| unusable(&error))?;
         credentials::ensure_secrets(&secrets).await.map_err(other)?;
+        if let Some(file) = &options.llm_system_keys {
+            credentials::put_llm_system_keys(&secrets, file).await.map_err(other)?;
+        }
         let sqs = EmbeddedSqs::start();
         let queues = sqs.create_queues("runs", VISIBILITY, MOST_RECEIVES).await.map_err(other)?;
         let sqs_client = sqs_client(&sqs, []);
@@ -104,8 +115,8 @@ impl Process {
             sqs: sqs_client.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state =
-            AppState::new(config(queues.queue_url, options.allow_private_outbound), Clock::System, clients);
+        let settings = config(queues.queue_url, &options);
+        let state = AppState::new(settings, Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -133,18 +144,31 @@ impl Process {
     }
 }
 
-fn config(queue_url: String, allow_private_outbound: bool) -> Config {
+fn config(queue_url: String, options: &Options) -> Config {
+    let limit = Limit::per_second(options.rate_limit);
     Config {
         table_name: "agentruntime".to_owned(),
         queue_url,
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
         secret_prefix: credentials::SECRET_PREFIX.to_owned(),
+        llm_system_secret: match options.llm_system_keys {
+            Some(_) => credentials::LLM_SYSTEM_KEYS.to_owned(),
+            None => String::new(),
+        },
+        bedrock_region: String::new(),
         script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),
-        outbound: OutboundPolicy { allow_private: allow_private_outbound, ..OutboundPolicy::default() },
+        platform_mcp: PlatformMcp { risk_tools: options.risk_tools, ..PlatformMcp::on_loopback() },
+        // Out of the way of everything that one machine can do, unless somebody sets it.
+        token_limit: limit,
+        subscription_limit: limit,
+        outbound: OutboundPolicy {
+            allow_private: options.allow_private_outbound,
+            ..OutboundPolicy::default()
+        },
         call_parallelism: CALLS_SIDE_BY_SIDE,
     }
 }

@@ -28,6 +28,16 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Whole days since 1970-01-01, in UTC.
+    pub const fn day(self) -> i64 {
+        self.0.div_euclid(24 * 3600 * 1000)
+    }
+
+    /// Midnight UTC at which a day begins.
+    pub const fn of_day(day: i64) -> Self {
+        Self(day * 24 * 3600 * 1000)
+    }
+
     /// This time plus `duration`.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))

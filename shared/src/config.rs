@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::limits::Limit;
 use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
@@ -18,6 +19,10 @@ pub struct Config {
     pub token_key_secret: String,
     /// What the names of tenants' secrets begin with in the secret store.
     pub secret_prefix: String,
+    /// The name of the secret with the deployment's own keys of model providers; empty for none.
+    pub llm_system_secret: String,
+    /// The region in which the environment's role may call models of Bedrock; empty when it may not.
+    pub bedrock_region: String,
     /// How many scripts run at once in this process; each may take 64 MiB.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
@@ -26,11 +31,22 @@ pub struct Config {
     /// Claims that began before this time belong to workers that are known to be dead. The local process sets
     /// it to its own start; on Lambda nobody can know.
     pub dead_before: Option<Timestamp>,
+    /// How often one token may call, in each process.
+    pub token_limit: Limit,
+    /// How often one webhook subscription may be called, in each process.
+    pub subscription_limit: Limit,
     /// What workflows may call.
     pub outbound: OutboundPolicy,
     /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
     pub call_parallelism: usize,
+    /// The MCP server.
+    pub platform_mcp: PlatformMcp,
 }
+
+/// What one token may do a second where nothing else is set.
+const USUAL_TOKEN_RATE: u32 = 100;
+/// What one webhook subscription may take a second where nothing else is set.
+const USUAL_SUBSCRIPTION_RATE: u32 = 50;
 
 impl Config {
     /// From the environment that `template.yaml` sets.
@@ -42,15 +58,64 @@ impl Config {
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
             secret_prefix: text("SECRET_PREFIX"),
+            llm_system_secret: text("LLM_SYSTEM_SECRET"),
+            bedrock_region: text("BEDROCK_REGION"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
+            token_limit: Limit::per_second(rate(&text("TOKEN_RATE_LIMIT"), USUAL_TOKEN_RATE)),
+            subscription_limit: Limit::per_second(rate(
+                &text("SUBSCRIPTION_RATE_LIMIT"),
+                USUAL_SUBSCRIPTION_RATE,
+            )),
+            platform_mcp: PlatformMcp::from_env(),
             outbound: OutboundPolicy::of_texts(
                 &text("OUTBOUND_ALLOW_PRIVATE"),
                 &text("OUTBOUND_ALLOW_HTTP"),
                 &text("OUTBOUND_ALLOWED"),
             ),
             call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
+        }
+    }
+}
+
+fn rate(text: &str, usual: u32) -> u32 {
+    text.parse().unwrap_or(usual)
+}
+
+/// What a deployment sets for its MCP server.
+#[derive(Debug, Clone, Default)]
+pub struct PlatformMcp {
+    /// The hosts, or `host:port`, by which it may be called; with none named, by any. A process on somebody's machine
+    /// names its own, so that no web page reaches it by a name of its choice (DNS rebinding).
+    pub allowed_hosts: Vec<String>,
+    /// The origins whose pages may call it, such as `https://app.example.com:443` or `http://localhost:*`.
+    pub allowed_origins: Vec<String>,
+    /// Whether it has tools that answer with secrets.
+    pub risk_tools: bool,
+}
+
+impl PlatformMcp {
+    fn from_env() -> Self {
+        let list = |name: &str| {
+            let text = std::env::var(name).unwrap_or_default();
+            text.split(',').map(str::trim).filter(|each| !each.is_empty()).map(str::to_owned).collect()
+        };
+        let groups: Vec<String> = list("PLATFORM_MCP_GROUPS");
+        Self {
+            allowed_hosts: list("PLATFORM_MCP_HOSTS"),
+            allowed_origins: list("PLATFORM_MCP_ORIGINS"),
+            risk_tools: groups.iter().any(|group| group == "risk"),
+        }
+    }
+
+    /// Of a process on the loopback interface.
+    pub fn on_loopback() -> Self {
+        let hosts = ["localhost", "127.0.0.1", "[::1]"];
+        Self {
+            allowed_hosts: hosts.map(str::to_owned).to_vec(),
+            allowed_origins: hosts.map(|host| format!("http://{host}:*")).to_vec(),
+            risk_tools: false,
         }
     }
 }

@@ -26,6 +26,18 @@ pub enum Kind {
     TooLarge,
     /// Readable, but wrong.
     Invalid,
+    /// It was there and is not any more, on purpose.
+    Gone,
+    /// Too often; worth trying again after this long.
+    TooMany {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The same request is being carried out; its answer may be there after this long.
+    InProgress {
+        /// When to ask again.
+        retry_after: Duration,
+    },
     /// A dependency does not answer; worth trying again after this long.
     Unavailable {
         /// When to try again.

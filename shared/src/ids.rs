@@ -1,6 +1,8 @@
 //! Identifiers as types of their own, so that a run id can never stand where a workflow id belongs.
 //! Tenants and projects are slugs (people choose them), everything else is a UUID.
 
+pub mod seed;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,8 +39,14 @@ macro_rules! uuid_id {
         }
 
         impl $name {
-            /// A new id whose order follows time (UUIDv7).
+            /// A new id whose order follows time (UUIDv7). Under an idempotency key it follows from the key: see
+            /// [`seed`].
             pub fn new(now: Timestamp) -> Self {
+                seed::next().map_or_else(|| Self::fresh(now), Self)
+            }
+
+            /// A new id that nobody has had, whatever is being carried out.
+            pub fn fresh(now: Timestamp) -> Self {
                 let (seconds, nanos) = now.unix_parts();
                 Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
             }
@@ -129,6 +137,14 @@ uuid_id!(
     TriggerId
 );
 uuid_id!(
+    /// Somebody who has a role in a workspace.
+    MemberId
+);
+uuid_id!(
+    /// An entry of the audit trail.
+    AuditId
+);
+uuid_id!(
     /// One value of a secret: a change of what it holds makes another version.
     SecretVersion
 );
@@ -153,6 +169,10 @@ uuid_id!(
     SubscriptionId
 );
 uuid_id!(
+    /// A project's key of a provider of models.
+    LlmKeyId
+);
+uuid_id!(
     /// A personal access token's public part, which finds its row.
     PatId
 );
@@ -167,6 +187,22 @@ impl RunId {
         bytes[..6].copy_from_slice(&millis[2..]);
         bytes[6..].copy_from_slice(&hash[..10]);
         Self(Uuid::new_v8(bytes))
+    }
+}
+
+impl AuditId {
+    /// Before every entry at or after this time.
+    pub fn first_of(time: Timestamp) -> Self {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+    }
+}
+
+impl SecretVersion {
+    /// A new one, which follows from nothing: a request that is carried out again after a crash must not meet the
+    /// secret that it put before.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
     }
 }
 

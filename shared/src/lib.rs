@@ -1,6 +1,8 @@
 //! What two or more functions need. Dependencies point one way: `http → auth, workflow, run, step → store,
 //! queue, secrets`; nothing below knows HTTP, nothing above knows a DynamoDB attribute name.
 
+pub mod analytics;
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -8,6 +10,8 @@ pub mod connection;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod limits;
+pub mod llm;
 pub mod mcp;
 pub mod outbound_http;
 pub mod queue;

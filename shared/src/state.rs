@@ -9,6 +9,10 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ids::{PatId, SubscriptionId};
+use crate::limits::Limiter;
+use crate::llm::SystemKeys;
+use crate::llm::keys::LlmKeys;
 use crate::mcp::Mcp;
 use crate::outbound_http::Outbound;
 use crate::queue::Queue;
@@ -36,6 +40,8 @@ pub struct Shared {
     pub secrets: Secrets,
     /// Tells callers by their tokens.
     pub auth: Authenticator,
+    /// How often somebody may call.
+    pub limits: Limits,
     /// Compiled versions of workflows.
     pub plans: PlanCache,
     /// What is known of subscriptions of webhooks.
@@ -50,6 +56,19 @@ pub struct Shared {
     pub mcp: Mcp,
     /// The way out.
     pub outbound: Arc<Outbound>,
+    /// Projects' keys of model providers.
+    pub llm_keys: LlmKeys,
+    /// The deployment's.
+    pub system_keys: SystemKeys,
+}
+
+/// The rate limits of a process.
+#[derive(Debug)]
+pub struct Limits {
+    /// Of tokens.
+    pub tokens: Limiter<PatId>,
+    /// Of webhook subscriptions.
+    pub subscriptions: Limiter<SubscriptionId>,
 }
 
 impl Deref for AppState {
@@ -78,6 +97,10 @@ impl AppState {
             store: Store::new(clients.dynamodb, &config.table_name),
             queue: Queue::new(clients.sqs, &config.queue_url),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
+            limits: Limits {
+                tokens: Limiter::new(config.token_limit, clock.clone()),
+                subscriptions: Limiter::new(config.subscription_limit, clock.clone()),
+            },
             secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),
             webhooks: Webhooks::default(),
@@ -86,6 +109,8 @@ impl AppState {
             calls: Arc::new(Semaphore::new(config.call_parallelism)),
             mcp: Mcp::default(),
             outbound: Arc::new(Outbound::new(config.outbound.clone())),
+            llm_keys: LlmKeys::default(),
+            system_keys: SystemKeys::default(),
             clock,
             config,
         }))

@@ -1,5 +1,6 @@
-//! Texts that people give: trimmed and of bounded length.
+//! Texts that people give: trimmed and of bounded length. And how they are told what does not fit.
 
+use crate::workflow::quote;
 use crate::{Error, Result};
 
 /// The most characters of a name.
@@ -38,4 +39,33 @@ pub fn text(field: &str, text: &str) -> Result<String> {
         )));
     }
     Ok(text.to_owned())
+}
+
+/// serde's messages name Rust's types and quote the value, which may be long or a secret; callers know JSON's
+/// types, and can look the value up.
+pub(crate) fn in_json_words(problem: &str) -> String {
+    // Where in the text it was found means nothing to whoever made it with a library.
+    let problem = problem.rsplit_once(" at line ").map_or(problem, |(problem, _)| problem);
+    let Some((found, expected)) = problem.rsplit_once(", expected ") else {
+        return quote(problem).into_owned();
+    };
+    if found.starts_with("unknown field") {
+        return format!("{}, expected {expected}", quote(found));
+    }
+    let expected = match expected {
+        "u32" | "u64" => "a whole number, 0 or more",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "a map" | "struct LlmParams" => "an object",
+        "a sequence" => "a list",
+        "string or map" => "a string",
+        other => other,
+    };
+    let found = found.trim_start_matches("invalid type: ").trim_start_matches("invalid value: ");
+    let found = if found.starts_with("string ") { "a string" } else { found };
+    match found {
+        "map" => format!("expected {expected}, found an object"),
+        "sequence" => format!("expected {expected}, found a list"),
+        other => format!("expected {expected}, found {}", quote(other)),
+    }
 }

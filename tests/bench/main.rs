@@ -7,6 +7,7 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark may fail loudly, and prints")]
 
+mod analytics;
 mod budget;
 mod client;
 mod crowd;
@@ -56,6 +57,7 @@ enum Section {
     Throughput,
     StartUp,
     Crowd,
+    Analytics,
     Ingress,
 }
 
@@ -69,6 +71,9 @@ async fn main() -> ExitCode {
     if wanted(Section::Requests) {
         ok &= budget::print_and_check().await;
         ok &= shapes::print_and_check().await;
+    }
+    if wanted(Section::Analytics) {
+        ok &= analytics::print_and_check().await;
     }
     if [Section::Latency, Section::Throughput, Section::StartUp].into_iter().any(wanted) {
         let program = arguments.server.clone().unwrap_or_else(server::program);

@@ -28,7 +28,7 @@ from standardwebhooks.webhooks import Webhook
 
 from mcp_stand_in import mcp_server
 from processes import REGION, aws_environment, emulator, runtime, wait_for
-from rights import Gate
+from rights import Gate, allowed, many
 
 STACK = "agentruntime-emulator"
 BUILD = Path(".aws-sam/emulator")
@@ -37,6 +37,10 @@ FUNCTIONS = {
     "workflows": "Workflows",
     "runs": "Runs",
     "tasks": "Tasks",
+    "pats": "Pats",
+    "llm": "Llm",
+    "platform_mcp": "PlatformMcp",
+    "analytics": "Analytics",
     "connections": "Connections",
     "inbound_webhooks": "InboundWebhooks",
     "webhook_ingress": "WebhookIngress",
@@ -44,6 +48,8 @@ FUNCTIONS = {
     "run_step_worker": "RunStepWorker",
     "sweep": "Sweep",
 }
+# Whose routes the tools of platform_mcp lead to, so that it may what they may.
+BEHIND_TOOLS = ["workflows", "runs", "tasks", "analytics", "mcp_servers"]
 METHODS = {"get", "put", "post", "patch", "delete"}
 INPUT = {"customer_email": "alex@example.com", "order_id": "12345"}
 
@@ -62,13 +68,17 @@ class Deployment:
         self.succeeded = set()
         self.gates = {function: self.gate(function) for function in FUNCTIONS}
 
+    def statements(self, function):
+        """What the role of a function allows."""
+        settings = self.client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
+        role = settings["Role"].rsplit("/", 1)[1]
+        return self.client("iam").get_role_policy(RoleName=role, PolicyName=function)["PolicyDocument"]["Statement"]
+
     def gate(self, function):
         """Puts a gate in front of the emulator, for this function."""
         client, name = self.client("lambda"), f"{STACK}-{function}"
         settings = client.get_function_configuration(FunctionName=name)
-        role = settings["Role"].rsplit("/", 1)[1]
-        policy = self.client("iam").get_role_policy(RoleName=role, PolicyName=function)
-        gate = Gate(self.endpoint, policy["PolicyDocument"]["Statement"])
+        gate = Gate(self.endpoint, self.statements(function))
         # By service, because the emulator gives each function its own AWS_ENDPOINT_URL.
         through = {f"AWS_ENDPOINT_URL_{service}": gate.url for service in ("DYNAMODB", "SECRETS_MANAGER", "SQS")}
         variables = settings["Environment"]["Variables"] | through
@@ -88,12 +98,15 @@ class Deployment:
                 self.succeeded.add(f"{method} {path.partition('?')[0]}")
                 return answer.status, read(answer)
         except urllib.error.HTTPError as answer:
+            # What was shown once is gone, and says so: that is all that its route ever answers.
+            if answer.code == 410:
+                self.succeeded.add(f"{method} {path.partition('?')[0]}")
             return answer.code, read(answer)
 
     def routes(self):
-        """Every `METHOD /path` of the gateway."""
+        """Every `METHOD /path` of the gateway; a route for every method is there for its POST."""
         pages = self.client("apigatewayv2").get_paginator("get_routes").paginate(ApiId=self.outputs["HttpApiId"])
-        return {route["RouteKey"] for page in pages for route in page["Items"]}
+        return {route["RouteKey"].replace("ANY ", "POST ") for page in pages for route in page["Items"]}
 
     def environment_of(self, function):
         """The environment that the template gives a function, and its gate."""
@@ -189,10 +202,55 @@ def main_job(stack):
         listed = [each["run_id"] for each in expect(stack.call("GET", feed, token), 200)["runs"]]
         assert listed == [started["run_id"]], f"{feed}: {listed}"
     people_and_calls(stack, token, workflow)
+    model_keys(stack, token)
+    mcp_tools(stack, token, workflow)
+    figures(stack, token)
     connections(stack, token)
     webhooks(stack, token, workflow)
     tools_are_called(stack, token)
+    access(stack, token)
     workflow_after_its_runs(stack, token, workflow, body["graph"])
+
+
+def access(stack, token):
+    """Tokens, projects, members and the trail; a POST that is sent again is answered alike."""
+    keyed = {"Idempotency-Key": "walk-1"}
+    first = expect(stack.call("POST", "/v1/pats", token, {"display_name": "walk"}, keyed), 201)
+    assert expect(stack.call("POST", "/v1/pats", token, {"display_name": "walk"}, keyed), 201) == first
+    expect(stack.call("POST", "/v1/pats", token, {"display_name": "another"}, keyed), 409)
+    expect(stack.call("GET", "/v1/workflows", first["token"]), 200)
+    assert first["id"] in [pat["id"] for pat in expect(stack.call("GET", "/v1/pats", token), 200)["pats"]]
+    expect(stack.call("GET", f"/v1/pats/{first['id']}/reveal", token), 410)
+    expect(stack.call("DELETE", f"/v1/pats/{first['id']}", token), 204)
+    expect(stack.call("POST", "/v1/projects", token, {"project_id": "second"}), 201)
+    member = {"display_name": "Alex", "project_roles": {"second": "project_contributor"}}
+    member = expect(stack.call("POST", "/v1/members", token, member), 201)["id"]
+    new = {"display_name": "Alex's", "member_id": member, "project_id": "second"}
+    theirs = expect(stack.call("POST", "/v1/pats", token, new), 201)["token"]
+    expect(stack.call("GET", "/v1/workflows", theirs), 200)
+    expect(stack.call("PATCH", f"/v1/members/{member}", token, {"role": "project_viewer"}), 200)
+    assert expect(stack.call("GET", f"/v1/members/{member}", token), 200)["role"] == "project_viewer"
+    assert len(expect(stack.call("GET", "/v1/members", token), 200)["members"]) == 2
+    expect(stack.call("DELETE", f"/v1/members/{member}", token), 204)
+    expect(stack.call("PATCH", "/v1/projects/second", token, {"name": "Second"}), 200)
+    expect(stack.call("DELETE", "/v1/projects/second", token), 204)
+    expect(stack.call("POST", "/v1/projects/second/restore", token, {}), 200)
+    assert expect(stack.call("GET", "/v1/projects/second", token), 200)["status"] == "active"
+    assert len(expect(stack.call("GET", "/v1/projects", token), 200)["projects"]) == 2
+    told = [entry["action"] for entry in expect(stack.call("GET", "/v1/audit?limit=100", token), 200)["entries"]]
+    assert told[0] == "project.restore" and "run.start" in told and "workspace.create" in told, told
+
+
+def figures(stack, token):
+    """What the counters say of the runs so far: five that completed, three of which a fourth has called."""
+    told = lambda name: expect(stack.call("GET", f"/v1/analytics/{name}?window=week", token), 200)
+    assert told("runs-count")["by_status"] == {"completed": 5, "failed": 0, "stopped": 0}, told("runs-count")
+    assert told("live-runs")["live_runs"] == 0
+    assert told("success-rate")["success_rate"] == 1
+    assert told("execution-duration")["p95_ms"] > 0
+    assert told("steps-executed")["count"] == sum(step["count"] for step in told("steps-summary")["steps"]) > 0
+    assert told("credits-consumed")["microcredits"] == sum(point["microcredits"] for point in told("usage-timeseries")["points"])
+    assert sum(point["count"] for point in told("runs-timeseries")["points"]) == 5
 
 
 def people_and_calls(stack, token, child):
@@ -219,6 +277,32 @@ def people_and_calls(stack, token, child):
     completed(stack, token, run)
     results = expect(stack.call("GET", f"{run}/context", token), 200)["steps"]["each"]["result"]["results"]
     assert [each["result"]["status"] for each in results] == ["completed"] * 3, results
+
+
+def mcp_tools(stack, token, workflow):
+    """The MCP server shakes hands, lists its tools, and starts a run with one."""
+
+    def request(method, params):
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return expect(stack.call("POST", "/mcp", token, message), 200)["result"]
+
+    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "walk", "version": "1"}}
+    assert request("initialize", client)["serverInfo"]["name"] == "agentruntime"
+    expect(stack.call("POST", "/mcp", token, {"jsonrpc": "2.0", "method": "notifications/initialized"}), 202)
+    assert "workflows_execute_command" in [tool["name"] for tool in request("tools/list", {})["tools"]]
+
+    def tool(name, **arguments):
+        result = request("tools/call", {"name": name, "arguments": arguments})
+        assert not result["isError"], result
+        return result["structuredContent"]
+
+    assert workflow in [each["id"] for each in tool("workflows_list")["workflows"]]
+    started = tool("workflows_execute_command", workflow_id=workflow, command="start", params=INPUT, wait_s=20)
+    completed(stack, token, f"/v1/workflows/{workflow}/runs/{started['run_id']}")
+    assert tool("ar_health_summary")["status"] == "ok"
+    assert tool("catalog_bff_request", method="GET", path="/v1/mcp/servers")["status"] == 200
+    assert stack.call("GET", "/mcp", token)[0] == 405
+    assert stack.call("DELETE", "/mcp", token)[0] == 405
 
 
 def connections(stack, token):
@@ -329,6 +413,46 @@ def tools_are_called(stack, token):
         expect(stack.call("DELETE", f"/v1/workflows/{workflow}", token), 204)
 
 
+def model_keys(stack, token):
+    """A key of a model provider is kept, used to resolve a model, rotated, and destroyed with its secret."""
+    keys = "/v1/llm-provider-keys"
+    new = {"provider": "openai", "api_key": "sk-test-0123456789abcdef"}
+    made = expect(stack.call("POST", keys, token, new), 201)
+    assert made["key_hint"] == "…cdef", made
+    names = lambda: [each["Name"] for each in stack.client("secretsmanager").list_secrets(MaxResults=100)["SecretList"]]
+    kept = lambda: [name for name in names() if f"/llm-key/{made['id']}/" in name]
+    assert len(kept()) == 1, names()
+    assert [each["id"] for each in expect(stack.call("GET", keys, token), 200)["llm_provider_keys"]] == [made["id"]]
+    assert expect(stack.call("GET", f"{keys}/catalog", token), 200)["providers"]
+    resolved = expect(stack.call("POST", "/v1/llm/resolve", token, {"model_ref": "direct.openai.gpt-4.1"}), 200)
+    assert (resolved["key_source"], resolved["credential_id"]) == ("tenant", made["id"]), resolved
+    here = f"{keys}/{made['id']}"
+    assert expect(stack.call("PATCH", here, token, {"name": "Ours"}), 200)["name"] == "Ours"
+    rotated = expect(stack.call("POST", f"{here}/rotate", token, {"api_key": "sk-test-9999999999wxyz"}), 200)
+    assert rotated["key_hint"] == "…wxyz", rotated
+    model_is_called(stack, token)
+    expect(stack.call("DELETE", here, token), 204)
+    assert kept() == [], kept()
+
+
+def model_is_called(stack, token):
+    """The deployed worker reads the key and would go out with it; where that leads, nobody answers."""
+    step = {"id": "ask", "type": "llm_call", "prompt": "Hello", "model_ref": "direct.openai.gpt-4.1", "timeout_s": 20}
+    server = {"provider": "openai", "api_key": "sk-test-0123456789abcdef", "base_url": "https://localhost:9/v1"}
+    key = expect(stack.call("POST", "/v1/llm-provider-keys", token, server), 201)["id"]
+    step["llm_credential_id"] = key
+    workflow = expect(stack.call("POST", "/v1/workflows", token, {"name": "asks a model", "graph": {"steps": [step]}}), 201)["id"]
+    publish(stack, token, workflow)
+    run_id = expect(stack.call("POST", f"/v1/workflows/{workflow}/command", token, {"command": "start"}), 200)["run_id"]
+    run = f"/v1/workflows/{workflow}/runs/{run_id}"
+    over = lambda: expect(stack.call("GET", f"{run}?wait_s=5", token), 200)["status"] not in ("pending", "running")
+    wait_for("the end of the run", over, seconds=60)
+    found = expect(stack.call("GET", run, token), 200)
+    assert (found["status"], found["failure_code"]) == ("failed", "LLM_REQUEST_FAILED"), found
+    assert "sk-test" not in json.dumps(found), found
+    expect(stack.call("DELETE", f"/v1/llm-provider-keys/{key}", token), 204)
+
+
 def workflow_after_its_runs(stack, token, workflow, graph):
     here = f"/v1/workflows/{workflow}"
     assert workflow in [each["id"] for each in expect(stack.call("GET", "/v1/workflows", token), 200)["workflows"]]
@@ -404,6 +528,7 @@ def events_are_accepted(stack, scratch, environment):
         publish(stack, token, workflow)
         triggers = f"/v1/workflows/{workflow}/triggers"
         expect(answered(stack, functions, "workflows_create_trigger", "workflows", token, triggers), 201)
+        expect(answered(stack, functions, "pats_create", "pats", token), 201)
         command = f"/v1/workflows/{workflow}/command"
         run_id = expect(answered(stack, functions, "runs_start", "runs", token, command), 200)["run_id"]
         worked = answered(stack, functions, "run_step_worker_messages", "run_step_worker")
@@ -418,6 +543,10 @@ def events_are_accepted(stack, scratch, environment):
         expect(answered(stack, functions, "inbound_webhooks_create", "inbound_webhooks", token), 422)
         expect(answered(stack, functions, "webhook_ingress_delivery", "webhook_ingress", token), 404)
         expect(answered(stack, functions, "tasks_complete", "tasks", token), 404)
+        expect(answered(stack, functions, "llm_create_key", "llm", token), 201)
+        called = expect(answered(stack, functions, "platform_mcp_call", "platform_mcp", token), 200)
+        assert called["result"]["structuredContent"]["workflows"][0]["id"] == workflow, called
+        assert expect(answered(stack, functions, "analytics_runs_count", "analytics", token), 200)["count"] == 1
 
 
 def every_route_was_used(stack):
@@ -425,6 +554,20 @@ def every_route_was_used(stack):
     patterns = {key: re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(key)) for key in stack.routes()}
     unused = [key for key, pattern in patterns.items() if not any(re.fullmatch(pattern, call) for call in stack.succeeded)]
     assert not unused, sorted(unused)
+
+
+def tools_may_what_routes_may(stack):
+    """The role of platform_mcp allows what the functions may whose routes its tools lead to, but for their logs."""
+    own = stack.statements("platform_mcp")
+    lacking = {
+        (function, right, resource)
+        for function in BEHIND_TOOLS
+        for statement in stack.statements(function)
+        for right in many(statement["Action"])
+        for resource in many(statement["Resource"])
+        if not right.startswith("logs:") and not allowed(own, right, resource)
+    }
+    assert not lacking, sorted(lacking)
 
 
 def roles_sufficed(stack):
@@ -460,6 +603,7 @@ def main(program):
             check(passed, main_job, stack)
             check(passed, events_are_accepted, stack, scratch, environment)
             check(passed, every_route_was_used, stack)
+            check(passed, tools_may_what_routes_may, stack)
             check(passed, roles_sufficed, stack)
             used = {function: sorted({right for right, *_ in gate.used}) for function, gate in stack.gates.items()}
             print("rights used:", json.dumps(used))

@@ -1,5 +1,5 @@
 //! The reference server of MCP, as npm has it: from its address to a workflow that calls its tools. Apart from the
-//! other tests, because it needs Node: `./test.sh mcp` installs the server and names its program in `MCP_EVERYTHING`.
+//! other tests, because it needs Node: `./test.sh everything` installs the server and names its program in `MCP_EVERYTHING`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
@@ -16,7 +16,8 @@ struct Everything {
 
 impl Everything {
     async fn start() -> Self {
-        let program = std::env::var("MCP_EVERYTHING").expect("MCP_EVERYTHING: run this with ./test.sh mcp");
+        let program =
+            std::env::var("MCP_EVERYTHING").expect("MCP_EVERYTHING: run this with ./test.sh everything");
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new("node")
             .args([&program, "streamableHttp"])

@@ -209,6 +209,25 @@ async fn a_parent_whose_childs_message_was_lost_looks_for_itself() {
 }
 
 #[tokio::test]
+async fn a_parent_whose_child_takes_days_is_looked_at_ever_more_rarely() {
+    let (app, acme) = acme().await;
+    let ask = acme.publish(&graph([human("ask", &[])])).await;
+    let calls = with(call("go", &[], &ask, &json!({})), &json!({ "timeout_s": 30 * 86_400 }));
+    let run = acme.begin(&graph([calls]), json!({})).await;
+    app.work().await;
+    let mut looks = 0;
+    for _ in 0..2 * 24 * 6 {
+        app.state.clock.advance(Duration::from_secs(600));
+        looks += sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+        app.work().await;
+    }
+    assert!((5..=16).contains(&looks), "{looks} looks in two days");
+    child(&run, "go", &ask).await.approve("ask").await;
+    app.work().await;
+    assert_eq!(run.status().await, "completed");
+}
+
+#[tokio::test]
 async fn a_call_of_nothing_or_of_itself_is_refused_before_it_runs() {
     let (_app, acme) = acme().await;
     let stranger = "0199c1f0-5a00-7000-8000-000000000001";

@@ -6,36 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use it::{Client, Commits, Fault, Faults, TestApp, Workspace, chain, graph, lua, lua_after};
+use it::{Fault, Faults, chain, graph, lua, lua_after};
 use run_step_worker::Message;
 use serde_json::{Value, json};
-use shared::AppState;
-use shared::clock::{Clock, Timestamp};
 use tokio::time::Instant;
 
-/// How messages reach workers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Delivery {
-    /// Each once, in order.
-    Once,
-    /// Each twice, one after the other; the second as a redelivery.
-    Twice,
-    /// Each twice, at the same time.
-    AtOnce,
-    /// The newest first.
-    Reversed,
-    /// The first ones are lost; only the sweep brings others.
-    Lost(usize),
-}
-
-const DELIVERIES: [Delivery; 6] = [
-    Delivery::Once,
-    Delivery::Twice,
-    Delivery::AtOnce,
-    Delivery::Reversed,
-    Delivery::Lost(1),
-    Delivery::Lost(3),
-];
+use crate::world::{DELIVERIES, Delivery, World};
 
 /// A graph and how its run must end.
 struct Case {
@@ -97,156 +73,6 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The world of one scenario after another: a published workflow, a clock that stands still, processes that may
-/// die.
-struct World {
-    app: TestApp,
-    acme: Workspace,
-    workflow: String,
-    clock: Clock,
-    delivery: Delivery,
-    /// The run of this scenario.
-    run_id: String,
-    lost: usize,
-    /// Whether the process that may die sweeps, too.
-    sweep_may_fail: bool,
-    /// What all processes wrote.
-    commits: Commits,
-}
-
-impl World {
-    async fn new(case: &Case, delivery: Delivery) -> Self {
-        let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
-        let app = TestApp::without_worker(clock.clone()).await;
-        let acme = app.workspace("acme").await;
-        let workflow = acme.publish(&case.graph).await;
-        Self {
-            app,
-            acme,
-            workflow,
-            clock,
-            delivery,
-            run_id: String::new(),
-            lost: 0,
-            sweep_may_fail: false,
-            commits: Commits::default(),
-        }
-    }
-
-    fn next_scenario(&mut self) {
-        self.run_id = shared::ids::RunId::new(self.clock.now()).to_string();
-        self.lost = 0;
-    }
-
-    fn process(&self, faults: &Faults) -> AppState {
-        // In this order: what took effect is noted before its answer is lost.
-        self.app.stores.state(self.clock.clone(), &[self.commits.interceptor(), faults.interceptor()])
-    }
-
-    fn healthy_process(&self) -> AppState {
-        self.process(&Faults::default())
-    }
-
-    /// A client starts the run and, as clients do, asks again with the same id until it is told that it did.
-    async fn start(&self, faults: &Faults) {
-        let faulty = Client::new(local::router(self.process(faults))).bearer(&self.acme.token);
-        let path = format!("/v1/workflows/{}/command", self.workflow);
-        let command =
-            json!({ "command": "start", "params": { "run_id": self.run_id, "trigger_payload": { "k": 1 } } });
-        let healthy = Client::new(local::router(self.healthy_process())).bearer(&self.acme.token);
-        for client in [&faulty, &faulty, &healthy] {
-            if client.post(&path, &command).await.status == 200 {
-                return;
-            }
-        }
-        panic!("a healthy process refuses the start");
-    }
-
-    async fn run(&self) -> Value {
-        let path = format!("/v1/workflows/{}/runs/{}", self.workflow, self.run_id);
-        self.acme.client.get(&path).await.expect(200)
-    }
-
-    /// Takes what is in the queue.
-    async fn messages(&mut self) -> Vec<String> {
-        let client = local::embedded::sqs_client(&self.app.stores.sqs, []);
-        let mut bodies = Vec::new();
-        loop {
-            let url = &self.app.stores.queue_url;
-            let batch =
-                client.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
-            let batch = batch.messages.unwrap_or_default();
-            if batch.is_empty() {
-                break;
-            }
-            for message in batch {
-                let receipt = message.receipt_handle.unwrap();
-                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.unwrap();
-                bodies.push(message.body.unwrap());
-            }
-        }
-        match self.delivery {
-            Delivery::Reversed => bodies.reverse(),
-            Delivery::Lost(most) => {
-                let now = bodies.len().min(most - self.lost.min(most));
-                self.lost += now;
-                bodies.drain(..now);
-            }
-            Delivery::Once | Delivery::Twice | Delivery::AtOnce => {}
-        }
-        bodies
-    }
-
-    /// Hands a message to workers: the one that may die, and after it healthy ones, as often as a queue would.
-    async fn deliver(&self, body: &str, faulty: &AppState, faults: &Faults) {
-        let far = Instant::now() + Duration::from_secs(3600);
-        let message = |receive_count| Message { id: "m".to_owned(), body: body.to_owned(), receive_count };
-        let healthy = || self.healthy_process();
-        let state = || if faults.is_dead() { healthy() } else { faulty.clone() };
-        match self.delivery {
-            Delivery::AtOnce => {
-                let (one, other) = (state(), healthy());
-                tokio::join!(
-                    run_step_worker::handle(&one, [message(1)], far),
-                    run_step_worker::handle(&other, [message(2)], far),
-                );
-            }
-            Delivery::Twice => {
-                run_step_worker::handle(&state(), [message(1)], far).await;
-                run_step_worker::handle(&state(), [message(2)], far).await;
-            }
-            Delivery::Once | Delivery::Reversed | Delivery::Lost(_) => {
-                for count in 1..=3 {
-                    if run_step_worker::handle(&state(), [message(count)], far).await.is_empty() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Lets time pass, messages come and the sweep tick until the run is over.
-    async fn until_over(&mut self, faults: &Faults) -> Value {
-        let faulty = self.process(faults);
-        for _ in 0..12 {
-            for body in self.messages().await {
-                self.deliver(&body, &faulty, faults).await;
-            }
-            let run = self.run().await;
-            if run["ended_at"].is_string() {
-                return run;
-            }
-            self.clock.advance(Duration::from_secs(61));
-            // Where the sweep may be hit by the fault too, the next one goes on.
-            if !self.sweep_may_fail || sweep::sweep(&faulty, faulty.clock.now()).await.is_err() {
-                let healthy = self.healthy_process();
-                sweep::sweep(&healthy, healthy.clock.now()).await.unwrap();
-            }
-        }
-        panic!("the run does not end: {:#}", self.run().await);
-    }
-}
-
 async fn check(world: &World, case: &Case, run: &Value, what: &str) {
     assert_eq!(run["status"], case.status, "{what}: {run:#}");
     for (id, status) in &case.steps {
@@ -282,6 +108,20 @@ async fn check(world: &World, case: &Case, run: &Value, what: &str) {
     assert_eq!(world.acme.events(run).await.len(), events.len(), "{what}: a terminal run is final");
 }
 
+/// After all scenarios: each run counts once, with the steps that it executed.
+async fn check_counters(world: &World, scenarios: u64, what: &str) {
+    let told = async |name: &str| {
+        world.acme.client.get(&format!("/v1/analytics/{name}?window=all")).await.expect(200)
+    };
+    let run = world.acme.of_run(&world.run().await, "summary").await;
+    let executed = run["steps_executed"].as_u64().unwrap() * scenarios;
+    let counted = told("runs-count").await;
+    assert_eq!(counted["by_status"][run["status"].as_str().unwrap()], scenarios, "{what}: runs count once");
+    assert_eq!(counted["count"], scenarios, "{what}");
+    assert_eq!(told("steps-executed").await["count"], executed, "{what}: each step counts once");
+    assert_eq!(told("live-runs").await["live_runs"], 0, "{what}");
+}
+
 async fn replay(world: &mut World, case: &Case, faults: &Faults, what: &str) {
     world.next_scenario();
     world.start(faults).await;
@@ -291,7 +131,7 @@ async fn replay(world: &mut World, case: &Case, faults: &Faults, what: &str) {
 
 async fn every_fault(case: &Case, deliveries: &[Delivery], sweep_may_fail: bool) {
     for &delivery in deliveries {
-        let mut world = World::new(case, delivery).await;
+        let mut world = World::new(delivery, None, &case.graph).await;
         world.sweep_may_fail = sweep_may_fail;
         let none = Faults::default();
         replay(&mut world, case, &none, &format!("{} / {delivery:?} / no fault", case.name)).await;
@@ -303,6 +143,8 @@ async fn every_fault(case: &Case, deliveries: &[Delivery], sweep_may_fail: bool)
                 replay(&mut world, case, &Faults::at(call, fault), &what).await;
             }
         }
+        let scenarios = 1 + (calls * Fault::ALL.len()) as u64;
+        check_counters(&world, scenarios, &format!("{} / {delivery:?}", case.name)).await;
     }
 }
 

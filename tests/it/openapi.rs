@@ -81,7 +81,8 @@ fn every_operation_is_described_and_says_what_it_answers() {
             assert!(operation["summary"].is_string(), "{what}");
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{what}");
             let responses = operation["responses"].as_object().unwrap();
-            assert!(responses.keys().any(|status| status.starts_with('2')), "{what}");
+            let answers = |status: &String| status.starts_with('2') || status == "410";
+            assert!(responses.keys().any(answers), "{what}");
             let name = format!("{} {path}", method.to_uppercase());
             let open = table().iter().any(|route| route.name == name && route.who == Who::Open);
             assert_eq!(responses.contains_key("401"), !open, "{what}");
@@ -97,7 +98,8 @@ fn every_operation_is_described_and_says_what_it_answers() {
 fn the_template_routes_what_the_document_lists() {
     let template = template();
     let keys = template.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: "));
-    let routed: Vec<String> = keys.map(str::to_owned).collect();
+    // MCP wants 405 for the methods that its server does not have; the gateway by itself would say 404.
+    let routed: Vec<String> = keys.map(|key| key.replace("ANY /mcp", "POST /mcp")).collect();
     let set: BTreeSet<String> = routed.iter().cloned().collect();
     assert_eq!(set.len(), routed.len(), "a route twice");
     assert_eq!(set, documented());

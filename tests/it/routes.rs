@@ -22,6 +22,8 @@ const ROLES: [Role; 4] =
     [Role::ProjectViewer, Role::ProjectContributor, Role::ProjectAdmin, Role::TenantAdmin];
 const VIEWER: Role = ROLES[0];
 const CONTRIBUTOR: Role = ROLES[1];
+const ADMIN: Role = ROLES[2];
+const TENANT_ADMIN: Role = ROLES[3];
 
 const SCOPES: [Scope; 9] = [
     WorkflowRead,
@@ -90,6 +92,7 @@ impl Route {
 
 /// Every route of the product.
 #[rustfmt::skip]
+#[allow(clippy::too_many_lines, reason = "a table, a line per route")]
 pub fn table() -> Vec<Route> {
     let pages = &["?limit=100", "?limit=1"];
     let route = |name, who, others, body| Route { name, who, others, body };
@@ -125,9 +128,48 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/workflows/{id}/runs/{run_id}/context", Token(VIEWER, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/retry", Token(CONTRIBUTOR, WorkflowRun), Thing, "{}"),
 
+        route("GET /v1/llm-provider-keys", Token(CONTRIBUTOR, IntegrationRead), List(&["?limit=100", "?limit=1", "?scope=tenant"]), ""),
+        route("POST /v1/llm-provider-keys", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),
+        route("GET /v1/llm-provider-keys/catalog", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, ""),
+        route("PATCH /v1/llm-provider-keys/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/llm-provider-keys/{id}", Token(CONTRIBUTOR, IntegrationWrite), Thing, ""),
+        route("POST /v1/llm-provider-keys/{id}/rotate", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"api_key":"stolen"}"#),
+        route("POST /v1/llm/resolve", Token(CONTRIBUTOR, IntegrationRead), NamesNothing, "{}"),
+
         route("GET /v1/tasks/pending", Token(VIEWER, WorkflowRead), TenantList(pages), ""),
         route("GET /v1/workflows/{id}/runs/{run_id}/tasks/pending", Token(CONTRIBUTOR, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete", Token(CONTRIBUTOR, WorkflowRun), Thing, r#"{"approved":true}"#),
+
+        route("GET /v1/pats", Token(CONTRIBUTOR, PatWrite), List(pages), ""),
+        route("POST /v1/pats", Token(CONTRIBUTOR, PatWrite), NamesNothing, "{}"),
+        route("DELETE /v1/pats/{id}", Token(CONTRIBUTOR, PatWrite), Thing, ""),
+        route("GET /v1/pats/{id}/reveal", Token(CONTRIBUTOR, PatWrite), Thing, ""),
+        route("GET /v1/projects", Token(TENANT_ADMIN, PatWrite), TenantList(pages), ""),
+        route("POST /v1/projects", Token(TENANT_ADMIN, PatWrite), NamesNothing, "{}"),
+        route("GET /v1/projects/{project_id}", Token(TENANT_ADMIN, PatWrite), TenantThing, ""),
+        route("PATCH /v1/projects/{project_id}", Token(TENANT_ADMIN, PatWrite), TenantThing, r#"{"name":"stolen"}"#),
+        route("DELETE /v1/projects/{project_id}", Token(TENANT_ADMIN, PatWrite), TenantThing, ""),
+        route("POST /v1/projects/{project_id}/restore", Token(TENANT_ADMIN, PatWrite), TenantThing, "{}"),
+        route("GET /v1/members", Token(TENANT_ADMIN, PatWrite), TenantList(pages), ""),
+        route("POST /v1/members", Token(TENANT_ADMIN, PatWrite), NamesNothing, "{}"),
+        route("GET /v1/members/{id}", Token(TENANT_ADMIN, PatWrite), TenantThing, ""),
+        route("PATCH /v1/members/{id}", Token(TENANT_ADMIN, PatWrite), TenantThing, r#"{"display_name":"stolen"}"#),
+        route("DELETE /v1/members/{id}", Token(TENANT_ADMIN, PatWrite), TenantThing, ""),
+        // A trail names what its own project's callers asked for, also in vain: `audit` has its cases.
+        route("GET /v1/audit", Token(ADMIN, WorkflowRead), NamesNothing, ""),
+        // Any valid token may connect; each tool asks for more.
+        route("POST /mcp", OwnProof("platform_mcp"), NamesNothing, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
+
+        // They tell of the caller's own project; `analytics` shows that.
+        route("GET /v1/analytics/live-runs", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/success-rate", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/execution-duration", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/runs-count", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/steps-executed", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/credits-consumed", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/steps-summary", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/runs-timeseries", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/analytics/usage-timeseries", Token(VIEWER, WorkflowRead), NamesNothing, ""),
 
         route("GET /v1/connections", Token(CONTRIBUTOR, IntegrationRead), List(pages), ""),
         route("POST /v1/connections", Token(CONTRIBUTOR, IntegrationWrite), NamesNothing, "{}"),

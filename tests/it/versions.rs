@@ -113,7 +113,7 @@ async fn a_graph_with_errors_is_not_published() {
     let (_app, _clock, acme) = acme().await;
     let cases = [
         (
-            graph([json!({ "id": "a", "type": "llm_call", "prompt": "p", "model": "m" })]),
+            graph([json!({ "id": "a", "type": "agent_call", "prompt": "p", "agent_id": "m" })]),
             "step_type_unavailable",
         ),
         (graph([lua("a", "this is no lua")]), "lua_syntax"),

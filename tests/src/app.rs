@@ -14,12 +14,13 @@ use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::clock::{Clock, Timestamp};
-use shared::config::Config;
-use shared::ids::{PatId, Place, RunId};
+use shared::config::{Config, PlatformMcp};
+use shared::ids::{MemberId, PatId, Place, RunId};
+use shared::limits::Limit;
 use shared::outbound_http::OutboundPolicy;
 use shared::secrets::SecretStore;
 use shared::state::Clients;
-use shared::store::PatRecord;
+use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -27,7 +28,8 @@ use crate::client::{Client, Workspace};
 use crate::faults::Faults;
 use crate::secrets::{FaultySecrets, MemorySecrets};
 
-const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
+/// What the operator of these deployments sends.
+pub const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
 
 /// Where a DynamoDB listens that stands in for the embedded one, such as Amazon's DynamoDB Local.
 const DYNAMODB_URL: &str = "TEST_DYNAMODB_URL";
@@ -78,13 +80,31 @@ impl Stores {
 
     /// An environment on these stores, whose SDK clients run these interceptors.
     pub fn state(&self, clock: Clock, interceptors: &[SharedInterceptor]) -> AppState {
-        self.state_on(clock, interceptors, Arc::new(self.secrets.clone()))
+        self.state_on(clock, interceptors, Arc::new(self.secrets.clone()), None)
+    }
+
+    /// An environment with this rate limit.
+    pub fn limited(&self, clock: Clock, limit: Limit) -> AppState {
+        self.state_on(clock, &[], Arc::new(self.secrets.clone()), Some(limit))
     }
 
     /// An environment one of whose calls fails, of whichever store.
     pub fn faulty_state(&self, clock: Clock, faults: &Faults) -> AppState {
         let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
-        self.state_on(clock, &[faults.interceptor()], Arc::new(secrets))
+        self.state_on(clock, &[faults.interceptor()], Arc::new(secrets), None)
+    }
+
+    /// An environment of a deployment that gives its MCP server the tools that answer with secrets.
+    pub fn state_with_risk_tools(&self, clock: Clock) -> AppState {
+        let state = self.state(clock.clone(), &[]);
+        let mut config = state.config.clone();
+        config.platform_mcp.risk_tools = true;
+        let clients = Clients {
+            dynamodb: self.dynamodb(&[]),
+            sqs: sqs_client(&self.sqs, []),
+            secrets: Arc::new(self.secrets.clone()),
+        };
+        AppState::new(config, clock, clients)
     }
 
     fn state_on(
@@ -92,7 +112,10 @@ impl Stores {
         clock: Clock,
         interceptors: &[SharedInterceptor],
         secrets: Arc<dyn SecretStore>,
+        limit: Option<Limit>,
     ) -> AppState {
+        // More than any test comes to.
+        let limit = limit.unwrap_or_else(|| Limit::per_second(1_000_000));
         let clients = Clients {
             dynamodb: self.dynamodb(interceptors),
             sqs: sqs_client(&self.sqs, interceptors.iter().cloned()),
@@ -104,9 +127,14 @@ impl Stores {
             operator_secret: "operator-token".to_owned(),
             token_key_secret: "token-key".to_owned(),
             secret_prefix: "test".to_owned(),
+            llm_system_secret: "llm-system-keys".to_owned(),
+            bedrock_region: String::new(),
             script_parallelism: 8,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
+            token_limit: limit,
+            subscription_limit: limit,
+            platform_mcp: PlatformMcp::on_loopback(),
             // Stand-ins for the world listen on this machine.
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },
             call_parallelism: 256,
@@ -190,17 +218,50 @@ pub async fn issue_token(
         tenant_id: tenant_id.parse().expect("a slug"),
         project_id: project_id.parse().expect("a slug"),
     };
+    let project = ProjectRecord {
+        project_id: place.project_id.clone(),
+        tenant_id: place.tenant_id.clone(),
+        name: project_id.to_owned(),
+        description: String::new(),
+        archived_at: None,
+        request: None,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    // It may be there.
+    let _ = state.store.create_project(&project).await;
+    let owner = MemberRecord {
+        id: MemberId::new(now),
+        tenant_id: place.tenant_id.clone(),
+        display_name: "Somebody".to_owned(),
+        email: None,
+        // As a member of this project only: these workspaces need not have been opened.
+        role: None,
+        project_roles: [(place.project_id.clone(), role)].into(),
+        pats: [].into(),
+        request: None,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    state.store.create_member(&owner).await.expect("a member");
     let pat = PatRecord {
         id: token.id(),
         place,
+        member_id: owner.id,
+        granted: role,
         role,
         scopes: scopes.to_vec(),
         display_name: "Another token".to_owned(),
         secret_hash: state.auth.key().await.expect("a key").hash(&token),
+        token_hint: token.hint(),
+        request: None,
+        last_used_day: None,
         created_at: now,
         expires_at_time: expires_at,
     };
-    state.store.create_pat(&pat).await.expect("a token");
+    state.store.create_pat(&PatChange { pat: &pat, owner: &owner }).await.expect("a token");
     token
 }
 
@@ -280,6 +341,28 @@ impl TestApp {
     /// When the queue does not answer or a message fails.
     pub async fn work(&self) {
         self.stores.deliver(&self.state).await;
+    }
+
+    /// Takes what is in the queue; delayed messages are left.
+    ///
+    /// # Panics
+    /// When the queue does not answer.
+    pub async fn take_messages(&self) -> Vec<String> {
+        let client = sqs_client(&self.stores.sqs, []);
+        let url = &self.stores.queue_url;
+        let mut bodies = Vec::new();
+        loop {
+            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+            let batch = batch.expect("messages").messages.unwrap_or_default();
+            if batch.is_empty() {
+                return bodies;
+            }
+            for message in batch {
+                let receipt = message.receipt_handle.expect("a receipt");
+                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+                bodies.push(message.body.expect("a body"));
+            }
+        }
     }
 
     /// Takes every message out of the queue and throws it away.

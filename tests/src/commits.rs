@@ -13,10 +13,14 @@ use crate::exchanges::{Onlooker, interceptor, items_put};
 pub struct Commits(Arc<Mutex<Vec<(String, u64)>>>);
 
 impl Commits {
-    /// The revisions written of this run, in the order in which they took effect.
+    /// The revisions written of this run, sorted: of two processes, one may see its answer after the other has gone
+    /// on from it.
     pub fn of(&self, run_id: &str) -> Vec<u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter(|(run, _)| run == run_id).map(|(_, rev)| *rev).collect()
+        let mut revisions: Vec<u64> =
+            all.iter().filter(|(run, _)| run == run_id).map(|(_, rev)| *rev).collect();
+        revisions.sort_unstable();
+        revisions
     }
 
     /// For an SDK client's configuration.

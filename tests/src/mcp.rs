@@ -1,183 +1,71 @@
-//! An MCP server that stands in for the world: JSON-RPC over streamable HTTP on a port of this machine. It remembers
-//! each call of a tool with the headers and the attempt that came with it.
+//! An MCP client of the product: JSON-RPC over `POST /mcp`, and calls of tools as a scenario reads them.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-/// A call of a tool, as it arrived.
+use crate::client::{Answer, Client};
+
+/// Somebody who speaks MCP.
 #[derive(Debug, Clone)]
-pub struct ToolCall {
-    /// The tool.
-    pub name: String,
-    /// Its arguments.
-    pub arguments: Value,
-    /// What came in `_meta`.
-    pub meta: Value,
-    /// The `Authorization` header.
-    pub authorization: String,
-    /// The header `X-Api-Key`.
-    pub api_key: String,
-    /// The query.
-    pub query: String,
+pub struct McpClient {
+    /// Sends the messages.
+    pub http: Client,
 }
 
-#[derive(Debug, Default)]
-struct Seen {
-    calls: Vec<ToolCall>,
-    handshakes: usize,
-    fails_left: usize,
-}
+impl McpClient {
+    /// With this client's token.
+    pub fn new(client: &Client) -> Self {
+        let http = client.with("content-type", "application/json");
+        Self { http: http.with("mcp-protocol-version", "2025-11-25") }
+    }
 
-/// The server.
-#[derive(Debug, Clone)]
-pub struct McpStandIn {
-    /// Its address.
-    pub url: String,
-    seen: Arc<Mutex<Seen>>,
-    release: Arc<tokio::sync::Notify>,
-}
+    /// Sends a request.
+    pub async fn request(&self, method: &str, params: &Value) -> Answer {
+        let message = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
+        self.http.post("/mcp", &message).await
+    }
 
-impl McpStandIn {
-    /// Starts it.
+    /// The result of a request that succeeds.
     ///
     /// # Panics
-    /// When there is no port.
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
-        let server = Self { url, seen: Arc::default(), release: Arc::default() };
-        let router = Router::new().route("/mcp", post(answer)).with_state(server.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        server
+    /// When it does not.
+    pub async fn result(&self, method: &str, params: &Value) -> Value {
+        let answer = self.request(method, params).await.expect(200);
+        assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!(7)), "{answer:#}");
+        assert!(answer["error"].is_null(), "{answer:#}");
+        answer["result"].clone()
     }
 
-    /// The calls so far.
-    pub fn calls(&self) -> Vec<ToolCall> {
-        self.seen().calls.clone()
+    /// The tools.
+    pub async fn tools(&self) -> Vec<Value> {
+        let result = self.result("tools/list", &json!({})).await;
+        result["tools"].as_array().cloned().unwrap_or_default()
     }
 
-    /// How many sessions were opened.
-    pub fn handshakes(&self) -> usize {
-        self.seen().handshakes
+    /// What a tool answers, as structured content; the text says the same.
+    ///
+    /// # Panics
+    /// When the tool fails.
+    pub async fn call(&self, tool: &str, arguments: &Value) -> Value {
+        let result = self.result("tools/call", &json!({ "name": tool, "arguments": arguments })).await;
+        assert_eq!(result["isError"], false, "{tool}: {result:#}");
+        let text = result["content"][0]["text"].as_str().unwrap_or_default();
+        let text: Value = serde_json::from_str(text).expect("the text is JSON");
+        assert_eq!(text, result["structuredContent"], "{tool}");
+        result["structuredContent"].clone()
     }
 
-    /// Lets the next calls of `flaky` be answered with 503.
-    pub fn fail_next(&self, times: usize) {
-        self.seen().fails_left = times;
+    /// The error of a tool that fails with this status and code.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn refused(&self, tool: &str, arguments: &Value, status: u16, code: &str) -> Value {
+        let result = self.result("tools/call", &json!({ "name": tool, "arguments": arguments })).await;
+        assert_eq!(result["isError"], true, "{tool}: {result:#}");
+        assert!(result["structuredContent"].is_null(), "an error does not satisfy the output's schema");
+        let text = result["content"][0]["text"].as_str().unwrap_or_default();
+        let error: Value = serde_json::from_str(text).expect("the text is JSON");
+        assert_eq!((&error["status"], &error["code"]), (&json!(status), &json!(code)), "{tool}: {error:#}");
+        assert!(error["error"].as_str().is_some_and(|sentence| !sentence.is_empty()), "{error:#}");
+        error
     }
-
-    /// Lets a call of `wait` end.
-    pub fn release(&self) {
-        self.release.notify_one();
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn answer(
-    State(server): State<McpStandIn>,
-    uri: http::Uri,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let request: Value = serde_json::from_str(&body).unwrap_or_default();
-    let reply =
-        |result: Value| axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }));
-    let params = &request["params"];
-    match request["method"].as_str().unwrap_or_default() {
-        "initialize" => {
-            server.seen().handshakes += 1;
-            let result = json!({
-                "protocolVersion": params["protocolVersion"],
-                "capabilities": { "tools": {} },
-                "serverInfo": { "name": "stand-in", "version": "1" },
-            });
-            ([("mcp-session-id", "session-1")], reply(result)).into_response()
-        }
-        "tools/list" => {
-            let tools = tools();
-            let middle = tools.len() / 2;
-            let page = match params["cursor"].as_str() {
-                None => json!({ "tools": tools[..middle], "nextCursor": "2" }),
-                Some(_) => json!({ "tools": tools[middle..] }),
-            };
-            reply(page).into_response()
-        }
-        "tools/call" => {
-            let header = |name: &str| {
-                headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-            };
-            let call = ToolCall {
-                name: params["name"].as_str().unwrap_or_default().to_owned(),
-                arguments: params["arguments"].clone(),
-                meta: params["_meta"].clone(),
-                authorization: header("authorization"),
-                api_key: header("x-api-key"),
-                query: uri.query().unwrap_or_default().to_owned(),
-            };
-            server.seen().calls.push(call.clone());
-            called(&server, &call)
-                .await
-                .map_or_else(|refused| *refused, |result| reply(result).into_response())
-        }
-        _ => StatusCode::ACCEPTED.into_response(),
-    }
-}
-
-async fn called(server: &McpStandIn, call: &ToolCall) -> Result<Value, Box<Response>> {
-    let text = |text: &str| json!([{ "type": "text", "text": text }]);
-    Ok(match call.name.as_str() {
-        "add" => {
-            let sum =
-                call.arguments["a"].as_f64().unwrap_or(0.0) + call.arguments["b"].as_f64().unwrap_or(0.0);
-            json!({ "content": text("a sum"), "structuredContent": { "sum": sum } })
-        }
-        "fail" => json!({ "content": text("no such ticket"), "isError": true }),
-        "leak" => {
-            json!({ "content": text(&json!({ "saw": call.authorization, "key": call.api_key }).to_string()) })
-        }
-        "flaky" => {
-            let fails = {
-                let mut seen = server.seen();
-                let fails = seen.fails_left > 0;
-                seen.fails_left = seen.fails_left.saturating_sub(1);
-                fails
-            };
-            if fails {
-                return Err((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], "busy")
-                    .into_response()
-                    .into());
-            }
-            json!({ "content": text("[1]") })
-        }
-        "wait" => {
-            server.release.notified().await;
-            json!({ "content": text("released") })
-        }
-        _ => json!({ "content": text(call.arguments["message"].as_str().unwrap_or_default()) }),
-    })
-}
-
-fn tools() -> Vec<Value> {
-    let any = json!({ "type": "object" });
-    let plain =
-        |name: &str| json!({ "name": name, "description": format!("the tool {name}"), "inputSchema": any });
-    let mut all: Vec<Value> = ["fail", "leak", "flaky", "wait"].into_iter().map(plain).collect();
-    all.push(json!({ "name": "echo", "description": "says it again", "inputSchema": {
-        "type": "object", "required": ["message"], "properties": { "message": { "type": "string" } },
-    } }));
-    all.push(json!({ "name": "add", "description": "adds numbers", "inputSchema": {
-        "type": "object", "required": ["a"], "additionalProperties": false,
-        "properties": { "a": { "type": "number" }, "b": { "type": "number", "default": 40 } },
-    } }));
-    all
 }

@@ -14,6 +14,8 @@ pub struct LocalProcess {
     pub base_url: String,
     /// The token of its first workspace.
     pub token: String,
+    /// What opens further workspaces.
+    pub operator_token: String,
 }
 
 impl LocalProcess {
@@ -45,8 +47,9 @@ impl LocalProcess {
         let credentials =
             std::fs::read_to_string(data_dir.join("credentials.json")).expect("credentials.json");
         let credentials: Value = serde_json::from_str(&credentials).expect("JSON");
-        let token = credentials["token"].as_str().expect("a token").to_owned();
-        Self { child, base_url: first.trim().to_owned(), token }
+        let token = |name: &str| credentials[name].as_str().expect("a token").to_owned();
+        let (token, operator_token) = (token("token"), token("operator_token"));
+        Self { child, base_url: first.trim().to_owned(), token, operator_token }
     }
 
     /// Its process id.

@@ -1,16 +1,19 @@
 //! `POST /v1/onboarding/workspaces`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use http::StatusCode;
 use http::request::Parts;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use shared::audit::{Actor, AuditRecord, Outcome};
 use shared::auth::{PlainToken, Role};
 use shared::error::Kind;
-use shared::http::{Bearer, Body, CommonErrors};
-use shared::ids::{PatId, Place, ProjectId, TenantId};
-use shared::store::{NewTenant, PatRecord, StoreError};
+use shared::http::{Admitted, Bearer, Body, CommonErrors, Exchange};
+use shared::ids::{MemberId, PatId, Place, ProjectId, TenantId, seed};
+use shared::store::{MemberRecord, NewTenant, PatRecord, ProjectRecord, StoreError};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -73,18 +76,53 @@ pub async fn create_workspace(
 /// # Errors
 /// Conflict `SLUG_IN_USE` when there is a workspace of this id.
 pub async fn open(state: &AppState, name: &str, place: &Place, token: &PlainToken) -> Result<()> {
-    let created_at = state.clock.now();
+    let now = state.clock.now();
+    let request = seed::request();
+    let project = ProjectRecord {
+        project_id: place.project_id.clone(),
+        tenant_id: place.tenant_id.clone(),
+        name: place.project_id.to_string(),
+        description: String::new(),
+        archived_at: None,
+        request: request.clone(),
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let member = MemberRecord {
+        id: MemberId::new(now),
+        tenant_id: place.tenant_id.clone(),
+        display_name: "First admin".to_owned(),
+        email: None,
+        role: Some(Role::TenantAdmin),
+        project_roles: BTreeMap::new(),
+        pats: BTreeSet::new(),
+        request: request.clone(),
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
     let pat = PatRecord {
         id: token.id(),
         place: place.clone(),
+        member_id: member.id,
+        granted: Role::TenantAdmin,
         role: Role::TenantAdmin,
         scopes: Vec::new(),
         display_name: "First token".to_owned(),
         secret_hash: state.auth.key().await?.hash(token),
-        created_at,
+        token_hint: token.hint(),
+        request,
+        last_used_day: None,
+        created_at: now,
         expires_at_time: None,
     };
-    let tenant = NewTenant { name, pat: &pat, created_at };
+    let operator = Actor { pat_id: None, member_id: None, role: None };
+    let mut trace =
+        AuditRecord::new(now, place, operator, "workspace.create", "POST /v1/onboarding/workspaces");
+    trace.outcome = Outcome::Done;
+    trace.made = Some(place.tenant_id.to_string());
+    let tenant = NewTenant { name, project: &project, member: &member, pat: &pat, trace: Some(&trace) };
     state.store.create_tenant(&tenant).await.map_err(|error| match error {
         StoreError::Conflict => {
             Error::conflict("SLUG_IN_USE", format!("slug: {} is in use; choose another.", place.tenant_id))
@@ -101,7 +139,11 @@ impl FromRequestParts<AppState> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let Bearer(bearer) = Bearer::from_request_parts(parts, state).await?;
-        check_operator(state, &bearer).await.map(|()| Self)
+        check_operator(state, &bearer).await?;
+        if let Some(exchange) = Exchange::of(parts) {
+            exchange.admit(state, Admitted::Operator).await?;
+        }
+        Ok(Self)
     }
 }
 

@@ -9,6 +9,7 @@
 //! Steps with an effect outside are always claimed first, and all that happened before is written with the claim:
 //! one write begins a call, the next one settles it (and begins what follows).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
@@ -21,7 +22,6 @@ use shared::{AppState, Error, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::hands::{Hand, Hands, SCRIPTS_SIDE_BY_SIDE, Wants};
@@ -66,48 +66,50 @@ struct Drive {
     known_change: Option<Timestamp>,
     /// When the oldest unwritten event came about.
     unwritten_since: Option<Instant>,
+    /// In this process, for the script that is begun next.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
 pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
     let run = &wake.run;
-    let span = tracing::info_span!("drive", tenant_id = %run.place.tenant_id, run_id = %run.run_id);
-    async move {
-        let Some(mut session) = Session::load(state, run).await? else {
-            tracing::warn!("a message names a run that does not exist");
-            return Ok(());
-        };
-        if session.machine().run().status.is_terminal() {
-            return calls::after_the_end(state, &mut session).await;
-        }
-        let drive = Drive {
-            has_calls: session.machine().plan().any_step(|step| Effect::is_of(&step.kind)),
-            state: state.clone(),
-            scopes: Scopes::new(&session, state.clock.clone()).await?,
-            known_change: session.machine().next_change(),
-            session,
-            owner: Uuid::new_v4().to_string(),
-            claim_first: again,
-            asked_for_help: false,
-            since: Instant::now(),
-            settled: 0,
-            until,
-            out_of_time: false,
-            tasks: JoinSet::new(),
-            hands: Hands::new(&state.watch, run),
-            to_call: Vec::new(),
-            unwritten_since: None,
-        };
-        drive.run(wake, again).await
+    let Some(mut session) = Session::load(state, run).await? else {
+        tracing::warn!("a message names a run that does not exist");
+        return Ok(());
+    };
+    if session.machine().run().status.is_terminal() {
+        return calls::after_the_end(state, &mut session).await;
     }
-    .instrument(span)
-    .await
+    let drive = Drive {
+        has_calls: session.machine().plan().any_step(|step| Effect::is_of(&step.kind)),
+        state: state.clone(),
+        scopes: Scopes::new(&session, state.clock.clone()).await?,
+        known_change: session.machine().next_change(),
+        session,
+        owner: Uuid::new_v4().to_string(),
+        claim_first: again,
+        asked_for_help: false,
+        since: Instant::now(),
+        settled: 0,
+        until,
+        out_of_time: false,
+        tasks: JoinSet::new(),
+        hands: Hands::new(&state.watch, run),
+        to_call: Vec::new(),
+        unwritten_since: None,
+        place: None,
+    };
+    // In a box: it is what all the work of a run is done in.
+    Box::pin(drive.run(wake, again)).await
 }
 
 impl Drive {
     async fn run(mut self, wake: &Wake, again: bool) -> Result<()> {
         // Refused only when the run has ended, and then there is nothing to give up.
         let _ = self.session.apply(Command::Reap { dead_before: self.state.config.dead_before });
+        if wake.overdue {
+            self.session.was_overdue();
+        }
         self.look_at_children(wake, again).await?;
         let ended = self.go_on().await;
         self.hands.drop_all();
@@ -135,6 +137,10 @@ impl Drive {
             self.begin_ready().await?;
             self.note_news();
             if self.tasks.is_empty() {
+                if let Some(slot) = self.next_script() {
+                    self.wait_for_place(slot).await?;
+                    continue;
+                }
                 self.commit().await?;
                 self.call_children().await?;
                 // The commit may have met another worker's, which made something else ready.
@@ -162,6 +168,40 @@ impl Drive {
         }
     }
 
+    /// A script that may begin now, and is begun as soon as there is a place for it.
+    fn next_script(&mut self) -> Option<Slot> {
+        match self.next_work(&Wants::SCRIPTS)? {
+            Work::Begin(slot) => Some(slot),
+            Work::Close(_) => None,
+        }
+    }
+
+    /// Takes a place for one more script in this process, if there is one. A script's lease runs from when it is
+    /// begun, so it has its place before that.
+    fn has_place(&mut self, begun: usize) -> bool {
+        if !self.hands.has_room_for_script(begun) {
+            return false;
+        }
+        if self.place.is_none() {
+            self.place = Arc::clone(&self.state.scripts).try_acquire_owned().ok();
+        }
+        self.place.is_some()
+    }
+
+    /// Waits until this process has a place for the script, and meanwhile writes what is not written yet.
+    async fn wait_for_place(&mut self, slot: Slot) -> Result<()> {
+        let places = Arc::clone(&self.state.scripts);
+        let timeout = self.session.machine().timeout(slot).unwrap_or_default();
+        let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
+        tokio::select! {
+            place = places.acquire_owned() => self.place = place.ok(),
+            () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => self.commit().await?,
+            // Too late for this script, which the next look finds out.
+            () = sleep_until(latest_begin(self.until, timeout)) => {}
+        }
+        Ok(())
+    }
+
     async fn commit_if_much(&mut self) -> Result<()> {
         let (events, bytes) = self.session.unwritten();
         if events >= MOST_EVENTS || bytes >= MOST_BYTES || self.session.machine().tasks().len() >= MOST_TASKS
@@ -181,7 +221,7 @@ impl Drive {
             }
             Work::Begin(_) | Work::Close(_) => Duration::ZERO,
         };
-        if self.until.saturating_duration_since(Instant::now()) < timeout + TIME_TO_COMMIT {
+        if Instant::now() > latest_begin(self.until, timeout) {
             self.out_of_time = true;
             return None;
         }
@@ -194,7 +234,7 @@ impl Drive {
         loop {
             // Taken before a call is begun: a claim must not wait for its turn.
             let permit = self.permit_to_call(calls.len()).await?;
-            let wants = self.hands.wants(scripts.len(), permit.is_some());
+            let wants = Wants::these(self.has_place(scripts.len()), permit.is_some());
             let Some(work) = self.next_work(&wants) else { break };
             match work {
                 Work::Close(step) => {
@@ -203,23 +243,24 @@ impl Drive {
                 }
                 Work::Begin(slot) => match self.begin(slot).await? {
                     Begun::Nothing => {}
-                    Begun::Script => scripts.push(slot),
+                    Begun::Script => scripts.push((slot, self.place.take())),
                     Begun::Call(effect) => calls.push((slot, effect, permit)),
                 },
             }
             self.note_news();
             self.commit_if_much().await?;
         }
+        self.place = None;
         if !calls.is_empty() || self.claim_first || self.session.machine().is_shared(&self.owner) {
             self.commit().await?;
         }
         for (slot, effect, permit) in calls {
             self.perform(slot, effect, permit);
         }
-        for slot in scripts {
+        for (slot, place) in scripts {
             if self.session.machine().is_held_by(slot, &self.owner) {
                 let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
-                self.execute(slot, script);
+                self.execute(slot, script, place);
             }
         }
         Ok(())
@@ -228,20 +269,23 @@ impl Drive {
     /// The right to make one more call, if one is to be made. While other runs of this process have all of them,
     /// somebody who has nothing else to do waits.
     async fn permit_to_call(&mut self, begun: usize) -> Result<Option<OwnedSemaphorePermit>> {
-        let has_room = self.has_calls && self.hands.has_room_for_call(begun);
-        if !has_room || self.next_work(&Wants::CALLS).is_none() {
+        if !self.has_calls || !self.hands.has_room_for_call(begun) {
             return Ok(None);
         }
-        let permits = std::sync::Arc::clone(&self.state.calls);
-        if let Ok(permit) = std::sync::Arc::clone(&permits).try_acquire_owned() {
+        let Some(Work::Begin(slot)) = self.next_work(&Wants::CALLS) else { return Ok(None) };
+        let permits = Arc::clone(&self.state.calls);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
             return Ok(Some(permit));
         }
         if begun > 0 || !self.tasks.is_empty() || self.next_work(&Wants::BUT_CALLS).is_some() {
             return Ok(None);
         }
         self.commit().await?;
-        // Each of them ends by its timeout, so this does, too.
-        Ok(permits.acquire_owned().await.ok())
+        let timeout = self.session.machine().timeout(slot).unwrap_or_default();
+        tokio::select! {
+            permit = permits.acquire_owned() => Ok(permit.ok()),
+            () = sleep_until(latest_begin(self.until, timeout)) => Ok(None),
+        }
     }
 
     /// Begins a step, and says what is to be executed now.
@@ -288,14 +332,12 @@ impl Drive {
         Ok(())
     }
 
-    fn execute(&mut self, slot: Slot, script: Script) {
+    fn execute(&mut self, slot: Slot, script: Script, place: Option<OwnedSemaphorePermit>) {
         self.hands.takes_script(slot, script.cancel.clone());
-        let permits = std::sync::Arc::clone(&self.state.scripts);
         self.tasks.spawn(async move {
-            let permit = permits.acquire_owned().await;
             let ran = tokio::task::spawn_blocking(move || {
                 let scripted = script.run();
-                drop(permit);
+                drop(place);
                 scripted
             });
             (slot, ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic)).into())
@@ -440,6 +482,11 @@ impl Drive {
             tracing::warn!(%error, "no message could be sent; the run's deadline stands in for it");
         }
     }
+}
+
+/// The last moment at which something that may take this long can begin in an invocation that ends at `until`.
+fn latest_begin(until: Instant, timeout: Duration) -> Instant {
+    until.checked_sub(timeout + TIME_TO_COMMIT).unwrap_or_else(Instant::now)
 }
 
 /// What a step that was begun needs now.

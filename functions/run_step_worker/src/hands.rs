@@ -42,7 +42,13 @@ pub(crate) struct Wants {
 impl Wants {
     pub(crate) const ALL: Self = Self { none: true, script: true, call: true };
     pub(crate) const CALLS: Self = Self { none: false, script: false, call: true };
+    pub(crate) const SCRIPTS: Self = Self { none: false, script: true, call: false };
     pub(crate) const BUT_CALLS: Self = Self { none: true, script: true, call: false };
+
+    /// What keeps nobody busy is begun with the rest, so that a commit holds all of it.
+    pub(crate) fn these(script: bool, call: bool) -> Self {
+        Self { none: true, script, call }
+    }
 
     pub(crate) fn has(self, hand: Hand) -> bool {
         match hand {
@@ -87,11 +93,8 @@ impl Hands {
         }
     }
 
-    /// For what there is room, when so many scripts are begun and a call may be made or not.
-    pub(crate) fn wants(&self, begun: usize, call: bool) -> Wants {
-        let script = self.scripts + begun < SCRIPTS_SIDE_BY_SIDE;
-        // What keeps nobody busy is begun with the rest, so that a commit holds all of it.
-        Wants { none: true, script, call }
+    pub(crate) fn has_room_for_script(&self, begun: usize) -> bool {
+        self.scripts + begun < SCRIPTS_SIDE_BY_SIDE
     }
 
     pub(crate) fn has_room_for_call(&self, begun: usize) -> bool {

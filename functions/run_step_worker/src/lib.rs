@@ -8,9 +8,14 @@ mod loops;
 mod prepare;
 mod scope;
 
-use shared::{AppState, queue};
+use shared::error::Kind;
+use shared::ids::RunRef;
+use shared::queue::{self, Wake};
+use shared::run::{Command, Session};
+use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// A message of the queue.
 #[derive(Debug, Clone)]
@@ -54,11 +59,35 @@ pub async fn handle(
 
 async fn one(state: &AppState, message: &Message, until: Instant) -> bool {
     let moved = match queue::parse(&message.body) {
-        Ok(wake) => drive::drive(state, &wake, message.receive_count > 1, until).await,
+        Ok(wake) => move_run(state, &wake, message.receive_count > 1, until).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &moved {
         tracing::error!(%error, message_id = message.id, body = message.body, "a message failed");
     }
     moved.is_ok()
+}
+
+async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
+    let run = &wake.run;
+    let span = tracing::info_span!("drive", tenant_id = %run.place.tenant_id, run_id = %run.run_id);
+    async move {
+        let moved = drive::drive(state, wake, again, until).await;
+        if let Err(Error { kind: Kind::Internal, .. }) = &moved {
+            give_up(state, run).await?;
+        }
+        moved
+    }
+    .instrument(span)
+    .await
+}
+
+/// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for
+/// too long.
+async fn give_up(state: &AppState, run: &RunRef) -> Result<()> {
+    if let Some(mut session) = Session::load(state, run).await? {
+        // Refused when it is over.
+        let _ = session.perform(Command::GiveUp).await?;
+    }
+    Ok(())
 }

@@ -136,7 +136,11 @@ impl Scopes {
             let id = inner_id(body, place);
             let output = session.result(at).await?;
             if named.has(&id) {
-                let input = session.step_input(at).await?;
+                // Scripts have no fields, and looking for what is not there goes through every page of the loop.
+                let input = match is_script(body, place) {
+                    true => None,
+                    false => session.step_input(at).await?,
+                };
                 let view = inner_view(output.as_deref(), input.as_deref());
                 steps.insert(id.clone(), view);
             }
@@ -176,6 +180,11 @@ fn inner_allowlist(plan: &Plan, slot: Slot) -> &[String] {
     let body = plan.step(slot.step).body.as_ref().zip(slot.inner);
     let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
     inner.map_or(&[], |inner| &inner.step.input_allowlist)
+}
+
+fn is_script(body: &Body, place: u16) -> bool {
+    let inner = body.steps.get(usize::from(place));
+    inner.is_some_and(|inner| matches!(inner.step.kind, StepKind::LuaScript(_)))
 }
 
 pub(crate) fn inner_id(body: &Body, place: u16) -> String {

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Scope};
 use shared::clock::Timestamp;
-use shared::http::{Body, CanRun, CommonErrors, Path};
+use shared::http::{Body, CanRun, CommonErrors, Path, Trail};
 use shared::ids::{Place, RunId, RunRef, WorkflowId};
-use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, start};
+use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, read_params, start};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -110,11 +110,20 @@ pub async fn command(
     CanRun(caller): CanRun,
     Path(id): Path<WorkflowId>,
     headers: HeaderMap,
+    trail: Trail,
     Body(body): Body<CommandBody>,
 ) -> Result<Json<Commanded>> {
     let params = body.params;
     match body.command {
-        CommandName::Start => started(&state, caller, id, &headers, params).await.map(Commanded::Started),
+        CommandName::Start => {}
+        CommandName::Pause => trail.begin(&state, "run.pause").await?,
+        CommandName::Resume => trail.begin(&state, "run.resume").await?,
+        CommandName::Stop => trail.begin(&state, "run.stop").await?,
+    }
+    match body.command {
+        CommandName::Start => {
+            started(&state, caller, id, &headers, (params, &trail)).await.map(Commanded::Started)
+        }
         CommandName::Pause => controlled(&state, caller.place, id, params, |_| Control::Pause).await,
         CommandName::Resume => controlled(&state, caller.place, id, params, |_| Control::Resume).await,
         CommandName::Stop => {
@@ -131,8 +140,7 @@ async fn controlled(
     params: Map<String, Value>,
     command: fn(Option<StopMode>) -> Control,
 ) -> Result<Commanded> {
-    let params: ControlParams = serde_json::from_value(Value::Object(params))
-        .map_err(|error| Error::invalid(format!("params: {error}.")))?;
+    let params: ControlParams = read_params(params)?;
     let run_id = params.run_id.parse().map_err(|why| Error::invalid(format!("params.run_id: {why}.")))?;
     let status = control(state, &RunRef { place, run_id }, workflow_id, command(params.mode)).await?;
     Ok(Commanded::Controlled(RunControlled { run_id, status, workflow_id }))
@@ -143,7 +151,7 @@ async fn started(
     caller: Caller,
     id: WorkflowId,
     headers: &HeaderMap,
-    params: Map<String, Value>,
+    (params, trail): (Map<String, Value>, &Trail),
 ) -> Result<RunStarted> {
     let mut request = StartRequest::from_params(params)?;
     request.without_mcp = !caller.has_scope(Scope::McpExecute);
@@ -151,6 +159,8 @@ async fn started(
     let wait = wait::from_prefer(headers);
     // The id is chosen here so that waiting can begin before the run does and misses nothing.
     let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
+    // Kept in the run's own write: a start has no time for two more.
+    request.trace = trail.ride(state, "run.start", run_id.to_string());
     let key = RunRef { place: place.clone(), run_id };
     let waiter = wait.map(|wait| (wait, state.watch.subscribe(&key)));
     let started = start(state, &place, id, request).await?;

@@ -1,5 +1,7 @@
 //! `POST /v1/inbound-webhooks/{id}`.
 
+use std::sync::OnceLock;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -7,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use shared::error::Kind;
-use shared::http::{CommonErrors, Path};
+use shared::http::{CommonErrors, Exchange, Path};
 use shared::ids::{RunId, SubscriptionId};
 use shared::run::RunStatus;
 use shared::webhook::{Delivery, LARGEST_BODY, Signed, receive};
@@ -57,8 +59,13 @@ pub async fn receive_webhook(
         signed: Signed::read(|name| text(&parts.headers, name)),
         keys: keys(&parts.headers),
         body: bytes(body).await?,
+        allowance: OnceLock::new(),
     };
-    let received = receive(&state, id, &delivery).await?;
+    let received = receive(&state, id, &delivery).await;
+    if let (Some(exchange), Some(allowance)) = (Exchange::of(&parts), delivery.allowance.get()) {
+        exchange.note(*allowance);
+    }
+    let received = received?;
     let status = if received.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let accepted = Accepted { run_id: received.run_id, status: received.status, subscription_id: id };
     Ok((status, Json(accepted)))

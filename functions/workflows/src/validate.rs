@@ -13,7 +13,9 @@ use shared::mcp::ToolSpec;
 use shared::mcp::bind::{Directory, MOST_REFERENCES, Reference, Resolved, references};
 use shared::step::is_available;
 use shared::store::WorkflowRecord;
-use shared::workflow::validate::{Bindings, Called, Report, Request, Server, Tool, Tools, validate_with};
+use shared::workflow::validate::{
+    Bindings, Called, ModelKeys, Report, Request, Server, Tool, Tools, validate_with,
+};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -44,13 +46,14 @@ pub struct Checked {
     pub mock_step_outputs: Option<Map<String, Value>>,
 }
 
-/// The workflows and the servers that a graph's steps call, as far as they are there.
+/// What a graph's steps refer to: workflows and servers, as far as they are there, and keys of model providers.
 struct Others {
     own: Option<WorkflowId>,
     known: HashMap<WorkflowId, WorkflowRecord>,
     servers: Directory,
     /// By the server's id: the tools of its active version.
     tools: HashMap<McpServerId, Arc<Vec<ToolSpec>>>,
+    models: Option<ModelKeys>,
 }
 
 impl Others {
@@ -60,7 +63,8 @@ impl Others {
         let named = references(graph);
         // More of them than a run may call is reported when the run starts.
         let named: Vec<_> = named.iter().take(MOST_REFERENCES).collect();
-        let mut others = Self { own, known, servers: Directory::default(), tools: HashMap::new() };
+        let models = model_keys(state, place, graph).await?;
+        let mut others = Self { own, known, servers: Directory::default(), tools: HashMap::new(), models };
         if named.is_empty() {
             return Ok(others);
         }
@@ -104,19 +108,38 @@ impl Bindings for Others {
             Some(_) => Called::Published,
         }
     }
+
+    fn model_keys(&self) -> Option<&ModelKeys> {
+        self.models.as_ref()
+    }
 }
 
-/// The ids in the `workflow_id` of steps and of inner steps, whatever else is wrong with the graph.
+/// The steps and inner steps of a graph, whatever else is wrong with it.
+fn steps(graph: &Value) -> impl Iterator<Item = &Value> {
+    let inner =
+        |step| ["for_each_body_steps", "while_body_steps"].into_iter().flat_map(move |body| list(step, body));
+    list(graph, "steps").iter().flat_map(move |step| inner(step).chain([step]))
+}
+
+fn list<'a>(of: &'a Value, field: &str) -> &'a [Value] {
+    of[field].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The ids in their `workflow_id`.
 fn called(graph: &Value) -> BTreeSet<WorkflowId> {
-    let steps = |of: &Value, field: &str| of[field].as_array().cloned().unwrap_or_default();
-    let mut ids = BTreeSet::new();
-    for step in steps(graph, "steps") {
-        let bodies = ["for_each_body_steps", "while_body_steps"].map(|field| steps(&step, field));
-        for called in bodies.iter().flatten().chain([&step]) {
-            ids.extend(called["workflow_id"].as_str().and_then(|id| id.parse::<WorkflowId>().ok()));
-        }
+    steps(graph).filter_map(|step| step["workflow_id"].as_str()?.parse().ok()).collect()
+}
+
+/// The keys of model providers, when a graph has steps that call models.
+async fn model_keys(state: &AppState, place: &Place, graph: &Value) -> Result<Option<ModelKeys>> {
+    if !steps(graph).any(|step| step["type"] == "llm_call") {
+        return Ok(None);
     }
-    ids
+    let keys = state.store.llm_keys(place).await?;
+    Ok(Some(ModelKeys {
+        project: keys.into_iter().map(|key| (key.id.to_string(), key.provider)).collect(),
+        deployment: !(state.config.llm_system_secret.is_empty() && state.config.bedrock_region.is_empty()),
+    }))
 }
 
 /// Checks a graph. Scripts are compiled, and run where outputs are given, so this takes a thread that may

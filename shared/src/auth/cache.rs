@@ -26,13 +26,16 @@ pub struct Authenticator {
     key_name: String,
     key: OnceCell<TokenKey>,
     rows: Cache<PatId, Arc<PatRecord>>,
+    /// The day on which this process saw to it that the token's row names it.
+    touched: Cache<PatId, i64>,
 }
 
 impl Authenticator {
     /// Hashes with the key that the secret store holds under `key_name`.
     pub fn new(secrets: Arc<dyn SecretStore>, key_name: impl Into<String>) -> Self {
         let rows = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
-        Self { secrets, key_name: key_name.into(), key: OnceCell::new(), rows }
+        let touched = Cache::builder().max_capacity(MOST_KEPT).build();
+        Self { secrets, key_name: key_name.into(), key: OnceCell::new(), rows, touched }
     }
 
     /// The key for hashing tokens, read once per process.
@@ -68,7 +71,33 @@ impl Authenticator {
         if expired || !key.matches(&token, &row.secret_hash) {
             return Err(unauthenticated());
         }
-        Ok(Caller { place: row.place.clone(), role: row.role, scopes: row.scopes.clone(), pat_id: row.id })
+        Ok(Caller {
+            place: row.place.clone(),
+            role: row.role,
+            scopes: row.scopes.clone(),
+            pat_id: row.id,
+            member_id: row.member_id,
+        })
+    }
+
+    /// Notes that a token is used today: at most one write per token, day and process, and none when another
+    /// process has made it. A note that cannot be made is left out: it must not keep its owner from anything.
+    pub async fn touch(&self, store: &Store, caller: &Caller, now: Timestamp) {
+        let today = now.day();
+        let of_row = self.rows.get(&caller.pat_id).and_then(|row| row.last_used_day);
+        let known = self.touched.get(&caller.pat_id).max(of_row);
+        if known >= Some(today) {
+            return;
+        }
+        self.touched.insert(caller.pat_id, today);
+        if let Err(error) = store.touch_pat(caller.pat_id, today).await {
+            tracing::warn!(%error, pat_id = %caller.pat_id, "the day of a token's use could not be noted");
+        }
+    }
+
+    /// Forgets what is known of a token, so that this process sees at once that it was changed or revoked.
+    pub fn forget(&self, id: PatId) {
+        self.rows.invalidate(&id);
     }
 }
 

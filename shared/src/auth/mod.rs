@@ -3,13 +3,14 @@
 
 mod cache;
 mod role;
+mod seal;
 mod token;
 
-pub use cache::Authenticator;
+pub use cache::{Authenticator, KEPT_FOR};
 pub use role::{Role, Scope};
 pub use token::{PlainToken, TokenKey};
 
-use crate::ids::{PatId, Place};
+use crate::ids::{MemberId, PatId, Place};
 
 /// Whoever is calling.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// The token.
     pub pat_id: PatId,
+    /// Its owner.
+    pub member_id: MemberId,
 }
 
 impl Caller {

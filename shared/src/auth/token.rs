@@ -62,6 +62,12 @@ impl PlainToken {
         self.id
     }
 
+    /// Its last four characters, by which its owner knows it again; they belong to the checksum.
+    pub fn hint(&self) -> String {
+        let text = self.text.expose_secret();
+        format!("{PREFIX}…{}", text.get(text.len().saturating_sub(4)..).unwrap_or_default())
+    }
+
     /// The token, for the one answer that shows it.
     pub fn reveal(&self) -> &str {
         self.text.expose_secret()
@@ -104,11 +110,24 @@ impl TokenKey {
         self.mac(one).ct_eq(&self.mac(other)).into()
     }
 
+    /// A keyed hash of several parts, in hexadecimal: equal for equal parts, and nobody without the key can guess
+    /// at what they were.
+    pub fn digest(&self, label: &str, parts: &[&[u8]]) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()) else {
+            return String::new();
+        };
+        for part in std::iter::once(label.as_bytes()).chain(parts.iter().copied()) {
+            mac.update(&part.len().to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn hex(&self, text: &str) -> String {
         self.mac(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn mac(&self, text: &str) -> [u8; 32] {
+    pub(super) fn mac(&self, text: &str) -> [u8; 32] {
         // HMAC takes keys of every length, so this cannot fail; an empty answer would match nothing.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()) else {
             return [0; 32];

@@ -75,7 +75,14 @@ pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Resu
         Ok(()) => Ok(record),
         Err(error) => {
             deposit.abandon(state).await;
-            Err(error.into())
+            match error {
+                // A request that is carried out again after a crash finds what it has made: the same id, of the same
+                // request.
+                StoreError::Conflict => {
+                    state.store.connection(place, id).await?.ok_or(StoreError::Conflict.into())
+                }
+                other => Err(other.into()),
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Request bodies: JSON of at most 1 MiB, read into a type that refuses what it does not know.
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -8,6 +9,7 @@ use serde_json::error::Category;
 
 use crate::Error;
 use crate::error::Kind;
+use crate::text::in_json_words;
 
 /// The most bytes of a body.
 pub const LARGEST_BODY: usize = 1024 * 1024;
@@ -20,20 +22,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
-        let collected = Limited::new(request.into_body(), LARGEST_BODY).collect().await;
-        let bytes = match collected {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(Error::new(
-                    Kind::TooLarge,
-                    "TOO_LARGE",
-                    "The body is larger than 1 MiB (1048576 bytes).",
-                ));
-            }
-            Err(error) => return Err(unreadable("The body broke off.").with_context(error.to_string())),
-        };
+        let bytes = read_bytes(request.into_body()).await?;
         let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
         read(bytes).map(Self)
+    }
+}
+
+/// The bytes of a body, whatever they are.
+///
+/// # Errors
+/// Too large, over [`LARGEST_BODY`]; unreadable when it breaks off.
+pub async fn read_bytes(body: axum::body::Body) -> Result<Bytes, Error> {
+    match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 1 MiB (1048576 bytes)."))
+        }
+        Err(error) => Err(unreadable("The body broke off.").with_context(error.to_string())),
     }
 }
 
@@ -49,11 +54,17 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         match inner.classify() {
-            Category::Data if path == "." => Error::invalid(format!("The body: {inner}.")),
-            Category::Data => Error::invalid(format!("The body's field {path}: {inner}.")),
+            Category::Data => {
+                let what =
+                    if path == "." { "The body".to_owned() } else { format!("The body's field {path}") };
+                Error::invalid(format!("{what}: {}.", in_json_words(&inner.to_string())))
+            }
             // serde_json calls it syntax when one of several words was expected and a value of another kind came.
             Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {
                 Error::invalid(format!("The body's field {path}: is of the wrong type."))
+            }
+            Category::Syntax if inner.to_string().starts_with("recursion limit exceeded") => {
+                unreadable("The body is nested too deeply: at most 127 levels can be read.")
             }
             Category::Syntax | Category::Eof | Category::Io => {
                 unreadable(&format!("The body is not JSON: {inner}."))

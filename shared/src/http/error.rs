@@ -1,5 +1,7 @@
 //! The one map from the domain's errors to answers.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -63,10 +65,12 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Conflict | Kind::InProgress { .. } => StatusCode::CONFLICT,
         Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::Gone => StatusCode::GONE,
+        Kind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -98,10 +102,10 @@ pub(super) fn answer(error: Error, request_id: &str) -> Response {
     };
     let mut response = (code, Json(body)).into_response();
     match error.kind {
-        Kind::Unavailable { retry_after } => {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        Kind::Unavailable { retry_after }
+        | Kind::TooMany { retry_after }
+        | Kind::InProgress { retry_after } => {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
         }
         Kind::Unauthenticated => {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -109,4 +113,9 @@ pub(super) fn answer(error: Error, request_id: &str) -> Response {
         _ => {}
     }
     response
+}
+
+/// Rounded up: whoever comes after this long comes late enough.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

@@ -1,20 +1,28 @@
 //! What is laid around every router: request ids, one log line per request, errors as JSON, a last catch for
-//! panics.
+//! panics, what is left of rate limits, and both ends of idempotency and audit (their middle is the permit).
 
 use std::any::Any;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::error::answer;
+use super::exchange::Exchange;
+use super::idempotency::{self, Asked};
+use crate::audit;
 use crate::error::{Error, Kind};
+use crate::ids::seed::with_seed;
+use crate::limits::Allowance;
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,7 +39,7 @@ pub fn finish(routes: Router<AppState>, state: AppState) -> Router {
             Error::new(Kind::MethodNotAllowed, "METHOD_NOT_ALLOWED", message)
         })
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(around))
+        .layer(from_fn_with_state(state.clone(), around))
         .with_state(state)
 }
 
@@ -39,17 +47,18 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Error::internal("a handler panicked").into_response()
 }
 
-async fn around(request: Request, next: Next) -> Response {
+async fn around(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let request_id = request_id(&request);
+    // A request that this one leads to inside the process has the same id.
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        request.headers_mut().insert(REQUEST_ID, value);
+    }
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", %request_id, %method, route, tenant_id = tracing::field::Empty);
     let begun = Instant::now();
     async move {
-        let mut response = next.run(request).await;
-        if let Some(error) = response.extensions_mut().remove::<Error>() {
-            response = answer(error, &request_id);
-        }
+        let mut response = carried_out(&state, request, next, &request_id).await;
         let elapsed_ms = begun.elapsed().as_millis();
         tracing::info!(status = response.status().as_u16(), elapsed_ms, "request");
         if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -59,6 +68,80 @@ async fn around(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// What the route answers, or has answered before.
+async fn carried_out(state: &AppState, request: Request, next: Next, request_id: &str) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let traced = audit::traced(request.method().as_str(), &route);
+    let target = format!("{} {}", request.method(), request.uri().path());
+    let (mut request, asked) = match Asked::read(request, &route).await {
+        Ok(read) => read,
+        Err(error) => return answer(error, request_id),
+    };
+    let exchange = Exchange::new(request_id, target, traced, asked);
+    request.extensions_mut().insert(exchange.clone());
+    let mut response = if exchange.is_keyed() {
+        with_seed(exchange.seed(), next.run(request)).await
+    } else {
+        next.run(request).await
+    };
+    if let Some(before) = exchange.replay() {
+        response = before.again();
+    }
+    let mut code = None;
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        code = Some(error.code);
+        response = answer(error, request_id);
+    }
+    if let Some(allowance) = exchange.allowance() {
+        tell(response.headers_mut(), allowance);
+    }
+    ended(state, &exchange, response, code).await
+}
+
+/// Before the answer is given: it is kept under the request's idempotency key, and the audit trail gets the outcome.
+/// Most requests have neither.
+async fn ended(state: &AppState, exchange: &Exchange, response: Response, code: Option<&str>) -> Response {
+    let (claimed, open) = (exchange.claimed(), exchange.take_open());
+    let status = response.status();
+    if claimed.is_none() && open.is_none() {
+        return response;
+    }
+    if claimed.is_none() && status != StatusCode::CREATED {
+        if let Some(record) = open {
+            audit::end(state, record, status.as_u16(), None).await;
+        }
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // Answers are whole in memory: their bodies do not fail.
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let keep = async {
+        if let Some(claimed) = claimed {
+            idempotency::settle(state, claimed, (status, &parts.headers, &bytes), code).await;
+        }
+    };
+    let trace = async {
+        if let Some(record) = open {
+            let made = serde_json::from_slice::<Made>(&bytes).ok().and_then(|made| made.id);
+            audit::end(state, record, status.as_u16(), made).await;
+        }
+    };
+    tokio::join!(keep, trace);
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// What of an answer the audit trail keeps.
+#[derive(Deserialize)]
+struct Made {
+    id: Option<String>,
+}
+
+fn tell(headers: &mut HeaderMap, allowance: Allowance) {
+    headers.insert("x-ratelimit-limit", HeaderValue::from(allowance.limit));
+    headers.insert("x-ratelimit-remaining", HeaderValue::from(allowance.remaining));
+    headers.insert("x-ratelimit-reset", HeaderValue::from(allowance.reset_s));
 }
 
 /// The caller's own request id when it is one that can stand in a log, else a new one.

@@ -3,19 +3,22 @@
 
 mod body;
 mod error;
+mod exchange;
 mod finish;
+mod idempotency;
 mod list;
 mod openapi;
 mod params;
 mod permit;
 
-pub use body::{Body, LARGEST_BODY};
+pub use body::{Body, LARGEST_BODY, read_bytes};
 pub use error::{CommonErrors, ErrorBody};
+pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;
 pub use list::{Cursor, Page};
 pub use openapi::document;
 pub use params::{Path, Query};
 pub use permit::{
-    Bearer, CanChangeBilling, CanExecuteMcp, CanManagePats, CanRead, CanReadBilling, CanReadIntegrations,
-    CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
+    Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanManageMembers, CanManagePats, CanRead,
+    CanReadBilling, CanReadIntegrations, CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
 };

@@ -1,7 +1,5 @@
 //! Path and query parameters. A path that cannot name a thing names none: 404, as for a thing of another's.
 
-use std::fmt::Display;
-
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -38,9 +36,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let invalid = |why: &dyn Display| Error::invalid(format!("The query: {why}."));
-        axum::extract::Query::<T>::try_from_uri(&parts.uri)
-            .map(|query| Self(query.0))
-            .map_err(|error| invalid(&error))
+        axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(|error| {
+            let why = error.to_string();
+            let why = why.trim_start_matches("Failed to deserialize query string: ");
+            let why = why.replace("invalid digit found in string", "must be a whole number, 0 or more");
+            Error::invalid(format!("The query: {why}."))
+        })
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::exchange::{Admitted, Exchange};
 use crate::auth::{Caller, Role, Scope};
 use crate::error::Kind;
 use crate::state::AppState;
@@ -20,12 +21,18 @@ macro_rules! permit {
             type Rejection = Error;
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-                caller(parts, state, $role, $scope).await.map(Self)
+                caller(parts, state, $role, $scope.into()).await.map(Self)
             }
         }
     };
 }
 
+permit!(
+    /// A caller with any valid token: what it may do is asked again behind.
+    CanConnect,
+    Role::ProjectViewer,
+    None
+);
 permit!(
     /// A caller that may read workflows and runs.
     CanRead,
@@ -75,6 +82,18 @@ permit!(
     Scope::PatWrite
 );
 permit!(
+    /// A caller that may manage the workspace's projects and members.
+    CanManageMembers,
+    Role::TenantAdmin,
+    Scope::PatWrite
+);
+permit!(
+    /// A caller that may read the audit trail.
+    CanAudit,
+    Role::ProjectAdmin,
+    Scope::WorkflowRead
+);
+permit!(
     /// A caller that may see what is spent on what.
     CanReadUsage,
     Role::ProjectViewer,
@@ -94,9 +113,16 @@ permit!(
 );
 
 /// The caller of a request, if it has at least this role and this scope.
-async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Scope) -> Result<Caller> {
+async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Option<Scope>) -> Result<Caller> {
     let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
-    let caller = state.auth.authenticate(&state.store, &token, state.clock.now()).await?;
+    let now = state.clock.now();
+    let caller = state.auth.authenticate(&state.store, &token, now).await?;
+    let exchange = Exchange::of(parts);
+    let allowance = state.limits.tokens.take(caller.pat_id);
+    if let Some(exchange) = &exchange {
+        exchange.note(allowance);
+    }
+    allowance.check("The token")?;
     check_place(parts, "x-tenant-id", caller.place.tenant_id.as_str())?;
     check_place(parts, "x-project-id", caller.place.project_id.as_str())?;
     if caller.role < role {
@@ -107,11 +133,15 @@ async fn caller(parts: &mut Parts, state: &AppState, role: Role, scope: Scope) -
         );
         return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
     }
-    if !caller.has_scope(scope) {
+    if let Some(scope) = scope.filter(|scope| !caller.has_scope(*scope)) {
         let message = format!("This needs the scope {}, which the token does not have.", scope.as_str());
         return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
     }
     tracing::Span::current().record("tenant_id", caller.place.tenant_id.as_str());
+    state.auth.touch(&state.store, &caller, now).await;
+    if let Some(exchange) = exchange {
+        exchange.admit(state, Admitted::Token(&caller)).await?;
+    }
     Ok(caller)
 }
 

@@ -102,6 +102,8 @@ pub enum Command {
         /// The children.
         children: Vec<RunId>,
     },
+    /// Say that what could be begun was tried, and could not be: a run that has stood still for too long fails.
+    GiveUp,
     /// Give up claims whose lease is over, and whatever else has waited long enough.
     Reap {
         /// Leases of attempts that began earlier are over whatever they say: their workers are known to be

@@ -11,7 +11,7 @@ use super::state::{RunStatus, StepState};
 use crate::ids::{RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::workflow::StepKind;
+use crate::workflow::{ErrorPolicy, StepKind};
 use crate::{Error, Result};
 
 /// A command to a run.
@@ -150,9 +150,21 @@ fn task(machine: &Machine, task_id: &str) -> Result<Option<Slot>> {
             _ => Ok(None),
         };
     };
-    let Some((attempt, rounds)) = machine.rounds(step) else { return Err(unknown()) };
-    let place = rounds.open.get(&round).map(|round| round.place);
-    Ok(place.map(|place| Slot { step, inner: Some(Inner { attempt, round, place }) }))
+    let reviews = match &machine.plan().step(step).step.kind {
+        StepKind::ForEach(each) => each.for_each_error_policy == ErrorPolicy::HumanReview,
+        _ => false,
+    };
+    match (machine.rounds(step), state) {
+        _ if !reviews => Err(unknown()),
+        (Some((_, rounds)), _) if round >= rounds.next => Err(unknown()),
+        (Some((attempt, rounds)), _) => {
+            let place = rounds.open.get(&round).map(|round| round.place);
+            Ok(place.map(|place| Slot { step, inner: Some(Inner { attempt, round, place }) }))
+        }
+        (None, StepState::Pending | StepState::Queued { .. }) => Err(unknown()),
+        // The loop is over, and with it each question that it asked.
+        (None, _) => Ok(None),
+    }
 }
 
 async fn load(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Session> {

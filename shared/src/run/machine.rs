@@ -4,9 +4,11 @@
 //! What has to be done next (which steps are ready, when somebody must look again) is derived from the state
 //! and never stored, so that a lost message or a crash cannot lose it. Here are the commands of workers and
 //! what they do to single steps; `graph` lets dependants go, `rounds` moves loops, `waits` answers people and
-//! children, `control` pauses, stops and retries, `reap` lets time pass, `queries` tells what is next.
+//! children, `control` pauses, stops and retries, `reap` lets time pass, `count` is what the
+//! counters see of all that, `queries` tells what is next.
 
 mod control;
+mod count;
 mod graph;
 mod queries;
 mod reap;
@@ -28,6 +30,7 @@ use super::failure::Failure;
 use super::page::Page;
 use super::slot::Slot;
 use super::state::{Lease, NewRun, Recovery, Reused, Run, RunStatus, StepState, Usage, Wait};
+use crate::analytics::Tally;
 use crate::clock::Timestamp;
 use crate::workflow::{Plan, Step, StepIx, StepKind};
 
@@ -63,6 +66,8 @@ pub struct Machine {
     /// Human tasks that were put or taken back since this machine was made.
     tasks: BTreeMap<Slot, TaskChange>,
     open_tasks: usize,
+    /// Something changed that no event tells, since this machine was made.
+    changed_silently: bool,
 }
 
 /// What became of a human task.
@@ -70,6 +75,8 @@ pub struct Machine {
 pub enum TaskChange {
     /// It is put.
     Opened(OpenTask),
+    /// Its answer is waited for until this later time.
+    Postponed(Timestamp),
     /// It is answered or no longer wanted.
     Closed,
 }
@@ -113,6 +120,7 @@ impl Machine {
             retries: 0,
             attempts_before: BTreeMap::new(),
             usage: Usage::default(),
+            tally: Tally::default(),
             steps: vec![StepState::Pending; plan.steps.len()],
         };
         let mut machine = Self::resume(plan, run, Page::starting_at(1));
@@ -176,6 +184,7 @@ impl Machine {
             open: 0,
             looping: BTreeSet::new(),
             tasks: BTreeMap::new(),
+            changed_silently: false,
             open_tasks: 0,
             plan,
             run,
@@ -222,14 +231,20 @@ impl Machine {
         &self.page
     }
 
-    /// Human tasks that were put or taken back since this machine was made or [`Self::forget_tasks`].
+    /// Human tasks that were put or taken back since this machine was made or [`Self::written`].
     pub fn tasks(&self) -> &BTreeMap<Slot, TaskChange> {
         &self.tasks
     }
 
-    /// The changes of human tasks are written.
-    pub fn forget_tasks(&mut self) {
+    /// Whether something has to be written that no event tells: a claim that was given up, a child that is stopped.
+    pub fn has_changed_silently(&self) -> bool {
+        self.changed_silently
+    }
+
+    /// All that changed is written.
+    pub fn written(&mut self) {
         self.tasks.clear();
+        self.changed_silently = false;
     }
 
     /// Closes the newest page and begins another.
@@ -253,7 +268,8 @@ impl Machine {
             | Command::Close { .. }
             | Command::Answer { .. }
             | Command::ChildEnded { .. }
-            | Command::Reap { .. } => goes_on,
+            | Command::Reap { .. }
+            | Command::GiveUp => goes_on,
             Command::Pause => status == RunStatus::Running,
             Command::Resume => status == RunStatus::Paused,
             Command::Stop(_) => goes_on,
@@ -263,7 +279,7 @@ impl Machine {
         if !allowed {
             return Err(Refusal::Status(status));
         }
-        let is_progress = !matches!(command, Command::Reap { .. } | Command::Disown { .. });
+        let is_progress = !matches!(command, Command::Reap { .. } | Command::GiveUp | Command::Disown { .. });
         match command {
             Command::Begin { slot, owner, input } => self.begin(slot, owner, input, now)?,
             Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
@@ -271,7 +287,7 @@ impl Machine {
             Command::Skip { slot, reason } => self.skip_ready(slot, reason, now)?,
             Command::Settle { slot, owner, outcome, log, tokens } => {
                 self.settle(slot, &owner, outcome, log, now)?;
-                self.run.usage.count(tokens);
+                self.note_tokens(slot, tokens);
             }
             Command::Close { step, outcome } => self.close_loop(step, outcome, now)?,
             Command::Answer { slot, answer } => self.answer(slot, answer, now)?,
@@ -280,8 +296,12 @@ impl Machine {
             Command::Resume => self.go_on(now),
             Command::Stop(mode) => self.stop(mode, now),
             Command::Retry { from } => self.retry(from, now)?,
-            Command::Disown { children } => self.run.orphans.retain(|child| !children.contains(child)),
+            Command::Disown { children } => {
+                self.run.orphans.retain(|child| !children.contains(child));
+                self.changed_silently = true;
+            }
             Command::Reap { dead_before } => self.reap(dead_before, now),
+            Command::GiveUp => self.give_up(now),
         }
         if is_progress {
             self.run.progress_at = now;
@@ -476,7 +496,9 @@ impl Machine {
         now: Timestamp,
     ) {
         // A loop executes nothing itself: its inner steps have counted.
-        self.run.usage.steps_executed += u64::from(!self.looping.remove(&step));
+        if !self.looping.remove(&step) {
+            self.note_executed(step.into(), started_at, now);
+        }
         self.set(step.into(), StepState::Completed { attempt, started_at, ended_at: now, rejected });
         self.page.put_result(step.into(), result, bytes);
         let duration_ms = millis(now.since(started_at));

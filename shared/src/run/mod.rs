@@ -34,7 +34,7 @@ pub use recover::Resume;
 pub use rounds::{Held, Loop, Round};
 pub use session::{Commit, Session};
 pub use slot::{Inner, Slot};
-pub use start::{StartRequest, Started, check_steps, start};
+pub use start::{StartRequest, Started, check_steps, read_params, start};
 pub use state::{
     Lease, NewRun, Parent, Recovery, Reused, Run, RunInput, RunStatus, StepState, Tokens, TriggerType, Usage,
     Wait,

@@ -11,10 +11,11 @@ use super::page::Page;
 use super::state::{Run, RunInput, StepState};
 use super::view::{ContextView, EventView, RunSummary, RunView, StepContext};
 use super::watch::{Waiter, Watched};
+use crate::error::Kind;
 use crate::ids::{RunRef, WorkflowId};
 use crate::state::AppState;
 use crate::store::RunRecord;
-use crate::workflow::{Plan, StepIx};
+use crate::workflow::{Plan, StepIx, quote};
 use crate::{Error, Result};
 
 /// The results that one context carries at most, but for the last of them: Lambda answers with 6 MB or not at
@@ -164,7 +165,7 @@ impl Reader {
     /// # Errors
     /// Not found when the version has no such step.
     pub async fn context(&self, only: Option<&str>) -> Result<ContextView> {
-        let only = only.map(|id| self.plan.find(id).ok_or_else(|| Error::not_found("step"))).transpose()?;
+        let only = only.map(|id| self.plan.find(id).ok_or_else(|| no_such_step(id))).transpose()?;
         let input = self.state.store.run_input(&self.run().key, &self.record.beside.input).await?.input;
         let mut pages = Pages::new(self);
         let mut steps = BTreeMap::new();
@@ -248,6 +249,11 @@ impl Reader {
             self.record = record.ok_or_else(|| Error::not_found("run"))?;
         }
     }
+}
+
+fn no_such_step(id: &str) -> Error {
+    let message = format!("step_id: the run's version has no step {:?}.", quote(id));
+    Error::new(Kind::NotFound, "NOT_FOUND", message)
 }
 
 /// Access to results and inputs wherever they stand, reading each closed page once.

@@ -14,10 +14,11 @@ use super::machine::Machine;
 use super::page::Page;
 use super::slot::Slot;
 use super::watch::Watched;
+use crate::analytics::Counts;
 use crate::clock::Timestamp;
 use crate::ids::{RunId, RunRef};
 use crate::state::AppState;
-use crate::store::{Beside, RunChange, RunRecord, StoreError};
+use crate::store::{Beside, RunChange, RunRecord, Spread, StoreError};
 use crate::workflow::StepIx;
 use crate::{Error, Result};
 
@@ -50,10 +51,16 @@ pub struct Session {
     beside: Beside,
     /// Closed in memory, not yet written.
     closed: Option<Page>,
+    /// Taken from the run in memory, not yet added to the counters.
+    counts: Option<Counts>,
+    /// Which rows of the counters this session adds to.
+    spread: Spread,
     /// Commands applied since the last commit.
     journal: Vec<(Command, Timestamp)>,
     /// The next `seq` as of the last commit: events since then are not written.
     committed_seq: u64,
+    /// The deadline in the store is the sweep's, and not the run's own.
+    is_postponed: bool,
     /// Results of closed pages.
     kept: HashMap<Slot, Arc<Value>>,
     kept_bytes: usize,
@@ -84,7 +91,10 @@ impl Session {
             machine,
             beside: record.beside,
             closed: None,
+            counts: None,
+            spread: Spread::default(),
             journal: Vec::new(),
+            is_postponed: false,
             kept: HashMap::new(),
             kept_bytes: 0,
         })
@@ -120,10 +130,17 @@ impl Session {
         }
     }
 
+    /// The sweep has moved the run's deadline to send somebody here. The next commit puts it where it belongs, also
+    /// if nothing else has to be written: else the sweep would come again every minute.
+    pub fn was_overdue(&mut self) {
+        self.is_postponed = true;
+    }
+
     /// Whether something happened that is not written yet.
     pub fn has_news(&self) -> bool {
-        let is_silent = |(command, _): &(Command, Timestamp)| matches!(command, Command::Disown { .. });
-        self.machine.page().next_seq() > self.committed_seq || self.journal.iter().any(is_silent)
+        self.is_postponed
+            || self.machine.page().next_seq() > self.committed_seq
+            || self.machine.has_changed_silently()
     }
 
     /// How much is not written yet: events, and about how many bytes.
@@ -151,11 +168,17 @@ impl Session {
                     if conflicts > 0 {
                         tokio::time::sleep(conflict_pause(conflicts)).await;
                     }
+                    // Who was faster has put the deadline right.
+                    self.is_postponed = false;
                     let refused = self.rebase().await?;
                     outcome = Commit::Rebased(refused);
                     if !self.has_news() {
                         return Ok(outcome);
                     }
+                }
+                Err(StoreError::Busy) => {
+                    self.spread = self.spread.other();
+                    tokio::time::sleep(conflict_pause(conflicts)).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -172,6 +195,9 @@ impl Session {
             self.beside.at.note(&page);
             self.closed = Some(page);
         }
+        if self.counts.is_none() {
+            self.counts = self.machine.take_counts();
+        }
         let children: Vec<RunId> = self.machine.children().map(|(_, child)| child).collect();
         let change = RunChange {
             rev: self.rev,
@@ -182,14 +208,18 @@ impl Session {
             deadline: self.machine.deadline(self.state.clock.now()),
             tasks: self.machine.tasks(),
             children: &children,
+            counts: self.counts.as_ref().map(|counts| (counts, self.spread)),
         };
-        self.state.store.save_run(&change).await
+        // In a box: a transaction's future is large, and every worker's holds this one.
+        Box::pin(self.state.store.save_run(&change)).await
     }
 
     fn written(&mut self) {
         self.rev += 1;
+        self.is_postponed = false;
         self.journal.clear();
-        self.machine.forget_tasks();
+        self.counts = None;
+        self.machine.written();
         self.committed_seq = self.machine.page().next_seq();
         if let Some(page) = self.closed.take() {
             self.keep(page);
@@ -231,6 +261,7 @@ impl Session {
         self.machine = Machine::resume(plan, record.run, record.page);
         self.beside = record.beside;
         self.closed = None;
+        self.counts = None;
         self.committed_seq = self.machine.page().next_seq();
         let mut first = None;
         let machine = &mut self.machine;

@@ -5,24 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::machine::Machine;
 use super::page::Page;
 use super::recover::{Resume, recover};
 use super::state::{NewRun, Parent, RunInput, RunStatus, TriggerType};
+use crate::audit::AuditRecord;
 use crate::clock::Timestamp;
 use crate::error::Kind;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::mcp::bind::{Bindings, bind, calls};
 use crate::queue::Wake;
 use crate::state::AppState;
-use crate::store::{FirstRun, Receipt, StoreError, WorkflowRecord};
+use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
+use crate::text::in_json_words;
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
 /// The most characters of an `external_user_id`.
 const LONGEST_USER_ID: usize = 200;
+
+/// How often a start tries again when it meets another.
+const MOST_BUSY: u32 = 8;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +53,8 @@ pub struct StartRequest {
     pub resume: Option<Resume>,
     /// The step that calls; never from outside.
     pub parent: Option<Parent>,
+    /// Who asks, for the audit trail: kept with the run, or not at all.
+    pub trace: Option<Box<AuditRecord>>,
     /// The delivery of a webhook that asks for it; never from outside.
     pub receipt: Option<Receipt>,
     /// What the calling run's servers were resolved to.
@@ -77,14 +85,25 @@ struct Params {
     rest: BTreeMap<String, Value>,
 }
 
+/// Reads a command's `params`.
+///
+/// # Errors
+/// Invalid, naming the key that is wrong.
+pub fn read_params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T> {
+    serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
+        Error::invalid(format!("{field}: {}.", in_json_words(&error.inner().to_string())))
+    })
+}
+
 impl StartRequest {
     /// Reads the `params` of a start.
     ///
     /// # Errors
     /// Invalid, naming the key that is wrong.
     pub fn from_params(params: Map<String, Value>) -> Result<Self> {
-        let params: Params = serde_path_to_error::deserialize(Value::Object(params))
-            .map_err(|error| Error::invalid(format!("params.{}: {}.", error.path(), error.inner())))?;
+        let params: Params = read_params(params)?;
         if let Some((step, _)) = params.trigger_steps.iter().find(|(_, value)| !value.is_object()) {
             return Err(Error::invalid(format!("params.trigger_steps.{step}: must be an object.")));
         }
@@ -124,6 +143,7 @@ impl StartRequest {
             external_user_id: params.external_user_id,
             resume: resume.transpose()?,
             parent: None,
+            trace: None,
             receipt: None,
             inherited: Bindings::new(),
             without_mcp: false,
@@ -214,25 +234,43 @@ pub async fn start(
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
     let input = RunInput { input, trigger_steps: request.trigger_steps, mcp };
-    keep(state, &machine, &pages, input, request.receipt.as_ref()).await
+    let beside = (request.receipt.as_ref(), request.trace.as_deref());
+    keep(state, machine, &pages, &input, beside).await
 }
 
 async fn keep(
     state: &AppState,
-    machine: &Machine,
+    mut machine: Machine,
     pages: &[Page],
-    input: RunInput,
-    receipt: Option<&Receipt>,
+    input: &RunInput,
+    (receipt, trace): (Option<&Receipt>, Option<&AuditRecord>),
 ) -> Result<Started> {
+    let counts = machine.take_counts();
     let run = machine.run();
     let deadline = machine.deadline(run.started_at);
-    match state.store.create_run(FirstRun { run, pages, input, deadline, receipt }).await {
-        Ok(()) => {}
-        // Whoever gave the receipt finds the run of the delivery that was first.
-        Err(StoreError::Conflict) if receipt.is_none() => {
-            return existing(state, &run.key, run.workflow_id).await;
+    let mut spread = Spread::default();
+    for busy in 0_u32.. {
+        let counts = counts.as_ref().map(|counts| (counts, spread));
+        let first = FirstRun { run, pages, input, deadline, counts, receipt, trace };
+        // In a box: a transaction's future is large, and whoever starts runs holds this one.
+        match Box::pin(state.store.create_run(first)).await {
+            Ok(()) => break,
+            // Whoever gave the receipt finds the run of the delivery that was first.
+            Err(StoreError::Conflict) if receipt.is_none() => {
+                match existing(state, &run.key, run.workflow_id).await {
+                    // Another start with this id is just about to be kept; or not, and then this one is.
+                    Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
+                        tokio::time::sleep(pause(busy)).await;
+                    }
+                    existing => return existing,
+                }
+            }
+            Err(StoreError::Busy) if busy < MOST_BUSY => {
+                spread = spread.other();
+                tokio::time::sleep(pause(busy)).await;
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => return Err(error.into()),
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
     if !run.status.is_terminal()
@@ -246,6 +284,10 @@ async fn keep(
         version: run.version,
         started_at: run.started_at,
     })
+}
+
+fn pause(tried: u32) -> Duration {
+    Duration::from_millis(rand::random_range(0..=5_u64 << tried.min(MOST_BUSY)))
 }
 
 /// A start that is refused today may have been accepted before, under the client's own id.

@@ -10,6 +10,7 @@ use super::event::SkipReason;
 use super::failure::{Failure, FailureCode};
 use super::rounds::Loop;
 use super::slot::Slot;
+use crate::analytics::Tally;
 use crate::clock::{self, Timestamp};
 use crate::ids::{RunId, RunRef, WorkflowId};
 use crate::mcp::bind::Bindings;
@@ -436,6 +437,9 @@ pub struct Run {
     /// What it has used.
     #[serde(default)]
     pub usage: Usage,
+    /// What of it the counters know.
+    #[serde(default)]
+    pub tally: Tally,
     /// By the step's place in the graph, which never changes for a published version.
     pub steps: Vec<StepState>,
 }

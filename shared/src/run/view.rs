@@ -409,7 +409,7 @@ impl RunSummary {
             workflow_id: run.workflow_id,
             version: run.version,
             status: run.status,
-            orchestration_phase: phase(run, &steps, pending_tasks),
+            orchestration_phase: phase(run, pending_tasks),
             run_complete: run.status.is_terminal(),
             failure_code: failure.map(|failure| failure.code),
             failed_step_id: failure.and_then(|failure| failure.step_id.clone()),
@@ -423,18 +423,40 @@ impl RunSummary {
     }
 }
 
-fn phase(run: &Run, steps: &StepCounts, pending_tasks: u32) -> Phase {
+fn phase(run: &Run, pending_tasks: u32) -> Phase {
     let begun = || run.steps.iter().any(|step| *step != StepState::Pending);
     match run.status {
         RunStatus::Completed | RunStatus::Failed | RunStatus::Stopped => Phase::Done,
         RunStatus::Paused => Phase::Paused,
         RunStatus::Draining => Phase::Draining,
         RunStatus::Pending | RunStatus::Running if !begun() => Phase::Starting,
-        RunStatus::Pending | RunStatus::Running if pending_tasks > 0 && steps.running == 0 => {
-            Phase::AwaitingHuman
-        }
-        RunStatus::Pending | RunStatus::Running if steps.queued > 0 && steps.running == 0 => Phase::Retrying,
+        RunStatus::Pending | RunStatus::Running if run.steps.iter().any(is_busy) => Phase::Executing,
+        RunStatus::Pending | RunStatus::Running if pending_tasks > 0 => Phase::AwaitingHuman,
+        RunStatus::Pending | RunStatus::Running if run.steps.iter().any(is_retried) => Phase::Retrying,
         RunStatus::Pending | RunStatus::Running => Phase::Executing,
+    }
+}
+
+/// Whether something of the step is under way: of a loop, a round that waits neither for a person nor for its next
+/// attempt.
+fn is_busy(state: &StepState) -> bool {
+    let is_busy_round = |round: &Round| match &round.state {
+        StepState::Waiting { on: Wait::Person, .. } | StepState::Queued { .. } => false,
+        _ => round.held.is_none(),
+    };
+    match state {
+        StepState::Running { .. } => true,
+        StepState::Looping { rounds, .. } => rounds.is_over() || rounds.open.values().any(is_busy_round),
+        _ => false,
+    }
+}
+
+/// Whether the step, or a round of it, waits for its next attempt.
+fn is_retried(state: &StepState) -> bool {
+    let is_queued = |state: &StepState| matches!(state, StepState::Queued { .. });
+    match state {
+        StepState::Looping { rounds, .. } => rounds.open.values().any(|round| is_queued(&round.state)),
+        other => is_queued(other),
     }
 }
 

@@ -46,7 +46,7 @@ pub async fn deposit(
     value: SecretString,
 ) -> Result<Deposit> {
     let now = state.clock.now();
-    let secret = SecretRef { place: place.clone(), kind, owner, version: SecretVersion::new(now) };
+    let secret = SecretRef { place: place.clone(), kind, owner, version: SecretVersion::random() };
     state.store.note_unowned(&secret, now.plus(OWNED_WITHIN)).await?;
     let deposit = Deposit { secret };
     match state.secrets.put(&deposit.secret, value).await {

@@ -35,6 +35,8 @@ use super::script::Scripted;
 pub enum Effect {
     /// A tool of an MCP server.
     Mcp(super::mcp::ToolCall),
+    /// A model.
+    Llm(Box<super::llm::ModelCall>),
 }
 
 /// The attempt that a call belongs to.
@@ -78,7 +80,7 @@ impl From<Scripted> for Performed {
 impl Effect {
     /// Whether steps of this kind are executed by an effect.
     pub const fn is_of(kind: &StepKind) -> bool {
-        matches!(kind, StepKind::McpCall(_))
+        matches!(kind, StepKind::McpCall(_) | StepKind::LlmCall(_))
     }
 
     /// The effect of a step whose fields are expanded; none when steps of its kind have none. `run` is what the run
@@ -89,6 +91,7 @@ impl Effect {
     pub fn of(kind: &StepKind, run: &RunInput) -> Option<Result<Self, Outcome>> {
         match kind {
             StepKind::McpCall(call) => Some(super::mcp::ToolCall::of(call, run).map(Self::Mcp)),
+            StepKind::LlmCall(call) => Some(super::llm::ModelCall::of(call).map(Box::new).map(Self::Llm)),
             _ => None,
         }
     }
@@ -99,6 +102,7 @@ impl Effect {
         let call = async {
             match &self {
                 Self::Mcp(call) => call.perform(state, attempt, &mut mask).await,
+                Self::Llm(call) => call.perform(state, attempt, &mut mask).await,
             }
         };
         let performed = tokio::time::timeout(attempt.timeout, call).await.unwrap_or_else(|_| {

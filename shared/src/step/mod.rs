@@ -2,6 +2,7 @@
 //! nothing of runs, storage or other steps.
 
 mod effect;
+mod llm;
 pub mod lua;
 pub mod mcp;
 mod scope;
@@ -13,5 +14,8 @@ pub use script::{Script, Scripted};
 
 /// Whether this version can execute steps of this type.
 pub fn is_available(step_type: &str) -> bool {
-    matches!(step_type, "lua_script" | "mcp_call" | "human_task" | "for_each" | "while" | "workflow_call")
+    matches!(
+        step_type,
+        "lua_script" | "llm_call" | "mcp_call" | "human_task" | "for_each" | "while" | "workflow_call"
+    )
 }

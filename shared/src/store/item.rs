@@ -87,8 +87,19 @@ impl Store {
 
     /// All of these writes or none.
     pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        self.transact_and_count(writes, Vec::new()).await
+    }
+
+    /// All of these writes and additions to counters, or none; [`StoreError::Busy`] when only a counter is in the way.
+    pub(super) async fn transact_and_count(
+        &self,
+        mut writes: Vec<TransactWriteItem>,
+        counters: Vec<TransactWriteItem>,
+    ) -> Result<(), StoreError> {
+        let own = writes.len();
+        writes.extend(counters);
         let request = self.client.transact_write_items().set_transact_items(Some(writes));
-        request.send().await.map_err(transaction_error)?;
+        request.send().await.map_err(|error| transaction_error(error, own))?;
         Ok(())
     }
 

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::answers::KeyedRequest;
+use crate::analytics::Granularity;
 use crate::clock::Timestamp;
 use crate::ids::{
-    ConnectionId, InstanceId, McpServerId, PatId, Place, ProfileId, ProjectId, RunId, RunRef, SubscriptionId,
-    TenantId, TriggerRef, WorkflowId,
+    AuditId, ConnectionId, InstanceId, LlmKeyId, McpServerId, MemberId, PatId, Place, ProfileId, ProjectId,
+    RunId, RunRef, SubscriptionId, TenantId, TriggerRef, WorkflowId,
 };
 use crate::run::Slot;
 use crate::secrets::SecretRef;
@@ -68,12 +70,56 @@ pub(crate) fn tenant(id: &TenantId) -> Key {
 
 /// A project's row, beside its tenant's.
 pub(crate) fn project(tenant: &TenantId, id: &ProjectId) -> Key {
-    Key { pk: format!("T#{tenant}"), sk: format!("PROJECT#{id}") }
+    Key { pk: format!("T#{tenant}"), sk: format!("{PROJECT}{id}") }
 }
 
 /// A token's row. A key without a tenant: the token is what tells the tenant.
 pub(crate) fn pat(id: PatId) -> Key {
     Key { pk: format!("PAT#{id}"), sk: "PAT".to_owned() }
+}
+
+/// Before each project's row.
+pub(crate) const PROJECT: &str = "PROJECT#";
+
+/// The partition of a tenant's members.
+pub(crate) fn members(tenant: &TenantId) -> String {
+    format!("T#{tenant}#MEMBERS")
+}
+
+/// A member's row.
+pub(crate) fn member(tenant: &TenantId, id: MemberId) -> Key {
+    Key { pk: members(tenant), sk: id.to_string() }
+}
+
+/// The partition of a project's tokens, in the index of the tenant's feed.
+pub(crate) fn pats_of(p: &Place) -> String {
+    format!("{}#PATS", place(p))
+}
+
+/// A token's place in its project's list.
+pub(crate) fn pat_position(created_at: Timestamp, id: PatId) -> String {
+    format!("{created_at}#{id}")
+}
+
+/// The partition of a project's audit trail.
+pub(crate) fn trail(p: &Place) -> String {
+    format!("{}#AUDIT", place(p))
+}
+
+/// An entry of it.
+pub(crate) fn trace(p: &Place, id: AuditId) -> Key {
+    Key { pk: trail(p), sk: id.to_string() }
+}
+
+/// The row of a request under an idempotency key. Operators stand outside all tenants.
+pub(crate) fn answer(request: &KeyedRequest) -> Key {
+    let owner = request.place.as_ref().map_or_else(|| "OPERATOR".to_owned(), place);
+    Key { pk: format!("{owner}#REQUEST#{}", request.name), sk: "REQUEST".to_owned() }
+}
+
+/// Before the rows of an answer that is too large for it, by who carried the request out.
+pub(crate) fn answer_chunks(owner: &str) -> String {
+    format!("ANSWER#{owner}")
 }
 
 /// The partition with one small row per workflow of a project, in order of creation.
@@ -234,6 +280,24 @@ pub(crate) fn unowned_secret(secret: &SecretRef) -> Key {
     Key { pk: format!("{}#SECRETS", place(p)), sk: format!("{kind}#{owner}#{version}") }
 }
 
+/// The partition with a project's keys of model providers, in order of creation.
+pub(crate) fn llm_keys_of(p: &Place) -> String {
+    format!("{}#LLM_KEYS", place(p))
+}
+
+/// Before each of these keys' rows.
+pub(crate) const LLM_KEY: &str = "KEY#";
+
+/// A key of a model provider.
+pub(crate) fn llm_key(p: &Place, id: LlmKeyId) -> Key {
+    Key { pk: llm_keys_of(p), sk: format!("{LLM_KEY}{id}") }
+}
+
+/// The row that counts them.
+pub(crate) fn llm_key_count(p: &Place) -> Key {
+    Key { pk: llm_keys_of(p), sk: "COUNT".to_owned() }
+}
+
 /// A run's partition.
 pub(crate) fn run_partition(run: &RunRef) -> String {
     format!("{}#RUN#{}", place(&run.place), run.run_id)
@@ -291,6 +355,29 @@ pub(crate) fn inbox_position(created_at: Timestamp, run: &RunRef, slot: Slot) ->
 /// The place in both lists.
 pub(crate) fn feed_position(started_at: Timestamp, id: RunId) -> String {
     format!("{started_at}#{id}")
+}
+
+/// What the partition of a project's counters ends in.
+pub(crate) fn counters_of(granularity: Granularity) -> &'static str {
+    match granularity {
+        Granularity::Hour => "HOURS",
+        Granularity::Day => "DAYS",
+    }
+}
+
+/// The partition of a project's counters by hour or by day.
+pub(crate) fn counters_partition(p: &Place, granularity: Granularity) -> String {
+    format!("{}#{}", place(p), counters_of(granularity))
+}
+
+/// A row of counters of an hour or a day.
+pub(crate) fn counters(p: &Place, granularity: Granularity, bucket: Timestamp, spread: u8) -> Key {
+    Key { pk: counters_partition(p, granularity), sk: format!("{}#{spread:02}", granularity.name(bucket)) }
+}
+
+/// A row that counts a project's live runs.
+pub(crate) fn live_runs(p: &Place, spread: u8) -> Key {
+    Key { pk: format!("{}#LIVE", place(p)), sk: format!("{spread:02}") }
 }
 
 /// One of the deadline index's partitions.

@@ -1,13 +1,19 @@
 //! State in DynamoDB: one table, one file per aggregate. The embedded server of the local process and of the
 //! tests speaks the same wire API, so there is no second implementation.
 
+mod answers;
+mod audit;
 mod blob;
 mod connections;
+mod counters;
 mod deadlines;
 mod item;
 mod keys;
+mod llm_keys;
 mod mcp;
+mod members;
 mod pats;
+mod projects;
 mod runs;
 mod schema;
 mod tasks;
@@ -22,11 +28,18 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
+pub use answers::{ANSWERS_KEPT_FOR, Claim, Claimed, KeyedRequest, OWNED_FOR};
+pub use audit::TrailSpan;
+pub(crate) use blob::{decode as decode_value, encode as encode_value};
 pub use connections::{ConnectionRecord, ConnectionUse, ConnectionUser};
+pub use counters::Spread;
 pub use deadlines::{Due, DuePage, DueRun};
 pub use keys::DEADLINE_SHARDS;
+pub use llm_keys::{LlmKeyRecord, MOST_LLM_KEYS};
 pub use mcp::{InstanceRecord, McpServerRecord, McpVersionRecord, NewMcpVersion, ProfileRecord};
-pub use pats::PatRecord;
+pub use members::{MOST_PATS, MemberRecord};
+pub use pats::{PatChange, PatRecord};
+pub use projects::ProjectRecord;
 pub use runs::{Beside, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
 pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
@@ -41,6 +54,9 @@ pub enum StoreError {
     /// The row is not as the writer expected it: somebody else was faster, or it exists already.
     #[error("the row has changed")]
     Conflict,
+    /// A row that many write, a counter, is being written just now; another will do.
+    #[error("a counter is busy")]
+    Busy,
     /// DynamoDB does not answer, or not now.
     #[error("DynamoDB: {0}")]
     Unavailable(String),
@@ -56,6 +72,7 @@ impl From<StoreError> for crate::Error {
                 "CONFLICT",
                 "Somebody else changed this at the same time; read it again and retry.",
             ),
+            StoreError::Busy => Self::unavailable("The database", "a counter was busy every time"),
             StoreError::Unavailable(context) => Self::unavailable("The database", context),
             StoreError::Corrupt(context) => Self::internal(context),
         }
@@ -95,15 +112,24 @@ fn describe<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(error
 }
 
 /// A transaction that was cancelled because a condition did not hold, or because it met another, is a
-/// conflict: the caller reads again and decides anew.
-fn transaction_error<R: std::fmt::Debug>(error: SdkError<TransactWriteItemsError, R>) -> StoreError {
+/// conflict: the caller reads again and decides anew. If it met another only on its last writes, those after `own`,
+/// which add to counters, then what it says of everything else still holds.
+fn transaction_error<R: std::fmt::Debug>(
+    error: SdkError<TransactWriteItemsError, R>,
+    own: usize,
+) -> StoreError {
     if let SdkError::ServiceError(service) = &error
         && let TransactWriteItemsError::TransactionCanceledException(cancelled) = service.err()
     {
         let codes: Vec<&str> =
-            cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-        if codes.iter().any(|code| matches!(*code, "ConditionalCheckFailed" | "TransactionConflict")) {
+            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
+        let is_met = |code: &&str| matches!(*code, "ConditionalCheckFailed" | "TransactionConflict");
+        let (owned, counters) = codes.split_at(own.min(codes.len()));
+        if owned.iter().any(is_met) {
             return StoreError::Conflict;
+        }
+        if counters.iter().any(is_met) {
+            return StoreError::Busy;
         }
         return StoreError::Unavailable(format!("transaction cancelled: {codes:?}"));
     }

@@ -13,7 +13,9 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
 use super::walk::{Rows, Walk};
-use super::{Receipt, Store, StoreError, blob};
+use super::{Receipt, Spread, Store, StoreError, blob};
+use crate::analytics::Counts;
+use crate::audit::AuditRecord;
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
 use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, Slot, TaskChange, TriggerType};
@@ -65,6 +67,8 @@ pub struct RunChange<'a> {
     pub tasks: &'a BTreeMap<Slot, TaskChange>,
     /// The child runs that steps wait for: only these may be started.
     pub children: &'a [RunId],
+    /// What is added to the counters with this change, and to which of their rows.
+    pub counts: Option<(&'a Counts, Spread)>,
 }
 
 /// A new run, and what is kept with it.
@@ -75,9 +79,13 @@ pub struct FirstRun<'a> {
     /// The first pages of its history; the last of them is the newest.
     pub pages: &'a [Page],
     /// What it was started with.
-    pub input: RunInput,
+    pub input: &'a RunInput,
     /// When somebody must look at it.
     pub deadline: Option<Timestamp>,
+    /// Who started it, for the audit trail.
+    pub trace: Option<&'a AuditRecord>,
+    /// What is added to the counters with it, and to which of their rows.
+    pub counts: Option<(&'a Counts, Spread)>,
     /// The delivery of a webhook that starts it.
     pub receipt: Option<&'a Receipt>,
 }
@@ -188,11 +196,11 @@ impl Store {
     /// Keeps a new run. One that was called by a step is kept only while that step waits for it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is a run of this id, nothing waits for it, or its delivery is known already.
+    /// [`StoreError::Conflict`] when there is a run of this id, nothing waits for it, or its delivery is known already;
+    /// [`StoreError::Busy`] when another row of the counters should be tried.
     pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
-        let FirstRun { run, pages, input, deadline, receipt } = first;
-        let length =
-            serde_json::to_vec(&input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        let FirstRun { run, pages, input, deadline, counts, receipt, trace } = first;
+        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         let pk = keys::run_partition(&run.key);
         let mut at = PageIndex::default();
         let mut beside_rows = Vec::new();
@@ -204,9 +212,9 @@ impl Store {
             beside_rows.extend(item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?));
         }
         let input = if length <= LARGEST_INLINE_INPUT {
-            StoredInput::Inline(input)
+            StoredInput::Inline(input.clone())
         } else {
-            beside_rows.extend(item::chunks(&pk, keys::INPUT, &blob::encode(&input)?));
+            beside_rows.extend(item::chunks(&pk, keys::INPUT, &blob::encode(input)?));
             StoredInput::Apart
         };
         let beside = Beside { at, input };
@@ -219,9 +227,11 @@ impl Store {
             deadline,
             tasks: &BTreeMap::new(),
             children: &[],
+            counts: None,
         })?;
         let condition = format!("attribute_not_exists({PK})");
-        if beside_rows.is_empty() && run.parent.is_none() && receipt.is_none() {
+        let stands_alone = run.parent.is_none() && receipt.is_none() && trace.is_none() && counts.is_none();
+        if beside_rows.is_empty() && stands_alone {
             let put = self.client.put_item().table_name(&self.table);
             put.set_item(Some(row)).condition_expression(condition).send().await?;
             return Ok(());
@@ -231,6 +241,9 @@ impl Store {
         for chunk in beside_rows {
             writes.push(self.put_of(chunk)?);
         }
+        if let Some(trace) = trace {
+            writes.push(self.trace_write(trace)?);
+        }
         if let Some(parent) = &run.parent {
             let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
             writes.push(self.waits_for(&key, run.key.run_id)?);
@@ -238,7 +251,8 @@ impl Store {
         if let Some(receipt) = receipt {
             writes.extend(self.receipt_writes(receipt, run.key.run_id)?);
         }
-        self.transact(writes).await
+        let counters = counts.map(|(counts, spread)| self.count_writes(&run.key.place, counts, spread));
+        self.transact_and_count(writes, counters.transpose()?.unwrap_or_default()).await
     }
 
     /// Of rows that belong to a row that is not there yet, writes those that would not fit into one
@@ -281,11 +295,12 @@ impl Store {
     /// Replaces a run's row if it still is the one that was read, and keeps the page closed with this change.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when somebody else was faster.
+    /// [`StoreError::Conflict`] when somebody else was faster; [`StoreError::Busy`] when another row of the counters
+    /// should be tried.
     pub async fn save_run(&self, change: &RunChange<'_>) -> Result<(), StoreError> {
         let row = run_item(change)?;
         let expected = (":rev", n(change.rev));
-        if change.closed.is_none() && change.tasks.is_empty() {
+        if change.closed.is_none() && change.tasks.is_empty() && change.counts.is_none() {
             let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
             put.condition_expression("rev = :rev")
                 .expression_attribute_values(expected.0, expected.1)
@@ -303,7 +318,9 @@ impl Store {
         for (slot, task) in change.tasks {
             writes.push(self.task_write(change.run, *slot, task)?);
         }
-        self.transact(writes).await
+        let place = &change.run.key.place;
+        let counters = change.counts.map(|(counts, spread)| self.count_writes(place, counts, spread));
+        self.transact_and_count(writes, counters.transpose()?.unwrap_or_default()).await
     }
 
     /// What a run was started with.
@@ -432,7 +449,7 @@ fn row(item: Item) -> Result<RunRow, StoreError> {
 }
 
 fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
-    let RunChange { rev, run, page, beside, closed: _, deadline, tasks: _, children } = *change;
+    let RunChange { rev, run, page, beside, closed: _, deadline, tasks: _, children, counts: _ } = *change;
     let place = &run.key.place;
     let mut item = keys::run(&run.key).into_map();
     let mut put = |name: &str, value: AttributeValue| {

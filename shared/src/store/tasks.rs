@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ use crate::clock::Timestamp;
 use crate::ids::{RunRef, TenantId, WorkflowId};
 use crate::run::{Run, Slot, TaskChange};
 
+/// A later end of the wait than the one in the body: a pause has put it off.
+const EXPIRES_LATER: &str = "expires_later";
 /// How often what a batch left out is asked for again.
 const MOST_TRIES: u32 = 6;
 
@@ -59,6 +61,16 @@ impl Store {
                 let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build();
                 let delete = delete.map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 Ok(TransactWriteItem::builder().delete(delete).build())
+            }
+            TaskChange::Postponed(until) => {
+                let update = Update::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key))
+                    .update_expression(format!("SET {EXPIRES_LATER} = :until"))
+                    .condition_expression(format!("attribute_exists({PK})"))
+                    .expression_attribute_values(":until", s(until.to_string()));
+                let update = update.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                Ok(TransactWriteItem::builder().update(update).build())
             }
             TaskChange::Opened(task) => {
                 let record = TaskRecord {
@@ -164,5 +176,11 @@ fn key_of(item: &Item) -> Item {
 }
 
 fn record(item: &Item) -> Result<TaskRecord, StoreError> {
-    blob::decode(item::bytes(item, item::BODY)?)
+    let mut record: TaskRecord = blob::decode(item::bytes(item, item::BODY)?)?;
+    if item.contains_key(EXPIRES_LATER) {
+        let later = item::text(item, EXPIRES_LATER)?;
+        record.expires_at =
+            Some(later.parse().map_err(|_| StoreError::Corrupt(format!("a time {later:?}")))?);
+    }
+    Ok(record)
 }

@@ -1,44 +1,57 @@
-//! Tenants and their projects.
+//! Tenants: opened whole, with a first project, an admin and a token.
 
 use serde::Serialize;
 use serde_dynamo::aws_sdk_dynamodb_1::to_item;
 
-use super::item::{Item, s};
-use super::keys::{self, PK};
-use super::pats::PatRecord;
-use super::{Store, StoreError};
-use crate::clock::Timestamp;
+use super::item::{Item, n, s};
+use super::members::{ADMINS, MemberRecord};
+use super::pats::{PatRecord, unless_of_another};
+use super::projects::{self, ProjectRecord};
+use super::{Store, StoreError, keys};
+use crate::audit::AuditRecord;
 
 /// What a new tenant is made from.
 #[derive(Debug)]
 pub struct NewTenant<'a> {
     /// Its name for people.
     pub name: &'a str,
-    /// Its first token, whose place names the tenant and its first project.
+    /// Its first project, which names the tenant.
+    pub project: &'a ProjectRecord,
+    /// Its first member, an admin.
+    pub member: &'a MemberRecord,
+    /// That member's first token.
     pub pat: &'a PatRecord,
-    /// When.
-    pub created_at: Timestamp,
+    /// Who opens it, for the audit trail.
+    pub trace: Option<&'a AuditRecord>,
 }
 
 impl Store {
-    /// Keeps a tenant with its first project and token, or nothing.
+    /// Keeps a tenant with its first project, member and token, or nothing. A request that is carried out again
+    /// finds its own tenant, and replaces the token, which nobody has seen.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the slug is taken.
     pub async fn create_tenant(&self, new: &NewTenant<'_>) -> Result<(), StoreError> {
-        let place = &new.pat.place;
-        let condition = format!("attribute_not_exists({PK})");
-        let created_at = s(new.created_at.to_string());
-        let mut tenant = keys::tenant(&place.tenant_id).into_map();
+        let request = new.pat.request.as_deref();
+        let (condition, values) = unless_of_another(request);
+        let mut tenant = keys::tenant(&new.project.tenant_id).into_map();
         tenant.insert("name".to_owned(), s(new.name));
-        tenant.insert("created_at".to_owned(), created_at.clone());
-        let mut project = keys::project(&place.tenant_id, &place.project_id).into_map();
-        project.insert("created_at".to_owned(), created_at);
-        let writes = vec![
-            self.put_if(tenant, Some(&condition), [])?,
-            self.put_of(project)?,
-            self.put_if(with_key(keys::pat(new.pat.id), new.pat)?, Some(&condition), [])?,
+        tenant.insert("created_at".to_owned(), s(new.project.created_at.to_string()));
+        tenant.insert(ADMINS.to_owned(), n(1));
+        if let Some(request) = request {
+            tenant.insert("request".to_owned(), s(request));
+        }
+        let mut member = new.member.clone();
+        member.pats.insert(new.pat.id);
+        let mut writes = vec![
+            self.put_if(tenant, Some(&condition), values)?,
+            self.put_of(projects::row(new.project)?)?,
+            self.put_of(with_key(keys::member(&member.tenant_id, member.id), &member)?)?,
+            self.new_pat_write(new.pat)?,
         ];
+        if let Some(trace) = new.trace {
+            writes.push(self.trace_write(trace)?);
+        }
         self.transact(writes).await
     }
 }

@@ -99,7 +99,14 @@ pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Re
         Ok(()) => Ok(Created { record, signing_secret }),
         Err(error) => {
             deposit.abandon(state).await;
-            Err(error.into())
+            if !matches!(error, StoreError::Conflict) || state.store.subscription(place, id).await?.is_none()
+            {
+                return Err(error.into());
+            }
+            // A request that is carried out again after a crash finds what it has made: the same id, of the same
+            // request. Nobody has seen that one's secret, so another takes its place.
+            let rotated = rotate(state, place, id, Duration::ZERO).await?;
+            Ok(Created { record: rotated.record, signing_secret: rotated.signing_secret })
         }
     }
 }

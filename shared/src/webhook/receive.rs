@@ -4,6 +4,7 @@
 //! token that is compared is the subscription's own, not the one that was sent, so that no look-up depends on what
 //! came; every comparison is made, and made in constant time; and only then is anything decided.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -16,6 +17,7 @@ use super::{Extras, Signed};
 use crate::auth::Scope;
 use crate::error::Kind;
 use crate::ids::{RunId, RunRef, SubscriptionId};
+use crate::limits::Allowance;
 use crate::run::{RunStatus, start};
 use crate::state::AppState;
 use crate::store::{PatRecord, Receipt, SubscriptionRecord};
@@ -39,6 +41,8 @@ pub struct Delivery {
     pub keys: Vec<String>,
     /// Its body; none when it is too large.
     pub body: Option<Vec<u8>>,
+    /// What is left to the subscription, once the sender has proven to be its.
+    pub allowance: OnceLock<Allowance>,
 }
 
 /// A delivery that was accepted, now or before.
@@ -98,6 +102,10 @@ async fn accept(
     let body = delivery.body.as_ref().ok_or_else(too_large)?;
     let proof = prove(state, record, delivery, body).await?;
     proof.map_err(|reason| refused(reason, unproven()))?;
+    // Only now: others must not be able to use up what is the sender's.
+    let allowance = state.limits.subscriptions.take(record.id);
+    let _ = delivery.allowance.set(allowance);
+    allowance.check("The sender")?;
     let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         let error = Error::new(
             Kind::Unreadable,
@@ -206,11 +214,11 @@ async fn known(state: &AppState, receipt: &Receipt, run_id: RunId) -> Result<Rec
 }
 
 async fn note_refusal(state: &AppState, record: &SubscriptionRecord, reason: &'static str) {
-    let now = state.clock.now();
-    if let Some(refused) = state.webhooks.refusals.note(record.id, reason, now)
-        && let Err(error) = state.store.note_refusals(&record.place, record.id, &refused, now).await
-    {
-        tracing::warn!(%error, subscription_id = %record.id, "refusals are not in the log");
+    let due = state.webhooks.refusals.note(record.id, reason, state.clock.now());
+    for (at, refused) in due {
+        if let Err(error) = state.store.note_refusals(&record.place, record.id, &refused, at).await {
+            tracing::warn!(%error, subscription_id = %record.id, "refusals are not in the log");
+        }
     }
 }
 

@@ -19,10 +19,15 @@ const MOST_KEPT: u64 = 10_000;
 #[derive(Debug)]
 pub(super) struct Refusals(Cache<SubscriptionId, Arc<Mutex<Pending>>>);
 
+/// How often senders were refused, by reason.
+pub(super) type Counts = BTreeMap<&'static str, u64>;
+
 #[derive(Debug, Default)]
 struct Pending {
     written_at: Option<Timestamp>,
-    counts: BTreeMap<&'static str, u64>,
+    /// When the last of those that are counted came.
+    last_at: Timestamp,
+    counts: Counts,
 }
 
 impl Default for Refusals {
@@ -32,22 +37,33 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Counts a refusal; what is to be written now, if anything is.
+    /// Counts a refusal. What is to be written now, if anything is: this one, and before it those of an earlier
+    /// minute, which belong to that one's entry.
     pub(super) fn note(
         &self,
         id: SubscriptionId,
         reason: &'static str,
         now: Timestamp,
-    ) -> Option<BTreeMap<&'static str, u64>> {
+    ) -> Vec<(Timestamp, Counts)> {
         let pending = self.0.get_with(id, Arc::default);
         let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-        *pending.counts.entry(reason).or_default() += 1;
-        if pending.written_at.is_some_and(|at| now.since(at) < EVERY) {
-            return None;
+        let is_due = pending.written_at.is_none_or(|at| now.since(at) >= EVERY);
+        let mut due = Vec::new();
+        if is_due && !pending.counts.is_empty() && minute(pending.last_at) != minute(now) {
+            due.push((pending.last_at, std::mem::take(&mut pending.counts)));
         }
-        pending.written_at = Some(now);
-        Some(std::mem::take(&mut pending.counts))
+        *pending.counts.entry(reason).or_default() += 1;
+        pending.last_at = now;
+        if is_due {
+            pending.written_at = Some(now);
+            due.push((now, std::mem::take(&mut pending.counts)));
+        }
+        due
     }
+}
+
+fn minute(at: Timestamp) -> i64 {
+    at.as_seconds().div_euclid(60)
 }
 
 #[cfg(test)]
@@ -59,12 +75,25 @@ mod tests {
         let refusals = Refusals::default();
         let at = Timestamp::from_millis;
         let id = SubscriptionId::new(at(1));
-        assert_eq!(refusals.note(id, "A", at(0)), Some(BTreeMap::from([("A", 1)])));
+        let one = |reason, millis| vec![(at(millis), BTreeMap::from([(reason, 1)]))];
+        assert_eq!(refusals.note(id, "A", at(0)), one("A", 0));
         for millis in 1..5_000 {
-            assert_eq!(refusals.note(id, if millis % 2 == 0 { "A" } else { "B" }, at(millis)), None);
+            assert!(refusals.note(id, if millis % 2 == 0 { "A" } else { "B" }, at(millis)).is_empty());
         }
-        assert_eq!(refusals.note(id, "B", at(5_000)), Some(BTreeMap::from([("A", 2_499), ("B", 2_501)])));
+        let others = vec![(at(5_000), BTreeMap::from([("A", 2_499), ("B", 2_501)]))];
+        assert_eq!(refusals.note(id, "B", at(5_000)), others);
         let other = SubscriptionId::new(at(2));
-        assert_eq!(refusals.note(other, "B", at(5_000)), Some(BTreeMap::from([("B", 1)])));
+        assert_eq!(refusals.note(other, "B", at(5_000)), one("B", 5_000));
+    }
+
+    #[test]
+    fn what_was_counted_in_an_earlier_minute_belongs_to_that_one() {
+        let refusals = Refusals::default();
+        let at = Timestamp::from_millis;
+        let id = SubscriptionId::new(at(1));
+        assert_eq!(refusals.note(id, "A", at(1_000)).len(), 1);
+        assert!(refusals.note(id, "B", at(2_000)).is_empty());
+        let due = vec![(at(2_000), BTreeMap::from([("B", 1)])), (at(90_000), BTreeMap::from([("C", 1)]))];
+        assert_eq!(refusals.note(id, "C", at(90_000)), due);
     }
 }

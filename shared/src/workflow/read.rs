@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
+use crate::text::in_json_words;
+
 use super::{
     graph::{Graph, Step},
     issue::{Check, Issue},
@@ -313,30 +315,6 @@ fn misfit(path: &str, field: &str, problem: &str) -> Issue {
     let message = format!("{what}: {words}");
     let path = super::json_path::join(path, field);
     Issue::error(Check::Graph, code, path, message).suggest(suggestion)
-}
-
-/// serde's messages name Rust's types and quote the value, which may be long or a secret; authors know
-/// JSON's types, and can look the value up.
-fn in_json_words(problem: &str) -> String {
-    let Some((found, expected)) = problem.rsplit_once(", expected ") else {
-        return quote(problem).into_owned();
-    };
-    let expected = match expected {
-        "u32" | "u64" => "a whole number, 0 or more",
-        "i64" => "a whole number",
-        "f64" => "a number",
-        "a map" | "struct LlmParams" => "an object",
-        "a sequence" => "a list",
-        "string or map" => "a string",
-        other => other,
-    };
-    let found = found.trim_start_matches("invalid type: ").trim_start_matches("invalid value: ");
-    let found = if found.starts_with("string ") { "a string" } else { found };
-    match found {
-        "map" => format!("expected {expected}, found an object"),
-        "sequence" => format!("expected {expected}, found a list"),
-        other => format!("expected {expected}, found {}", quote(other)),
-    }
 }
 
 fn wrong_type(path: &str, what: &str, expected: &str, found: &Value) -> Issue {

@@ -58,10 +58,11 @@ pub struct LlmCall {
     #[serde(default)]
     #[schemars(!default, length(min = 1))]
     pub prompt: String,
-    /// The model, by the provider's name for it.
+    /// The model, by the provider's name for it; the provider is that of `llm_credential_id`, else the one that has
+    /// it in the catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The model, by a name that the workspace has given it.
+    /// The model with its provider: `direct.<provider>.<model>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_ref: Option<String>,
     /// The system prompt.
@@ -70,7 +71,8 @@ pub struct LlmCall {
     /// How the model is sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub llm_params: Option<LlmParams>,
-    /// The credential to call with, instead of the default one.
+    /// The key of a model provider to call with, instead of the default one: its id, or with the scope `system` its
+    /// name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub llm_credential_id: Option<String>,
     /// Whose credentials to look in.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::http::{Body, CanWrite, CommonErrors, Path};
-use shared::ids::{TriggerId, WorkflowId};
+use shared::ids::{TriggerId, WorkflowId, seed};
 use shared::store::{MOST_TRIGGERS, StoreError, TriggerRecord};
 use shared::text;
 use shared::trigger::{CatchUp, Schedule, TriggerKind};
@@ -94,6 +94,10 @@ async fn keep(state: &AppState, record: &TriggerRecord) -> Result<()> {
         match state.store.create_trigger(record).await {
             Err(StoreError::Conflict) => {}
             kept => return Ok(kept?),
+        }
+        // A request that is carried out again under its idempotency key finds its own.
+        if seed::request().is_some() && state.store.trigger(&record.key()).await?.is_some() {
+            return Ok(());
         }
         if state.store.count_triggers(&record.place, record.workflow_id).await? >= MOST_TRIGGERS {
             return Err(Error::invalid(format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Failure, Machine, Refusal, RunStatus, SkipReason, StepState, step_ix};
+use super::{Failure, Machine, Refusal, RunStatus, SkipReason, Slot, StepState, step_ix};
 use crate::clock::Timestamp;
 use crate::run::FailureCode;
 use crate::run::command::StopMode;
@@ -41,6 +41,13 @@ impl Machine {
                     round.started_at = round.started_at.map(|at| at.plus(by));
                     postpone(&mut round.state, by);
                 }
+            }
+        }
+        let asked: Vec<Slot> = self.waiting_for_people().collect();
+        for slot in asked {
+            if let Some(StepState::Waiting { until: Some(until), .. }) = self.state(slot) {
+                let until = *until;
+                self.postpone_task(slot, until);
             }
         }
     }

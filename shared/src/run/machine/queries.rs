@@ -12,8 +12,9 @@ use crate::workflow::{StepIx, StepKind};
 const PICK_UP: Duration = Duration::from_secs(30);
 /// How long whoever was sent a message for that time may take to bring about a change that time brings.
 const CHANGE_MARGIN: Duration = Duration::from_secs(5);
-/// How long a parent relies on the message that its child sends at its end, before it looks itself.
-const CHILD_LOOK: Duration = Duration::from_secs(15 * 60);
+/// How long a parent relies on the message that its child sends at its end, before it looks itself: as long again as
+/// it has waited, within these bounds, so that a child that waits for a person for weeks costs next to nothing.
+const CHILD_LOOK: (Duration, Duration) = (Duration::from_secs(15 * 60), Duration::from_secs(6 * 3600));
 
 /// What a worker may do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +199,9 @@ impl Machine {
         }
         let of = |(_, state): (Slot, &StepState)| match state {
             StepState::Running { lease, .. } => Some(lease.until),
-            StepState::Waiting { on: Wait::Child(_), .. } => Some(now.plus(CHILD_LOOK)),
+            StepState::Waiting { on: Wait::Child(_), started_at, .. } => {
+                Some(now.plus(now.since(*started_at).clamp(CHILD_LOOK.0, CHILD_LOOK.1)))
+            }
             _ => None,
         };
         let leases = self.unsettled().filter_map(of).min();

@@ -14,6 +14,9 @@ use crate::workflow::{StepIx, StepKind};
 const MOST_LOST: u32 = 5;
 /// What a run may stand still beyond its longest step timeout and backoff.
 const STALL_MARGIN: Duration = Duration::from_secs(15 * 60);
+/// … and beyond that while there is something to begin, which whoever looks at it then does. Nobody may have looked:
+/// the process was down, or the function was throttled.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(24 * 3600);
 
 impl Machine {
     pub(super) fn reap(&mut self, dead_before: Option<Timestamp>, now: Timestamp) {
@@ -26,16 +29,31 @@ impl Machine {
             if self.reap_step(slot, dead_before, now) {
                 // The end of a long wait is a step forward: what follows from it has yet to be begun.
                 self.run.progress_at = now;
+                self.changed_silently = true;
             }
         }
         if self.run.drain_until.is_some_and(|until| until <= now) {
             let error = "What was under way did not finish within 15 minutes of the graceful stop.";
             self.halt_stopped(FailureCode::DrainTimeout, error, now);
-        } else if self.is_stalled(now) {
-            let code = FailureCode::RunStalledOrTimedOut;
-            let error = "The run made no progress for longer than its steps may take.".to_owned();
-            self.fail_run(Failure { code, step_id: None, error }, None, now);
+        } else if let Some(still) = self.stands_still(dead_before, now) {
+            let has_work = self.next_work(now).is_some();
+            if still > if has_work { LONGEST_OUTAGE } else { Duration::ZERO } {
+                self.fail_stalled(now);
+            }
         }
+    }
+
+    /// What could be begun was tried, and it cannot be: a run that stands still for too long ends by that.
+    pub(super) fn give_up(&mut self, now: Timestamp) {
+        if self.stands_still(None, now).is_some() {
+            self.fail_stalled(now);
+        }
+    }
+
+    fn fail_stalled(&mut self, now: Timestamp) {
+        let code = FailureCode::RunStalledOrTimedOut;
+        let error = "The run made no progress for longer than its steps may take.".to_owned();
+        self.fail_run(Failure { code, step_id: None, error }, None, now);
     }
 
     /// Whether the time of what is under way there was up.
@@ -108,13 +126,15 @@ impl Machine {
         Some(started_at.plus(longest.duration()))
     }
 
-    /// Whether a run stands still that has something to do. Who waits for people, children or a retry has a
-    /// deadline of its own.
-    fn is_stalled(&self, now: Timestamp) -> bool {
+    /// For how much longer than it may a run has stood still that has something to do; none when it may. Who waits
+    /// for people, children or a retry has a deadline of its own. Before its process started nobody could look.
+    fn stands_still(&self, process_start: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
         if self.run.status != RunStatus::Running || self.is_waiting() {
-            return false;
+            return None;
         }
         let longest = self.plan.steps.iter().filter_map(|planned| planned.timeout).max().unwrap_or_default();
-        now.since(self.run.progress_at) > longest + LONGEST_BACKOFF + STALL_MARGIN
+        let since = process_start.map_or(self.run.progress_at, |start| start.max(self.run.progress_at));
+        let over = now.since(since).checked_sub(longest + LONGEST_BACKOFF + STALL_MARGIN)?;
+        (over > Duration::ZERO).then_some(over)
     }
 }

@@ -129,7 +129,7 @@ impl Machine {
             self.decide(slot.step, inner.round, result["pass"] == true, now);
             return;
         }
-        self.run.usage.steps_executed += 1;
+        self.note_executed(slot, started_at, now);
         let duration_ms = millis(now.since(started_at));
         if self.keep_output(slot, result, bytes, now) {
             self.page.push(now, Some(slot), EventKind::StepCompleted { duration_ms });

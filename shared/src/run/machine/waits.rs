@@ -94,6 +94,13 @@ impl Machine {
         self.open_tasks < most && self.open_tasks + closed < MOST_OPEN
     }
 
+    pub(super) fn postpone_task(&mut self, slot: Slot, until: Timestamp) {
+        match self.tasks.entry(slot).or_insert(TaskChange::Postponed(until)) {
+            TaskChange::Opened(task) => task.expires_at = Some(until),
+            change => *change = TaskChange::Postponed(until),
+        }
+    }
+
     pub(super) fn close_task(&mut self, slot: Slot) {
         self.tasks.insert(slot, TaskChange::Closed);
         self.open_tasks = self.open_tasks.saturating_sub(1);

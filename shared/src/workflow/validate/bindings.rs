@@ -1,7 +1,11 @@
 //! What a graph refers to outside itself, and MCP servers, tools and their arguments, as far as the caller
 //! knows them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
+
+use crate::llm::Provider;
 
 use super::super::{
     issue::{Check, Issue},
@@ -23,6 +27,11 @@ pub trait Bindings {
 
     /// A workflow that a step calls, by its id.
     fn workflow(&self, id: &str) -> Called;
+
+    /// The keys of model providers; none when nothing can be said of them.
+    fn model_keys(&self) -> Option<&ModelKeys> {
+        None
+    }
 }
 
 /// What is known of a workflow that a step calls.
@@ -38,6 +47,15 @@ pub enum Called {
     NotRunnable,
     /// It can be run.
     Published,
+}
+
+/// What is known of the keys of model providers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelKeys {
+    /// The project's, by id.
+    pub project: BTreeMap<String, Provider>,
+    /// Whether the deployment may have keys of its own, which nobody here knows.
+    pub deployment: bool,
 }
 
 /// An MCP server, as a step names it.

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `graph` | `graph_too_large`, `missing_steps`, `no_steps`, `too_many_steps`, `missing_id`, `missing_type`, `unknown_type`, `invalid_type`, `invalid_value`, `invalid_id`, `invalid_name`, `unknown_field`, `legacy_field`, *`too_many_issues`* |
 //! | `dependencies` | `duplicate_step_id`, `inner_id_clash`, `unknown_dependency`, `dependency_cycle`, `allowlist_unknown_step`, `no_auto_start_not_root`, *`duplicate_dependency`*, *`allowlist_not_ancestor`*, *`episode_never_closes`* |
-//! | `step_config` | `required_field_missing`, `empty_field`, `out_of_range`, `script_too_large`, `too_many_items`, `not_a_list`, `empty_body`, `type_not_allowed_in_body`, `field_not_allowed_in_body`, `invalid_schema`, `step_type_unavailable`, `called_workflow_not_found`, `workflow_calls_itself`, *`called_workflow_not_published`*, *`ambiguous_fields`*, *`on_timeout_without_timeout`*, *`output_from_without_wait`* |
+//! | `step_config` | `required_field_missing`, `empty_field`, `out_of_range`, `script_too_large`, `too_many_items`, `not_a_list`, `empty_body`, `type_not_allowed_in_body`, `field_not_allowed_in_body`, `invalid_schema`, `step_type_unavailable`, `called_workflow_not_found`, `workflow_calls_itself`, `llm_model_ref_invalid`, `llm_provider_unknown`, `llm_model_unknown`, `llm_param_not_supported`, `llm_response_format_unknown`, `llm_credential_not_found`, `llm_credential_mismatch`, *`called_workflow_not_published`*, *`llm_key_missing`*, *`ambiguous_fields`*, *`on_timeout_without_timeout`*, *`output_from_without_wait`* |
 //! | `templates` | `template_syntax`, `template_not_allowed`, `condition_syntax`, `unknown_root`, `root_not_available`, `unknown_reference`, `step_not_found`, `step_not_ancestor`, `step_not_allowed`, `body_step_not_found`, `body_step_not_earlier`, `input_unresolvable`, *`input_may_be_unset`*, *`constant_condition`*, *`lua_step_not_found`*, *`lua_step_not_ancestor`*, *`lua_step_not_allowed`* |
 //! | `lua_syntax` | `lua_syntax` |
 //! | `mcp_bindings` | `mcp_server_not_found`, `mcp_tool_not_found`, `mcp_args_invalid`, *`mcp_instance_will_be_made`* |
@@ -29,6 +29,7 @@ mod config;
 mod findings;
 mod fixture;
 mod inputs;
+mod models;
 mod params;
 mod references;
 mod report;
@@ -43,7 +44,7 @@ mod wiring;
 
 use serde_json::{Map, Value};
 
-pub use bindings::{Bindings, Called, NoBindings, Server, Tool, Tools};
+pub use bindings::{Bindings, Called, ModelKeys, NoBindings, Server, Tool, Tools};
 pub use report::{CheckResult, Readiness, Report};
 
 use super::{graph_hash, issue::Check, read};
@@ -95,6 +96,7 @@ fn check(request: &Request<'_>, bindings: &dyn Bindings, findings: &mut Findings
     scripts::check(&view, findings);
     bindings::check(&view, bindings, findings);
     calls::check(&view, bindings, findings);
+    models::check(&view, bindings, findings);
     structure::disabled(&view, findings);
     fixture::check(&view, &known, request.mock_step_outputs, findings);
 }

@@ -60,7 +60,7 @@ fn a_commit_never_has_more_changes_of_tasks_than_a_transaction_takes() {
     answer(&mut machine, reviews[0], false, at(2)).unwrap();
     assert_eq!(machine.waiting_for_people().count(), MOST_OPEN - 1, "written with those taken back");
     assert_eq!(machine.tasks().len(), MOST_OPEN);
-    machine.forget_tasks();
+    machine.written();
     answer(&mut machine, reviews[1], false, at(3)).unwrap();
     assert_eq!(machine.waiting_for_people().count(), MOST_OPEN - 1, "one taken back, one put");
     machine.apply(Command::Stop(StopMode::Immediate), at(4)).unwrap();
@@ -84,19 +84,50 @@ fn a_loop_whose_outputs_grow_too_large_together_fails() {
     assert_eq!(failure_code(&machine), Some(FailureCode::ResultTooLarge), "whatever the policy, and at once");
 }
 
-#[test]
-fn a_run_stalls_when_nothing_happens_for_longer_than_anything_may_take() {
+/// A run of two steps whose last step forward was at 1000, and how long it may stand still after that.
+fn standing_still() -> (Machine, i64) {
     let steps = json!([step("a", &[], json!({ "timeout_s": 30 })), step("b", &["a"], json!({}))]);
     let mut machine = start(&plan(&steps), &[], &[]);
     let a = slot(&machine, "a");
     execute(&mut machine, a, success(), at(1000));
-    let allowed = 1000 + 30 + 300 + 900;
-    reap(&mut machine, at(allowed));
+    (machine, 1000 + 30 + 300 + 900)
+}
+
+#[test]
+fn a_run_stalls_when_what_it_has_to_do_cannot_be_begun_for_longer_than_anything_may_take() {
+    let (mut machine, allowed) = standing_still();
+    machine.apply(Command::GiveUp, at(allowed)).unwrap();
     assert_eq!(machine.run().status, RunStatus::Running, "the last step forward counts");
-    reap(&mut machine, at(allowed + 1));
+    machine.apply(Command::GiveUp, at(allowed + 1)).unwrap();
     assert_eq!(failure_code(&machine), Some(FailureCode::RunStalledOrTimedOut));
     assert_eq!((status(&machine, "a"), skip_reason(&machine, "b")), ("completed", Some(SkipReason::Blocked)));
     assert_eq!(reasons(&machine).last(), Some(&"stalled"));
+}
+
+#[test]
+fn a_run_that_nobody_looked_at_for_hours_goes_on_and_after_a_day_it_has_stalled() {
+    let (mut machine, allowed) = standing_still();
+    reap(&mut machine, at(allowed + 24 * 3600));
+    assert_eq!(machine.run().status, RunStatus::Running, "what was down is back and does what is to be done");
+    reap(&mut machine, at(allowed + 24 * 3600 + 1));
+    assert_eq!(failure_code(&machine), Some(FailureCode::RunStalledOrTimedOut));
+    let (mut machine, allowed) = standing_still();
+    let later = at(allowed + 30 * 24 * 3600);
+    machine.apply(Command::Reap { dead_before: Some(later) }, later).unwrap();
+    assert_eq!(machine.run().status, RunStatus::Running, "before its process began nobody could look");
+}
+
+#[test]
+fn giving_up_a_claim_has_to_be_written_although_no_event_tells_it() {
+    let mut machine = start(&plan(&json!([step("a", &[], json!({}))])), &[], &[]);
+    begin(&mut machine, "a", ME, at(0)).unwrap();
+    machine.apply(Command::Pause, at(1)).unwrap();
+    machine.written();
+    reap(&mut machine, at(14));
+    assert!(!machine.has_changed_silently(), "the lease holds");
+    reap(&mut machine, at(15));
+    assert!(machine.has_changed_silently());
+    assert_eq!(machine.deadline(at(15)), None, "then a paused run needs nobody");
 }
 
 #[test]

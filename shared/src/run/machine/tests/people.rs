@@ -90,7 +90,7 @@ fn a_task_is_put_and_taken_back_with_the_run() {
     let Some(TaskChange::Opened(task)) = machine.tasks().get(&ask) else { panic!("it is put") };
     assert_eq!((task.task_id.as_str(), task.task_type.as_str()), ("ask", "approval"));
     assert_eq!((task.created_at, task.expires_at), (at(0), Some(at(40))));
-    machine.forget_tasks();
+    machine.written();
     let a = slot(&machine, "a");
     execute(&mut machine, a, failure(FailureCode::LuaError), at(1));
     assert_eq!(machine.tasks().get(&ask), Some(&TaskChange::Closed), "nobody wants the answer any more");

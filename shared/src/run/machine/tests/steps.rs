@@ -95,16 +95,6 @@ fn a_process_that_knows_earlier_ones_to_be_dead_takes_their_claims_at_once() {
 }
 
 #[test]
-fn a_run_that_stands_still_for_too_long_fails() {
-    let mut machine = start(&plan(&json!([step("a", &[], json!({}))])), &[], &[]);
-    machine.apply(Command::Reap { dead_before: None }, at(600)).unwrap();
-    assert_eq!(machine.run().status, RunStatus::Running);
-    machine.apply(Command::Reap { dead_before: None }, at(3600)).unwrap();
-    assert_eq!(machine.run().failure.as_ref().map(|f| f.code), Some(FailureCode::RunStalledOrTimedOut));
-    assert_eq!(skip_reason(&machine, "a"), Some(SkipReason::Blocked));
-}
-
-#[test]
 fn disabled_steps_are_skipped_in_their_turn_and_their_dependants_go_on() {
     let steps = json!([
         step("a", &[], json!({})),

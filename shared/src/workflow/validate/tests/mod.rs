@@ -8,6 +8,7 @@ mod config;
 mod dependencies;
 mod fixture;
 mod inputs;
+mod models;
 mod properties;
 mod references;
 mod scripts;

@@ -17,6 +17,7 @@ const LEASE_MARGIN: i64 = 10;
 const LONGEST_DRAIN: i64 = 15 * 60;
 /// Seconds that a run may stand still beyond its longest timeout and backoff.
 const STALL_MARGIN: i64 = 15 * 60 + 300;
+const LONGEST_OUTAGE: i64 = 24 * 3600;
 
 impl Model {
     /// Something was done at a place.
@@ -285,7 +286,7 @@ impl Model {
         }
         if self.drain_until.is_some_and(|until| until <= now) {
             self.halt((FailureCode::DrainTimeout, None), RunStatus::Stopped, now);
-        } else if self.is_stalled(now) {
+        } else if self.is_stalled(dead_before, now) {
             self.halt((FailureCode::RunStalledOrTimedOut, None), RunStatus::Failed, now);
         }
         self.conclude(now);
@@ -362,7 +363,8 @@ impl Model {
         self.common(slot).map_or(5, |common| common.timeout.expect("scripts have one"))
     }
 
-    fn is_stalled(&self, now: i64) -> bool {
+    /// What there is to begin is begun by whoever looks, so it may wait for a day longer.
+    fn is_stalled(&self, process_start: Option<i64>, now: i64) -> bool {
         let waits = self.stands().iter().any(|(slot, stand)| match stand {
             Stand::Ready(ready) => ready.from.is_some(),
             Stand::UnderWay { begun, .. } => {
@@ -372,7 +374,11 @@ impl Model {
         });
         let reviews = self.loops.values().any(|rounds| rounds.review.is_some());
         let longest = self.specs.iter().filter_map(|spec| spec.common.timeout).max().unwrap_or(0);
-        let still = now - self.progress_at > longest + STALL_MARGIN;
+        let closes =
+            self.under_way().iter().any(|pending| matches!(pending, super::places::Pending::Close { .. }));
+        let outage = if closes || !self.ready(now).is_empty() { LONGEST_OUTAGE } else { 0 };
+        let since = process_start.unwrap_or(self.progress_at).max(self.progress_at);
+        let still = now - since > longest + STALL_MARGIN + outage;
         self.status == RunStatus::Running && !waits && !reviews && still
     }
 }

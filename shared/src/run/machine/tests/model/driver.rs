@@ -300,12 +300,13 @@ impl Driver {
                     prop_assert_eq!(&task.task_id, &slot.task_id(self.machine.plan()));
                     self.rows.insert(*slot);
                 }
+                TaskChange::Postponed(_) => prop_assert!(self.rows.contains(slot)),
                 TaskChange::Closed => {
                     self.rows.remove(slot);
                 }
             }
         }
-        self.machine.forget_tasks();
+        self.machine.written();
         prop_assert_eq!(&self.rows, &self.machine.waiting_for_people().collect());
         if pick.is_multiple_of(2) {
             let before = self.machine.page().next_seq();

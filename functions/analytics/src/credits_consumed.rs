@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/credits-consumed`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, CreditsView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// What the runs that ended have used.
+#[utoipa::path(get, path = "/v1/analytics/credits-consumed", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = CreditsView), CommonErrors))]
+pub async fn credits_consumed(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<CreditsView>> {
+    let mut range = query.range(state.clock.now())?;
+    let total = analytics::total(&state, &caller.place, &mut range).await?;
+    Ok(Json(CreditsView::new(&range, &total)))
+}

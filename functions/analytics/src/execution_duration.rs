@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/execution-duration`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, DurationView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// How long runs took.
+#[utoipa::path(get, path = "/v1/analytics/execution-duration", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = DurationView), CommonErrors))]
+pub async fn execution_duration(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<DurationView>> {
+    let mut range = query.range(state.clock.now())?;
+    let total = analytics::total(&state, &caller.place, &mut range).await?;
+    Ok(Json(DurationView::new(&range, &total)))
+}

@@ -1,0 +1,21 @@
+//! `GET /v1/analytics/live-runs`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, LiveRunsView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// How many runs of the project are not over, now. A range may be given as everywhere; it changes nothing.
+#[utoipa::path(get, path = "/v1/analytics/live-runs", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = LiveRunsView), CommonErrors))]
+pub async fn live_runs(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<LiveRunsView>> {
+    query.range(state.clock.now())?;
+    analytics::live(&state, &caller.place).await.map(Json)
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/runs-count`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, RunsCountView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// How many runs ended, and how.
+#[utoipa::path(get, path = "/v1/analytics/runs-count", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = RunsCountView), CommonErrors))]
+pub async fn runs_count(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<RunsCountView>> {
+    let mut range = query.range(state.clock.now())?;
+    let total = analytics::total(&state, &caller.place, &mut range).await?;
+    Ok(Json(RunsCountView::new(&range, &total)))
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/runs-timeseries`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, RunsSeriesView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// Runs that ended, by hour or by day.
+#[utoipa::path(get, path = "/v1/analytics/runs-timeseries", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = RunsSeriesView), CommonErrors))]
+pub async fn runs_timeseries(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<RunsSeriesView>> {
+    let mut range = query.range(state.clock.now())?;
+    let series = analytics::series(&state, &caller.place, &mut range).await?;
+    Ok(Json(RunsSeriesView::new(&range, &series)))
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/steps-executed`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, StepsView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// How many step attempts succeeded.
+#[utoipa::path(get, path = "/v1/analytics/steps-executed", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = StepsView), CommonErrors))]
+pub async fn steps_executed(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<StepsView>> {
+    let mut range = query.range(state.clock.now())?;
+    let total = analytics::total(&state, &caller.place, &mut range).await?;
+    Ok(Json(StepsView::new(&range, &total)))
+}

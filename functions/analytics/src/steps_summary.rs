@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/steps-summary`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, StepsSummaryView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// What steps were executed, by type: how many, how long they took, their tokens.
+#[utoipa::path(get, path = "/v1/analytics/steps-summary", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = StepsSummaryView), CommonErrors))]
+pub async fn steps_summary(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<StepsSummaryView>> {
+    let mut range = query.range(state.clock.now())?;
+    let total = analytics::total(&state, &caller.place, &mut range).await?;
+    Ok(Json(StepsSummaryView::new(&range, &total)))
+}

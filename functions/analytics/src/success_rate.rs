@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/success-rate`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, SuccessRateView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// Which part of the runs that ended has completed.
+#[utoipa::path(get, path = "/v1/analytics/success-rate", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = SuccessRateView), CommonErrors))]
+pub async fn success_rate(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<SuccessRateView>> {
+    let mut range = query.range(state.clock.now())?;
+    let total = analytics::total(&state, &caller.place, &mut range).await?;
+    Ok(Json(SuccessRateView::new(&range, &total)))
+}

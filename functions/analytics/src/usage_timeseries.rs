@@ -1,0 +1,22 @@
+//! `GET /v1/analytics/usage-timeseries`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::analytics::{self, UsageSeriesView};
+use shared::http::{CanRead, CommonErrors, Query};
+use shared::{AppState, Result};
+
+use crate::query::RangeQuery;
+
+/// What was used, by hour or by day.
+#[utoipa::path(get, path = "/v1/analytics/usage-timeseries", tag = "analytics", params(RangeQuery),
+               responses((status = 200, body = UsageSeriesView), CommonErrors))]
+pub async fn usage_timeseries(
+    State(state): State<AppState>,
+    CanRead(caller): CanRead,
+    Query(query): Query<RangeQuery>,
+) -> Result<Json<UsageSeriesView>> {
+    let mut range = query.range(state.clock.now())?;
+    let series = analytics::series(&state, &caller.place, &mut range).await?;
+    Ok(Json(UsageSeriesView::new(&range, &series)))
+}

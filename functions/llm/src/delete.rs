@@ -1,0 +1,21 @@
+//! `DELETE /v1/llm-provider-keys/{id}`.
+
+use axum::extract::State;
+use http::StatusCode;
+use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::ids::LlmKeyId;
+use shared::llm::keys::delete;
+use shared::{AppState, Result};
+
+/// Delete a key; its value is destroyed. Steps that name it fail from now on.
+#[utoipa::path(delete, path = "/v1/llm-provider-keys/{id}", tag = "llm",
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 204), CommonErrors))]
+pub async fn delete_key(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<LlmKeyId>,
+) -> Result<StatusCode> {
+    delete(&state, &caller.place, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

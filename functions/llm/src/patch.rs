@@ -1,0 +1,39 @@
+//! `PATCH /v1/llm-provider-keys/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::ids::LlmKeyId;
+use shared::llm::keys::change;
+use shared::{AppState, Result, text};
+use utoipa::ToSchema;
+
+use crate::view::KeyView;
+
+/// What to change; what is absent stays. Where a key is sent changes with its value, by `rotate`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPatch {
+    /// What people call it, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// Whether steps that name no key use it. When no key of a provider is chosen so, the oldest is used.
+    is_default: Option<bool>,
+}
+
+/// Change a key's name, or whether it is the one that steps use which name none.
+#[utoipa::path(patch, path = "/v1/llm-provider-keys/{id}", tag = "llm", request_body = KeyPatch,
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = KeyView), CommonErrors))]
+pub async fn patch_key(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<LlmKeyId>,
+    Body(patch): Body<KeyPatch>,
+) -> Result<Json<KeyView>> {
+    let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
+    let record = change(&state, &caller.place, id, name.as_deref(), patch.is_default).await?;
+    let all = state.store.llm_keys(&caller.place).await?;
+    Ok(Json(KeyView::new(record, &all)))
+}

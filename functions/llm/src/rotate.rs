@@ -1,0 +1,28 @@
+//! `POST /v1/llm-provider-keys/{id}/rotate`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::ids::LlmKeyId;
+use shared::llm::keys::rotate;
+use shared::{AppState, Result};
+
+use crate::values::Values;
+use crate::view::KeyView;
+
+/// Put another value in place of a key's.
+///
+/// Steps that begin from now on use the new one. `base_url`, `region` and `organization` stay when they are absent.
+#[utoipa::path(post, path = "/v1/llm-provider-keys/{id}/rotate", tag = "llm", request_body = Values,
+               params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = KeyView), CommonErrors))]
+pub async fn rotate_key(
+    State(state): State<AppState>,
+    CanWriteIntegrations(caller): CanWriteIntegrations,
+    Path(id): Path<LlmKeyId>,
+    Body(values): Body<Values>,
+) -> Result<Json<KeyView>> {
+    let record = rotate(&state, &caller.place, id, values.access()?).await?;
+    let all = state.store.llm_keys(&caller.place).await?;
+    Ok(Json(KeyView::new(record, &all)))
+}

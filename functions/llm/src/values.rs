@@ -1,0 +1,76 @@
+//! Where and with what a provider is called, as callers send it.
+
+use secrecy::SecretString;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use shared::llm::keys::{Access, Credential};
+use shared::{Error, Result};
+use utoipa::ToSchema;
+
+/// Where and with what a provider is called.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Values {
+    /// The key: of OpenAI, Anthropic, Google, Bedrock (a Bedrock API key), or of a compatible server that asks for
+    /// one.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, max_length = 8192)]
+    pub api_key: Option<SecretString>,
+    /// For Bedrock instead of `api_key`: the id of an access key.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>)]
+    pub access_key_id: Option<SecretString>,
+    /// The access key.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>)]
+    pub secret_access_key: Option<SecretString>,
+    /// With temporary access keys.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>)]
+    pub session_token: Option<SecretString>,
+    /// Where the provider answers: required for `openai_compatible`, such as `http://localhost:11434/v1`; otherwise
+    /// instead of its usual address.
+    #[schema(max_length = 2048, example = "https://llm.example.com/v1")]
+    pub base_url: Option<String>,
+    /// Bedrock's region; required there.
+    #[schema(example = "eu-central-1")]
+    pub region: Option<String>,
+    /// The organization that OpenAI is to bill.
+    pub organization: Option<String>,
+}
+
+impl Values {
+    /// As the domain takes them.
+    ///
+    /// # Errors
+    /// Invalid when the values are no whole.
+    pub fn access(self) -> Result<Access> {
+        let credential =
+            Credential::of(self.api_key, self.access_key_id, self.secret_access_key, self.session_token);
+        let credential = credential.ok_or_else(|| {
+            Error::invalid(
+                "Give either api_key, or access_key_id and secret_access_key (with session_token, if they are \
+                 temporary).",
+            )
+        })?;
+        Ok(Access {
+            base_url: self.base_url,
+            region: self.region,
+            organization: self.organization,
+            credential,
+        })
+    }
+}
+
+/// A text that must not be seen; an error does not quote what came instead.
+///
+/// # Errors
+/// When it is no text.
+pub fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.into())),
+        _ => Err(D::Error::custom("must be a text")),
+    }
+}

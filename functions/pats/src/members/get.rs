@@ -1,0 +1,20 @@
+//! `GET /v1/members/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+use shared::http::{CanManageMembers, CommonErrors, Path};
+use shared::ids::MemberId;
+use shared::{AppState, Result};
+
+use super::view::{MemberView, find};
+
+/// Read a member.
+#[utoipa::path(get, path = "/v1/members/{id}", tag = "access", params(("id" = uuid::Uuid, Path)),
+               responses((status = 200, body = MemberView), CommonErrors))]
+pub async fn get_member(
+    State(state): State<AppState>,
+    CanManageMembers(caller): CanManageMembers,
+    Path(id): Path<MemberId>,
+) -> Result<Json<MemberView>> {
+    Ok(Json(find(&state, &caller.place.tenant_id, id).await?.into()))
+}

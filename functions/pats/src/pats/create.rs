@@ -1,0 +1,180 @@
+//! `POST /v1/pats`.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::auth::{Caller, PlainToken, Role, Scope};
+use shared::clock::Timestamp;
+use shared::error::Kind;
+use shared::http::{Body, CanManagePats, CommonErrors};
+use shared::ids::{MemberId, PatId, Place, ProjectId, seed};
+use shared::store::{MOST_PATS, MemberRecord, PatChange, PatRecord, StoreError};
+use shared::{AppState, Error, Result, text};
+use utoipa::ToSchema;
+
+use super::view::PatView;
+use crate::MOST_TRIES;
+
+/// A token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPat {
+    /// Its name, 1–200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "CI of order-triage")]
+    display_name: String,
+    /// What it may be used for; none means all that its role allows. Not more than the caller's own token.
+    #[serde(default)]
+    scopes: Vec<Scope>,
+    /// When it ends; never when absent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// What it may do at most; as much as its owner, and not more than the caller's own token, when absent.
+    role: Option<Role>,
+    /// The project in which it is valid; the caller's when absent. Another one: tenant admins only.
+    project_id: Option<String>,
+    /// Whose it is; the caller's when absent. Another member's: tenant admins only.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    member_id: Option<MemberId>,
+}
+
+/// A new token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedPat {
+    /// What can be seen of it later, too.
+    #[serde(flatten)]
+    pat: PatView,
+    /// The token, shown this once.
+    #[schema(example = "pat_…")]
+    token: String,
+}
+
+/// Make a token. It is shown this once.
+#[utoipa::path(post, path = "/v1/pats", tag = "access", request_body = NewPat,
+               responses((status = 201, body = CreatedPat), CommonErrors))]
+pub async fn create_pat(
+    State(state): State<AppState>,
+    CanManagePats(caller): CanManagePats,
+    Body(new): Body<NewPat>,
+) -> Result<(StatusCode, Json<CreatedPat>)> {
+    let display_name = text::name("display_name", &new.display_name)?;
+    let now = state.clock.now();
+    if new.expires_at.is_some_and(|end| end <= now) {
+        return Err(Error::invalid("expires_at: must be in the future."));
+    }
+    let place = place(&caller, new.project_id.as_deref())?;
+    let member_id = new.member_id.unwrap_or(caller.member_id);
+    if member_id != caller.member_id {
+        only_admins(&caller, "member_id: only a tenant_admin may make tokens of other members.")?;
+    }
+    let scopes = scopes(&caller, new.scopes)?;
+    let token = PlainToken::generate(PatId::new(now))?;
+    let secret_hash = state.auth.key().await?.hash(&token);
+    for _ in 0..MOST_TRIES {
+        let owner = owner(&state, &place, member_id).await?;
+        let role = role(&caller, &owner, &place.project_id, new.role)?;
+        let pat = PatRecord {
+            id: token.id(),
+            place: place.clone(),
+            member_id,
+            granted: role,
+            role,
+            scopes: scopes.clone(),
+            display_name: display_name.clone(),
+            secret_hash: secret_hash.clone(),
+            token_hint: token.hint(),
+            request: seed::request(),
+            last_used_day: None,
+            created_at: now,
+            expires_at_time: new.expires_at,
+        };
+        match state.store.create_pat(&PatChange { pat: &pat, owner: &owner }).await {
+            Err(StoreError::Conflict) => check_project(&state, &place).await?,
+            kept => {
+                kept?;
+                let created = CreatedPat { pat: pat.into(), token: token.reveal().to_owned() };
+                return Ok((StatusCode::CREATED, Json(created)));
+            }
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+fn place(caller: &Caller, asked: Option<&str>) -> Result<Place> {
+    let Some(asked) = asked.filter(|asked| *asked != caller.place.project_id.as_str()) else {
+        return Ok(caller.place.clone());
+    };
+    only_admins(caller, "project_id: only a tenant_admin may make tokens for other projects.")?;
+    let project_id = asked.parse().map_err(|why| Error::invalid(format!("project_id: {why}.")))?;
+    Ok(Place { tenant_id: caller.place.tenant_id.clone(), project_id })
+}
+
+fn only_admins(caller: &Caller, message: &str) -> Result<()> {
+    match caller.role {
+        Role::TenantAdmin => Ok(()),
+        _ => Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message)),
+    }
+}
+
+async fn owner(state: &AppState, place: &Place, id: MemberId) -> Result<MemberRecord> {
+    let found = state.store.member(&place.tenant_id, id).await?;
+    let owner = found.ok_or_else(|| Error::invalid("member_id: the workspace has no such member."))?;
+    if owner.pats.len() >= MOST_PATS {
+        return Err(Error::conflict(
+            "TOO_MANY_TOKENS",
+            format!("A member has at most {MOST_PATS} tokens, and this one has them; revoke one first."),
+        ));
+    }
+    Ok(owner)
+}
+
+/// Not more than the owner's role there, and not more than the caller's own.
+fn role(caller: &Caller, owner: &MemberRecord, project: &ProjectId, asked: Option<Role>) -> Result<Role> {
+    let Some(owners) = owner.role_in(project) else {
+        return Err(Error::invalid(format!(
+            "member_id: the member has no role in the project {project}; give it one with PATCH /v1/members/{{id}}."
+        )));
+    };
+    let most = owners.min(caller.role);
+    match asked {
+        Some(role) if role > most => {
+            let message = format!(
+                "role: {} is more than {}, which is all that can be given here.",
+                role.as_str(),
+                most.as_str()
+            );
+            Err(Error::new(Kind::Forbidden, "ROLE_EXCEEDED", message))
+        }
+        role => Ok(role.unwrap_or(most)),
+    }
+}
+
+fn scopes(caller: &Caller, mut asked: Vec<Scope>) -> Result<Vec<Scope>> {
+    let mut seen = Vec::new();
+    asked.retain(|scope| {
+        let new = !seen.contains(scope);
+        seen.push(*scope);
+        new
+    });
+    let exceeded = |message| Err(Error::new(Kind::Forbidden, "SCOPE_EXCEEDED", message));
+    if asked.is_empty() && !caller.scopes.is_empty() {
+        let own: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
+        return exceeded(format!("scopes: name them; your own token has only {}.", own.join(", ")));
+    }
+    match asked.iter().find(|scope| !caller.has_scope(**scope)) {
+        Some(scope) => exceeded(format!("scopes: your own token does not have {}.", scope.as_str())),
+        None => Ok(asked),
+    }
+}
+
+/// A write that did not hold may have met a project that is not there any more, or never was.
+async fn check_project(state: &AppState, place: &Place) -> Result<()> {
+    match state.store.project(&place.tenant_id, &place.project_id).await? {
+        None => Err(Error::invalid("project_id: the workspace has no such project.")),
+        Some(project) if project.archived_at.is_some() => Err(Error::conflict(
+            "PROJECT_ARCHIVED",
+            "project_id: the project is archived; restore it to make tokens.",
+        )),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! `GET /v1/pats`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::http::{CanManagePats, CommonErrors, Cursor, Page, Query};
+use shared::ids::PatId;
+use shared::{AppState, Error, Result};
+use utoipa::{IntoParams, ToSchema};
+
+use super::view::PatView;
+
+/// Where to begin.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PatsQuery {
+    /// How many, 1 to 100; 20 when absent.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Tokens, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Pats {
+    /// The tokens.
+    pats: Vec<PatView>,
+    /// Where to go on, when there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// List the project's tokens, newest first, without the tokens themselves.
+#[utoipa::path(get, path = "/v1/pats", tag = "access", params(PatsQuery),
+               responses((status = 200, body = Pats), CommonErrors))]
+pub async fn list_pats(
+    State(state): State<AppState>,
+    CanManagePats(caller): CanManagePats,
+    Query(query): Query<PatsQuery>,
+) -> Result<Json<Pats>> {
+    let page = Page::asked(query.limit, query.cursor.as_deref())?;
+    let after = page.after.as_deref().map(position).transpose()?;
+    let listed = state.store.list_pats(&caller.place, page.limit, after).await?;
+    let pats = listed.rows.into_iter().map(PatView::from).collect();
+    Ok(Json(Pats { pats, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+}
+
+/// A place in the list of tokens, as its cursors carry it.
+pub fn position(text: &str) -> Result<(Timestamp, PatId)> {
+    let read = || {
+        let (created_at, id) = text.split_once('#')?;
+        Some((created_at.parse().ok()?, id.parse().ok()?))
+    };
+    read().ok_or_else(|| Error::invalid("cursor: is not one of this list's."))
+}

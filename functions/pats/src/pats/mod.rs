@@ -1,0 +1,11 @@
+//! Personal access tokens: made, listed, revoked. They are shown once, so revealing one is refused.
+
+pub mod create;
+pub mod delete;
+pub mod list;
+pub mod reveal;
+mod revoke;
+mod view;
+
+pub use list::position;
+pub use revoke::revoke;

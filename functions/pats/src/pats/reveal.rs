@@ -1,0 +1,24 @@
+//! `GET /v1/pats/{id}/reveal`.
+
+use axum::extract::State;
+use shared::error::Kind;
+use shared::http::{CanManagePats, CommonErrors, ErrorBody, Path};
+use shared::ids::PatId;
+use shared::{AppState, Error, Result};
+
+use super::delete::find;
+
+/// A token is shown once, when it is made: this is always refused.
+#[utoipa::path(get, path = "/v1/pats/{id}/reveal", tag = "access", params(("id" = uuid::Uuid, Path)),
+               responses((status = 410, body = ErrorBody, description = "It was shown when it was made"),
+                         CommonErrors))]
+pub async fn reveal_pat(
+    State(state): State<AppState>,
+    CanManagePats(caller): CanManagePats,
+    Path(id): Path<PatId>,
+) -> Result<()> {
+    find(&state, &caller, id).await?;
+    let message =
+        "The token was shown when it was made, and is not kept; make a new one and revoke this one.";
+    Err(Error::new(Kind::Gone, "ALREADY_SHOWN", message))
+}

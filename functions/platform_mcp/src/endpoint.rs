@@ -1,0 +1,155 @@
+//! `POST /mcp`. The SDK speaks the protocol; what is added here is permission, the API's limit on bodies, answers
+//! in JSON whatever goes wrong, and the batches of MCP 2025-03-26. Every other method is refused with 405, as the
+//! transport asks of a server without streams and sessions.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Extension;
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use shared::http::{CanConnect, CommonErrors, LARGEST_BODY, read_bytes};
+use shared::{AppState, Result};
+
+use crate::api::Api;
+use crate::server::Server;
+
+type Service = StreamableHttpService<Server, NeverSessionManager>;
+
+const INVALID_REQUEST: i32 = -32600;
+const PARSE_ERROR: i32 = -32700;
+const INTERNAL_ERROR: i32 = -32603;
+/// The one version of MCP that has batches; a request without a version is taken to be of it.
+const WITH_BATCHES: &str = "2025-03-26";
+const LARGEST_BATCH: usize = 20;
+
+/// The MCP server of a process, made at its first request.
+#[derive(Clone, Default)]
+pub struct Endpoint(Arc<OnceLock<Service>>);
+
+impl Endpoint {
+    fn service(&self, state: &AppState) -> &Service {
+        self.0.get_or_init(|| {
+            let settings = &state.config.platform_mcp;
+            let server = Server::new(Api::new(state.clone()), settings.risk_tools);
+            let config = StreamableHttpServerConfig::default()
+                .with_legacy_session_mode(false)
+                .with_json_response(true)
+                .with_allowed_hosts(&settings.allowed_hosts)
+                .with_allowed_origins(&settings.allowed_origins)
+                .enforce_origin_validation()
+                .with_max_request_body_bytes(LARGEST_BODY);
+            StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
+        })
+    }
+}
+
+/// Speak MCP (streamable HTTP, stateless): the API as tools.
+///
+/// The body is a JSON-RPC message of the Model Context Protocol (`initialize`, `tools/list`, `tools/call`, `ping`, or
+/// `server/discover` of 2026-07-28); notifications are answered with 202. Any valid token may connect; each tool needs
+/// the role and scope of the route behind it.
+#[utoipa::path(post, path = "/mcp", tag = "mcp", request_body(content = Object, description = "a JSON-RPC message"),
+               params(("MCP-Protocol-Version" = Option<String>, Header, example = "2025-11-25")),
+               responses((status = 200, body = Object, description = "a JSON-RPC response"),
+                         (status = 202, description = "a notification was taken"),
+                         (status = 406, description = "the caller accepts no JSON"),
+                         (status = 415, description = "the body is declared to be something else than JSON"),
+                         CommonErrors))]
+pub async fn mcp(
+    State(state): State<AppState>,
+    Extension(endpoint): Extension<Endpoint>,
+    _: CanConnect,
+    request: Request,
+) -> Result<Response> {
+    let (mut parts, body) = request.into_parts();
+    let bytes = read_bytes(body).await?;
+    // Answers are never streams, so a caller that takes JSON is served; the SDK asks for both.
+    if accepts_json(&parts.headers) {
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        parts.headers.insert(header::ACCEPT, both);
+    }
+    // Without a name there is no rebound one: not from a browser.
+    parts.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
+    let service = endpoint.service(&state);
+    Ok(match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => batch(service, &parts, &bytes).await,
+        _ => serve(service, parts, bytes).await,
+    })
+}
+
+async fn serve(service: &Service, parts: Parts, bytes: Bytes) -> Response {
+    let response = service.handle(Request::from_parts(parts, Body::from(bytes.clone()))).await;
+    let (parts, body) = response.into_parts();
+    let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if parts.status.is_success() || is_json {
+        return Response::from_parts(parts, Body::new(body));
+    }
+    let Ok(text) = body.collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+    match parts.status {
+        // So the SDK refuses what it cannot read, whatever the body was declared to be.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if text.starts_with("fail to deserialize") => unreadable(&bytes),
+        status if status.is_server_error() => refuse(status, INTERNAL_ERROR, &text),
+        status => refuse(status, INVALID_REQUEST, &text),
+    }
+}
+
+fn unreadable(bytes: &[u8]) -> Response {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(_) => refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "The body is not a JSON-RPC 2.0 message."),
+        Err(error) => {
+            refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, &format!("The body is not JSON: {error}."))
+        }
+    }
+}
+
+/// The messages of a batch, one after the other.
+async fn batch(service: &Service, parts: &Parts, bytes: &[u8]) -> Response {
+    let refused = |why: &str| refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, why);
+    let version = parts.headers.get("mcp-protocol-version");
+    if version.is_some_and(|version| version != WITH_BATCHES) {
+        return refused("MCP has no batches since 2025-06-18; send one message per request.");
+    }
+    let Ok(messages) = serde_json::from_slice::<Vec<Box<RawValue>>>(bytes) else { return unreadable(bytes) };
+    if messages.is_empty() || messages.len() > LARGEST_BATCH {
+        return refused(&format!("A batch has 1 to {LARGEST_BATCH} messages."));
+    }
+    let mut answers = Vec::new();
+    for message in messages {
+        let response = serve(service, parts.clone(), Bytes::from(message.get().to_owned())).await;
+        // Notifications have no answer.
+        if response.status() == StatusCode::ACCEPTED {
+            continue;
+        }
+        let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        answers.push(serde_json::from_slice::<Value>(&body).unwrap_or_default());
+    }
+    match answers.is_empty() {
+        true => StatusCode::ACCEPTED.into_response(),
+        false => Json(answers).into_response(),
+    }
+}
+
+/// What MCP asks for when a message cannot be taken: a JSON-RPC error without an id.
+fn refuse(status: StatusCode, code: i32, message: &str) -> Response {
+    let error = json!({ "jsonrpc": "2.0", "error": { "code": code, "message": message } });
+    (status, Json(error)).into_response()
+}
+
+/// Whether a caller takes JSON, which one that says nothing does.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().peekable();
+    accepted.peek().is_none()
+        || accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            ["application/json", "application/*", "*/*"].iter().any(|json| kind.eq_ignore_ascii_case(json))
+        })
+}

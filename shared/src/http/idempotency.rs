@@ -1,0 +1,161 @@
+//! `Idempotency-Key`: a POST that is sent again with its key and body is answered as it was the first time, for 24
+//! hours, without being carried out again. While it is carried out it has an owner; when the owner dies, whoever
+//! asks again after a while takes over, with the same ids. Requests without a key cost nothing.
+//!
+//! Answers may hold a secret that is shown once, so they are sealed before they are kept, and bodies are known by a
+//! keyed hash.
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::body::read_bytes;
+use super::exchange::Admitted;
+use crate::error::Kind;
+use crate::state::AppState;
+use crate::store::{Claim, Claimed, KeyedRequest, StoreError, decode_value, encode_value};
+use crate::{Error, Result};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST_KEY: usize = 255;
+
+/// The headers that belong to an answer; the others belong to one request.
+const KEPT_HEADERS: [HeaderName; 4] =
+    [http::header::CONTENT_TYPE, http::header::ETAG, http::header::LOCATION, http::header::LINK];
+
+/// The route that knows deliveries by this header in a way of its own, and longer.
+const WEBHOOK_INGRESS: &str = "/v1/inbound-webhooks/{id}";
+
+/// A request with an idempotency key.
+#[derive(Debug)]
+pub(super) struct Asked {
+    key: HeaderValue,
+    /// Method and path as it is documented.
+    route: String,
+    /// Path and query.
+    target: String,
+    body: Bytes,
+}
+
+/// An answer as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Asked {
+    /// Reads the key of a POST, and its body, which the key stands for.
+    pub(super) async fn read(request: Request, route: &str) -> Result<(Request, Option<Self>)> {
+        let key = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST);
+        let Some(key) = key.cloned().filter(|_| route != WEBHOOK_INGRESS) else { return Ok((request, None)) };
+        let (parts, body) = request.into_parts();
+        let body = read_bytes(body).await?;
+        let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+        let asked = Self { key, route: format!("POST {route}"), target, body: body.clone() };
+        Ok((Request::from_parts(parts, Body::from(body)), Some(asked)))
+    }
+
+    /// Claims the request for this process; the answer when it has been carried out.
+    pub(super) async fn claim(
+        &self,
+        state: &AppState,
+        who: Admitted<'_>,
+    ) -> Result<Result<(KeyedRequest, Claim), Answer>> {
+        let request = self.named(state, who).await?;
+        let owner = Uuid::new_v4().to_string();
+        match state.store.claim_request(&request, &owner, state.clock.now()).await? {
+            Claimed::Won(claim) => Ok(Ok((request, claim))),
+            Claimed::Running(retry_after) => Err(Error::new(
+                Kind::InProgress { retry_after },
+                "IDEMPOTENCY_IN_PROGRESS",
+                "Idempotency-Key: a request with this key is being carried out; ask again after Retry-After.",
+            )),
+            Claimed::OtherRequest => Err(Error::conflict(
+                "IDEMPOTENCY_KEY_REUSED",
+                "Idempotency-Key: was used within 24 hours for a request with another path or body; choose a new \
+                 key.",
+            )),
+            Claimed::Answered(sealed) => {
+                let opened = state.auth.key().await?.open(&sealed, &request.name);
+                let opened = opened.ok_or_else(|| Error::internal("a kept answer cannot be opened"))?;
+                Ok(Err(decode_value(&opened)?))
+            }
+        }
+    }
+
+    async fn named(&self, state: &AppState, who: Admitted<'_>) -> Result<KeyedRequest> {
+        let key = self.key.to_str().ok().filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+        let key = key.ok_or_else(|| {
+            Error::invalid(format!(
+                "Idempotency-Key: must have 1 to {LONGEST_KEY} printable ASCII characters."
+            ))
+        })?;
+        let (place, caller) = match who {
+            Admitted::Token(caller) => (Some(caller.place.clone()), caller.pat_id.to_string()),
+            Admitted::Operator => (None, "operator".to_owned()),
+        };
+        let token_key = state.auth.key().await?;
+        let name = token_key.digest("request", &[caller.as_bytes(), self.route.as_bytes(), key.as_bytes()]);
+        let fingerprint = token_key.digest("body", &[self.target.as_bytes(), &self.body]);
+        Ok(KeyedRequest { place, name, fingerprint })
+    }
+}
+
+impl Answer {
+    /// The answer again.
+    pub(super) fn again(&self) -> Response {
+        let mut response = Response::new(Body::from(self.body.clone()));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+    }
+
+    fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let kept = |name: &HeaderName| Some((name.to_string(), headers.get(name)?.to_str().ok()?.to_owned()));
+        let headers = KEPT_HEADERS.iter().filter_map(kept).collect();
+        Some(Self { status: status.as_u16(), headers, body: String::from_utf8(body.to_vec()).ok()? })
+    }
+}
+
+/// Keeps the answer to a claimed request, or gives the request up when another attempt may come to another answer.
+/// The caller is answered either way: what cannot be kept is found out again by the ids.
+pub(super) async fn settle(
+    state: &AppState,
+    (request, claim): &(KeyedRequest, Claim),
+    (status, headers, body): (StatusCode, &HeaderMap, &[u8]),
+    code: Option<&str>,
+) {
+    let now = state.clock.now();
+    let passes = status.is_server_error()
+        || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status)
+        || code == Some(CONFLICT);
+    let answer = Answer::of(status, headers, body).filter(|_| !passes);
+    let settled = match answer {
+        Some(answer) => match sealed(state, request, &answer).await {
+            Ok(sealed) => state.store.keep_answer(request, claim, &sealed, now).await,
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+        },
+        None => state.store.release_request(request, claim, now).await,
+    };
+    if let Err(error) = settled {
+        tracing::warn!(%error, "the answer of a request with an idempotency key could not be kept");
+    }
+}
+
+/// Somebody else was faster: the same request may well be possible now.
+const CONFLICT: &str = "CONFLICT";
+
+async fn sealed(state: &AppState, request: &KeyedRequest, answer: &Answer) -> Result<Vec<u8>> {
+    state.auth.key().await?.seal(&encode_value(answer)?, &request.name)
+}

@@ -1,0 +1,101 @@
+//! The audit trail: a row per act, in a partition per project, in order of time. An entry is written once and then
+//! once more, with its outcome; after that its condition lets nobody change it.
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+
+use super::item::{Item, n, s};
+use super::keys::{self, EXPIRES_AT, PK, SK};
+use super::runs::Listed;
+use super::tenants::with_key;
+use super::walk::{Rows, Walk};
+use super::{Store, StoreError};
+use crate::audit::{AUDIT_KEPT_FOR, AuditRecord};
+use crate::clock::Timestamp;
+use crate::ids::{AuditId, Place};
+
+/// Which entries to list.
+#[derive(Debug, Clone, Copy)]
+pub struct TrailSpan {
+    /// None before this time.
+    pub since: Timestamp,
+    /// None at or after this time.
+    pub until: Timestamp,
+}
+
+impl Store {
+    /// Writes an entry.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
+        self.client.put_item().table_name(&self.table).set_item(Some(row(record)?)).send().await?;
+        Ok(())
+    }
+
+    /// An entry as part of the transaction of its act.
+    pub(super) fn trace_write(&self, record: &AuditRecord) -> Result<TransactWriteItem, StoreError> {
+        self.put_of(row(record)?)
+    }
+
+    /// Writes an entry's outcome.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it has one.
+    pub async fn end_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(row(record)?));
+        put.condition_expression("outcome = :begun")
+            .expression_attribute_values(":begun", s("begun"))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// A project's entries, newest first, after `cursor`; with a rare filter there may be fewer than `limit` and
+    /// still more to come.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn list_trail(
+        &self,
+        place: &Place,
+        span: TrailSpan,
+        limit: usize,
+        cursor: Option<AuditId>,
+        keep: impl Fn(&AuditRecord) -> bool,
+    ) -> Result<Listed<AuditRecord>, StoreError> {
+        let mut walk = Walk::new(limit, cursor, keep);
+        let pk = keys::trail(place);
+        loop {
+            let start = walk.place().map(|id| keys::trace(place, *id).into_map());
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression(format!("{PK} = :pk AND {SK} BETWEEN :low AND :high"))
+                .expression_attribute_values(":pk", s(&*pk))
+                .expression_attribute_values(":low", s(AuditId::first_of(span.since).to_string()))
+                .expression_attribute_values(":high", s(AuditId::first_of(span.until).to_string()))
+                .set_exclusive_start_key(start)
+                .scan_index_forward(false)
+                .limit(walk.page_size());
+            let page = query.send().await?;
+            let is_last = page.last_evaluated_key.is_none();
+            let rows = page.items.unwrap_or_default().into_iter();
+            let rows = rows.map(|item| record(item).map(|row| (row.id, row)));
+            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {
+                return Ok(listed);
+            }
+        }
+    }
+}
+
+fn row(record: &AuditRecord) -> Result<Item, StoreError> {
+    let mut item = with_key(keys::trace(&record.place, record.id), record)?;
+    item.insert(EXPIRES_AT.to_owned(), n(record.at.plus(AUDIT_KEPT_FOR).as_seconds()));
+    Ok(item)
+}
+
+fn record(item: Item) -> Result<AuditRecord, StoreError> {
+    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+}

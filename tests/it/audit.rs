@@ -1,0 +1,220 @@
+//! The audit trail: who did what, readable by those who may, and never less than what was done.
+
+use std::time::Duration;
+
+use it::{Client, Fault, Faults, TestApp, Workspace, graph, human, lua, workflow};
+use serde_json::{Value, json};
+use shared::auth::Role;
+use shared::clock::Clock;
+
+use crate::routes::{Who, routes, some_path};
+use crate::run_reads::text;
+
+async fn acme() -> (TestApp, Clock, Workspace) {
+    let clock = Clock::manual("2026-09-21T08:00:00Z".parse().unwrap());
+    let app = TestApp::without_worker(clock.clone()).await;
+    let acme = app.workspace("acme").await;
+    (app, clock, acme)
+}
+
+async fn entries(acme: &Workspace, query: &str) -> Vec<Value> {
+    acme.client.get(&format!("/v1/audit{query}")).await.expect(200)["entries"].as_array().unwrap().clone()
+}
+
+/// Action, outcome and status of entries, oldest first.
+async fn told(acme: &Workspace, query: &str) -> Vec<(String, String, u64)> {
+    let tell = |entry: &Value| {
+        let status = entry["status"].as_u64().unwrap_or_default();
+        (text(entry, "action").to_owned(), text(entry, "outcome").to_owned(), status)
+    };
+    let mut told: Vec<_> = entries(acme, query).await.iter().map(tell).collect();
+    told.reverse();
+    told
+}
+
+#[tokio::test]
+async fn what_was_done_stands_in_the_trail_with_who_did_it() {
+    let (app, clock, acme) = acme().await;
+    clock.advance(Duration::from_millis(1));
+    let client = acme.client.with("x-request-id", "r-1");
+    let made = client.post("/v1/workflows", &workflow("w")).await.expect(201);
+    let id = text(&made, "id");
+    let entry = entries(&acme, "?limit=1").await.remove(0);
+    let expected = json!({
+        "id": entry["id"], "at": "2026-09-21T08:00:00.001Z", "action": "workflow.create", "outcome": "done",
+        "status": 201, "target": "POST /v1/workflows", "made": id, "request_id": "r-1",
+        "actor": { "pat_id": entry["actor"]["pat_id"], "member_id": entry["actor"]["member_id"],
+                   "role": "tenant_admin" }
+    });
+    assert_eq!(entry, expected);
+    let first = acme.client.get("/v1/pats").await.expect(200)["pats"][0].clone();
+    assert_eq!(entry["actor"]["pat_id"], first["id"]);
+    assert_eq!(entry["actor"]["member_id"], first["member_id"]);
+
+    let run = acme.begin(&graph([human("ask", &[])]), json!({})).await;
+    app.work().await;
+    let command = format!("/v1/workflows/{}/command", run.workflow);
+    for name in ["pause", "resume"] {
+        client.post(&command, &json!({ "command": name, "params": { "run_id": run.id } })).await.expect(200);
+    }
+    let answer = json!({ "approved": true });
+    client.post(&run.path("/tasks/ask/complete"), &answer).await.expect(200);
+    client.post(&run.path("/tasks/ask/complete"), &answer).await.refused(409, "TASK_CLOSED");
+    let pat = client.post("/v1/pats", &json!({ "display_name": "t" })).await.expect(201);
+    let pat = format!("/v1/pats/{}", text(&pat, "id"));
+    client.get(&format!("{pat}/reveal")).await.refused(410, "ALREADY_SHOWN");
+    client.delete(&pat).await.expect(204);
+    client
+        .post("/v1/workflows/validate", &json!({ "graph": graph([lua("a", "return {}")]) }))
+        .await
+        .expect(200);
+    let tell = |action: &str, outcome: &str, status| (action.to_owned(), outcome.to_owned(), status);
+    let expected = [
+        tell("workspace.create", "done", 0),
+        tell("workflow.create", "done", 201),
+        tell("workflow.create", "done", 201),
+        tell("workflow.publish", "done", 201),
+        tell("run.start", "done", 200),
+        tell("run.pause", "done", 200),
+        tell("run.resume", "done", 200),
+        tell("task.complete", "done", 200),
+        tell("task.complete", "refused", 409),
+        tell("pat.create", "done", 201),
+        tell("pat.reveal", "refused", 410),
+        tell("pat.delete", "done", 204),
+    ];
+    // The clock stands still, and entries of one moment have no order.
+    let mut got = told(&acme, "?limit=100").await;
+    got.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(got, expected);
+    let start = entries(&acme, "?action=run.start").await;
+    assert_eq!(start[0]["made"], run.id);
+}
+
+#[tokio::test]
+async fn the_trail_is_filtered_paged_and_forgotten_after_90_days() {
+    let (app, clock, acme) = acme().await;
+    clock.advance(Duration::from_millis(1));
+    let other = app.member(("acme", "default"), Role::ProjectContributor, &[], None).await;
+    for n in 0..5 {
+        clock.advance(Duration::from_secs(60));
+        let client = if n % 2 == 0 { &acme.client } else { &other.client };
+        client.post("/v1/workflows", &workflow("w")).await.expect(201);
+    }
+    acme.client.post("/v1/pats", &json!({ "display_name": "t" })).await.expect(201);
+    let count = async |query: &str| entries(&acme, query).await.len();
+    assert_eq!(count("?limit=100").await, 7);
+    assert_eq!(count("?action=workflow.create").await, 5);
+    assert_eq!(count("?action=workflow").await, 5);
+    assert_eq!(count("?action=work").await, 0);
+    assert_eq!(count("?outcome=refused").await, 0);
+    assert_eq!(count("?since=2026-09-21T08:05:00Z").await, 2);
+    assert_eq!(count("?until=2026-09-21T08:02:00Z").await, 2);
+    assert_eq!(count("?since=2026-09-21T08:02:00Z&until=2026-09-21T08:02:00Z").await, 0);
+    let theirs = entries(&acme, "?since=2026-09-21T08:02:00Z&until=2026-09-21T08:02:01Z").await.remove(0);
+    let pat = theirs["actor"]["pat_id"].as_str().unwrap();
+    assert_eq!(count(&format!("?pat_id={pat}")).await, 2);
+    let member = theirs["actor"]["member_id"].as_str().unwrap();
+    assert_eq!(count(&format!("?member_id={member}")).await, 2);
+    let (mut ids, mut path) = (Vec::new(), "?limit=3".to_owned());
+    loop {
+        let page = acme.client.get(&format!("/v1/audit{path}")).await.expect(200);
+        let page_ids = page["entries"].as_array().unwrap().iter().map(|entry| text(entry, "id").to_owned());
+        ids.extend(page_ids);
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("?limit=3&cursor={cursor}");
+    }
+    let all: Vec<String> =
+        entries(&acme, "?limit=100").await.iter().map(|e| text(e, "id").to_owned()).collect();
+    assert_eq!(ids, all);
+    for bad in
+        ["?limit=0", "?cursor=bm90aGluZw", "?outcome=well", "?since=yesterday", "?actor=x", "?pat_id=1"]
+    {
+        acme.client.get(&format!("/v1/audit{bad}")).await.refused(422, "INVALID_REQUEST");
+    }
+    clock.advance(Duration::from_secs(90 * 24 * 3600 - 210));
+    assert_eq!(count("?limit=100").await, 5);
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(count("?limit=100").await, 0, "although no database has removed them yet");
+}
+
+#[tokio::test]
+async fn a_trail_is_read_by_its_projects_admins() {
+    let (app, _, acme) = acme().await;
+    let place = ("acme", "default");
+    app.member(place, Role::ProjectContributor, &[], None)
+        .await
+        .client
+        .get("/v1/audit")
+        .await
+        .refused(403, "ROLE_TOO_LOW");
+    let admin = app.member(place, Role::ProjectAdmin, &[], None).await.client;
+    admin.get("/v1/audit").await.expect(200);
+    acme.client.post("/v1/projects", &json!({ "project_id": "prod" })).await.expect(201);
+    let pat =
+        acme.client.post("/v1/pats", &json!({ "display_name": "t", "project_id": "prod" })).await.expect(201);
+    let prod = app.anyone.bearer(text(&pat, "token"));
+    assert_eq!(prod.get("/v1/audit").await.expect(200)["entries"], json!([]));
+    prod.post("/v1/workflows", &workflow("w")).await.expect(201);
+    admin.get("/v1/audit?project_id=prod").await.refused(403, "ROLE_TOO_LOW");
+    let theirs = acme.client.get("/v1/audit?project_id=prod").await.expect(200);
+    assert_eq!(theirs["entries"].as_array().unwrap().len(), 1);
+    acme.client.get("/v1/audit?project_id=none").await.refused(422, "INVALID_REQUEST");
+}
+
+/// Whatever a caller does that is no GET leaves an entry, except what changes nothing.
+#[tokio::test]
+async fn every_route_that_changes_something_leaves_an_entry() {
+    let (app, clock, acme) = acme().await;
+    for route in routes().iter().filter(|route| matches!(route.who, Who::Token(..))) {
+        clock.advance(Duration::from_secs(1));
+        let caller = app.member(("acme", "default"), Role::TenantAdmin, &[], None).await.client;
+        caller.send(route.method(), &some_path(route.template()), route.body).await;
+        let left = entries(&acme, &format!("?since={}", clock.now())).await.len();
+        let changes_nothing =
+            route.method() == "GET" && !route.name.ends_with("/reveal") || route.name.ends_with("/validate");
+        // A start of nothing has made no run.
+        let rides = route.name.ends_with("/command");
+        assert_eq!(left, usize::from(!changes_nothing && !rides), "{}", route.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_done_without_a_trace_under_every_fault() {
+    let (app, clock, acme) = acme().await;
+    let id = acme.publish(&graph([lua("a", "return {}")])).await;
+    let (command, start) =
+        (format!("/v1/workflows/{id}/command"), json!({ "command": "start", "params": {} }));
+    let made = async |list: &str, array: &str| {
+        let list = acme.client.get(&format!("{list}?limit=100")).await.expect(200);
+        list[array].as_array().unwrap().len()
+    };
+    for call in 0..7 {
+        for fault in Fault::ALL {
+            for (path, body, list, array, action) in [
+                ("/v1/workflows", &workflow("w"), "/v1/workflows", "workflows", "workflow.create"),
+                (&*command, &start, "/v1/runs", "runs", "run.start"),
+            ] {
+                let since = clock.now();
+                clock.advance(Duration::from_secs(1));
+                let before = made(list, array).await;
+                let faults = Faults::at(call, fault);
+                let process = app.stores.state(clock.clone(), &[faults.interceptor()]);
+                let answer = Client::new(local::router(process)).bearer(&acme.token).post(path, body).await;
+                let done = made(list, array).await - before;
+                let query = format!("?action={action}&since={}", since.plus(Duration::from_millis(1)));
+                let traces = told(&acme, &query).await;
+                let what = format!("{path}: call {call}, {fault:?}: {} {traces:?}", answer.status);
+                assert!(traces.len() >= done, "{what}");
+                if answer.status.is_success() {
+                    assert!(traces.len() == 1 && traces[0].1 != "refused", "{what}");
+                }
+                if action == "run.start" {
+                    assert_eq!(traces.len(), done, "{what}: they come to be together");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Tokens: made, shown once, listed, revoked; never worth more than who made them.
+
+use std::time::Duration;
+
+use it::{Client, TestApp, Workspace, workflow};
+use serde_json::{Value, json};
+use shared::auth::{PlainToken, Role, Scope};
+use shared::clock::{Clock, Timestamp};
+
+use crate::run_reads::text;
+
+const ACME: (&str, &str) = ("acme", "default");
+
+async fn acme() -> (TestApp, Clock, Workspace) {
+    let clock = Clock::manual("2026-09-21T07:59:59Z".parse().unwrap());
+    let app = TestApp::without_worker(clock.clone()).await;
+    let acme = app.workspace("acme").await;
+    // What comes now comes after its first token.
+    clock.advance(Duration::from_secs(1));
+    (app, clock, acme)
+}
+
+async fn made(client: &Client, new: Value) -> Value {
+    client.post("/v1/pats", &new).await.expect(201)
+}
+
+async fn listed(client: &Client) -> Vec<Value> {
+    client.get("/v1/pats?limit=100").await.expect(200)["pats"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_works() {
+    let (app, _, acme) = acme().await;
+    let new = json!({ "display_name": " CI ", "scopes": ["workflow:read", "workflow:run", "workflow:read"],
+                      "expires_at": "2026-10-01T00:00:00Z" });
+    let pat = made(&acme.client, new).await;
+    let token = text(&pat, "token");
+    assert!(PlainToken::parse(token).is_some_and(|plain| plain.id().to_string() == text(&pat, "id")));
+    let hint = format!("pat_…{}", &token[token.len() - 4..]);
+    let shown = json!({
+        "id": pat["id"], "display_name": "CI", "token_hint": hint, "member_id": pat["member_id"],
+        "project_id": "default", "role": "tenant_admin", "scopes": ["workflow:read", "workflow:run"],
+        "created_at": "2026-09-21T08:00:00.000Z", "expires_at": "2026-10-01T00:00:00.000Z", "last_used_at": null
+    });
+    let mut expected = shown.clone();
+    expected["token"] = json!(token);
+    assert_eq!(pat, expected);
+    let pats = listed(&acme.client).await;
+    assert_eq!(pats[0], shown);
+    assert_eq!(text(&pats[1], "display_name"), "First token");
+    assert_eq!(pats.len(), 2);
+    let client = app.anyone.bearer(token);
+    client.get("/v1/workflows").await.expect(200);
+    client.post("/v1/workflows", &workflow("w")).await.refused(403, "SCOPE_MISSING");
+    let reveal = format!("/v1/pats/{}/reveal", text(&pat, "id"));
+    acme.client.get(&reveal).await.refused(410, "ALREADY_SHOWN");
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_token_is_refused_by_name() {
+    let (_app, _, acme) = acme().await;
+    for (new, named) in [
+        (json!({}), "display_name"),
+        (json!({ "display_name": " " }), "display_name"),
+        (json!({ "display_name": "x".repeat(201) }), "display_name"),
+        (json!({ "display_name": "n", "scopes": ["workflow:admin"] }), "scopes"),
+        (json!({ "display_name": "n", "scopes": "workflow:read" }), "scopes"),
+        (json!({ "display_name": "n", "expires_at": "tomorrow" }), "expires_at"),
+        (json!({ "display_name": "n", "expires_at": "2026-09-21T08:00:00Z" }), "expires_at"),
+        (json!({ "display_name": "n", "role": "owner" }), "role"),
+        (json!({ "display_name": "n", "project_id": "A" }), "project_id"),
+        (json!({ "display_name": "n", "project_id": "nowhere" }), "project_id"),
+        (json!({ "display_name": "n", "member_id": "0199c000-0000-7000-8000-000000000001" }), "member_id"),
+        (json!({ "display_name": "n", "token": "pat_x" }), "token"),
+    ] {
+        let refused = acme.client.post("/v1/pats", &new).await.refused(422, "INVALID_REQUEST");
+        assert!(text(&refused, "error").contains(named), "{new}: {refused:#}");
+    }
+    assert_eq!(listed(&acme.client).await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_makes_a_token_that_may_do_more_than_they_may() {
+    let (app, _, _) = acme().await;
+    let contributor = app.member(ACME, Role::ProjectContributor, &[], None).await.client;
+    let refused = async |client: &Client, new: Value, code: &str| {
+        client.post("/v1/pats", &new).await.refused(403, code);
+    };
+    for role in ["project_admin", "tenant_admin"] {
+        refused(&contributor, json!({ "display_name": "n", "role": role }), "ROLE_EXCEEDED").await;
+    }
+    assert_eq!(made(&contributor, json!({ "display_name": "n" })).await["role"], "project_contributor");
+    let viewer = made(&contributor, json!({ "display_name": "n", "role": "project_viewer" })).await;
+    let viewer = app.anyone.bearer(text(&viewer, "token"));
+    viewer.get("/v1/workflows").await.expect(200);
+    viewer.post("/v1/workflows", &workflow("w")).await.refused(403, "ROLE_TOO_LOW");
+    viewer.get("/v1/pats").await.refused(403, "ROLE_TOO_LOW");
+    for field in ["project_id", "member_id"] {
+        let other = if field == "project_id" { "other" } else { "0199c000-0000-7000-8000-000000000001" };
+        refused(&contributor, json!({ "display_name": "n", field: other }), "ROLE_TOO_LOW").await;
+    }
+    let narrow = app
+        .member(ACME, Role::ProjectContributor, &[Scope::PatWrite, Scope::WorkflowRead], None)
+        .await
+        .client;
+    refused(&narrow, json!({ "display_name": "n" }), "SCOPE_EXCEEDED").await;
+    refused(&narrow, json!({ "display_name": "n", "scopes": ["workflow:run"] }), "SCOPE_EXCEEDED").await;
+    let all = json!({ "display_name": "n", "scopes": ["workflow:read", "pat:write"] });
+    made(&narrow, all).await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_at_once_here_and_within_a_minute_elsewhere() {
+    let (app, clock, acme) = acme().await;
+    // The caches of environments go by the machine's time: the other one has not seen the token yet.
+    let pat = made(&acme.client, json!({ "display_name": "n" })).await;
+    let client = app.anyone.bearer(text(&pat, "token"));
+    client.get("/v1/workflows").await.expect(200);
+    let path = format!("/v1/pats/{}", text(&pat, "id"));
+    assert_eq!(acme.client.delete(&path).await.expect(204), Value::Null);
+    client.get("/v1/workflows").await.refused(401, "UNAUTHENTICATED");
+    let elsewhere = Client::new(local::router(app.stores.state(clock, &[])));
+    elsewhere.bearer(text(&pat, "token")).get("/v1/workflows").await.refused(401, "UNAUTHENTICATED");
+    acme.client.delete(&path).await.refused(404, "NOT_FOUND");
+    acme.client.get(&format!("{path}/reveal")).await.refused(404, "NOT_FOUND");
+    assert!(
+        shared::auth::KEPT_FOR < Duration::from_secs(60),
+        "rows of tokens are believed for less than a minute"
+    );
+}
+
+#[tokio::test]
+async fn ones_own_tokens_can_be_revoked_and_others_by_admins() {
+    let (app, _, acme) = acme().await;
+    let one = app.member(ACME, Role::ProjectContributor, &[], None).await.client;
+    let other = app.member(ACME, Role::ProjectContributor, &[], None).await.client;
+    let admin = app.member(ACME, Role::ProjectAdmin, &[], None).await.client;
+    let path = |pat: &Value| format!("/v1/pats/{}", text(pat, "id"));
+    let own = made(&one, json!({ "display_name": "n" })).await;
+    other.delete(&path(&own)).await.refused(403, "ROLE_TOO_LOW");
+    one.delete(&path(&own)).await.expect(204);
+    let own = made(&one, json!({ "display_name": "n" })).await;
+    admin.delete(&path(&own)).await.expect(204);
+    let first =
+        listed(&acme.client).await.into_iter().find(|pat| pat["display_name"] == "First token").unwrap();
+    admin.delete(&path(&first)).await.refused(403, "ROLE_TOO_LOW");
+    acme.client.get("/v1/workflows").await.expect(200);
+    acme.client.delete(&path(&first)).await.expect(204);
+    acme.client.get("/v1/workflows").await.refused(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn the_day_of_last_use_is_noted_once_a_day() {
+    let (app, clock, acme) = acme().await;
+    let pat = made(&acme.client, json!({ "display_name": "n" })).await;
+    let client = app.anyone.bearer(text(&pat, "token"));
+    let last = async || listed(&acme.client).await[0]["last_used_at"].clone();
+    assert_eq!(last().await, Value::Null);
+    client.get("/v1/workflows").await.expect(200);
+    clock.advance(Duration::from_secs(3600));
+    client.get("/v1/workflows").await.expect(200);
+    assert_eq!(last().await, "2026-09-21T00:00:00.000Z");
+    clock.advance(Duration::from_secs(24 * 3600));
+    client.get("/v1/workflows").await.expect(200);
+    assert_eq!(last().await, "2026-09-22T00:00:00.000Z");
+}
+
+#[tokio::test]
+async fn noting_the_day_costs_one_write_a_token_and_day_whatever_comes() {
+    let (app, clock, acme) = acme().await;
+    let counted = crate::requests::Counted::default();
+    let client = Client::new(local::router(app.stores.state(clock.clone(), &[counted.interceptor()])))
+        .bearer(&acme.token);
+    for _ in 0..5 {
+        client.get("/v1/workflows").await.expect(200);
+    }
+    assert_eq!(counted.of("UpdateItem"), 1);
+    // Another environment finds the day in the row.
+    let other = crate::requests::Counted::default();
+    let elsewhere = Client::new(local::router(app.stores.state(clock.clone(), &[other.interceptor()])))
+        .bearer(&acme.token);
+    elsewhere.get("/v1/workflows").await.expect(200);
+    assert_eq!(other.of("UpdateItem"), 0);
+    clock.advance(Duration::from_secs(24 * 3600));
+    client.get("/v1/workflows").await.expect(200);
+    client.get("/v1/workflows").await.expect(200);
+    assert_eq!(counted.of("UpdateItem"), 2);
+}
+
+#[tokio::test]
+async fn tokens_are_listed_page_by_page_newest_first() {
+    let (_app, clock, acme) = acme().await;
+    for n in 0..5 {
+        clock.advance(Duration::from_millis(1));
+        made(&acme.client, json!({ "display_name": format!("t{n}") })).await;
+    }
+    let (mut names, mut path) = (Vec::new(), "/v1/pats?limit=2".to_owned());
+    loop {
+        let page = acme.client.get(&path).await.expect(200);
+        let pats = page["pats"].as_array().unwrap();
+        assert!(pats.len() <= 2);
+        names.extend(pats.iter().map(|pat| text(pat, "display_name").to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/v1/pats?limit=2&cursor={cursor}");
+    }
+    assert_eq!(names, ["t4", "t3", "t2", "t1", "t0", "First token"]);
+    acme.client.get("/v1/pats?limit=101").await.refused(422, "INVALID_REQUEST");
+    acme.client.get("/v1/pats?cursor=bm90aGluZw").await.refused(422, "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn a_member_has_at_most_ninety_tokens() {
+    let (_app, _, acme) = acme().await;
+    for _ in 1..90 {
+        made(&acme.client, json!({ "display_name": "n" })).await;
+    }
+    acme.client.post("/v1/pats", &json!({ "display_name": "n" })).await.refused(409, "TOO_MANY_TOKENS");
+    let last = listed(&acme.client).await[0].clone();
+    acme.client.delete(&format!("/v1/pats/{}", text(&last, "id"))).await.expect(204);
+    made(&acme.client, json!({ "display_name": "n" })).await;
+}
+
+#[tokio::test]
+async fn tokens_made_at_the_same_moment_all_stay() {
+    let (_app, _, acme) = acme().await;
+    let new = json!({ "display_name": "n" });
+    let (one, two, three) = tokio::join!(
+        acme.client.post("/v1/pats", &new),
+        acme.client.post("/v1/pats", &new),
+        acme.client.post("/v1/pats", &new),
+    );
+    let made = [one, two, three].iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(listed(&acme.client).await.len(), made + 1);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_is_listed_with_its_end() {
+    let (app, clock, acme) = acme().await;
+    let end: Timestamp = "2026-09-21T08:00:10Z".parse().unwrap();
+    let pat = made(&acme.client, json!({ "display_name": "n", "expires_at": end.to_string() })).await;
+    let client = app.anyone.bearer(text(&pat, "token"));
+    client.get("/v1/workflows").await.expect(200);
+    clock.advance(Duration::from_secs(10));
+    client.get("/v1/workflows").await.refused(401, "UNAUTHENTICATED");
+    assert_eq!(listed(&acme.client).await[0]["expires_at"], end.to_string());
+}
