@@ -26,7 +26,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
             servers::delete::delete_server
         ))
         .routes(routes!(servers::discover::discover_tools))
-        .routes(routes!(servers::versions::list_versions, servers::versions::publish_tools))
+        .routes(routes!(servers::versions::list_server_versions, servers::versions::publish_tools))
         .routes(routes!(servers::validate::validate_server))
         .routes(routes!(servers::validate::validate_connection))
         .routes(routes!(instances::list::list_instances, instances::create::create_instance))

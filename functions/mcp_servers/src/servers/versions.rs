@@ -52,7 +52,7 @@ pub struct McpVersions {
 #[utoipa::path(get, path = "/v1/mcp/servers/{id}/versions", tag = "mcp",
                params(("id" = uuid::Uuid, Path), ListQuery),
                responses((status = 200, body = McpVersions), CommonErrors))]
-pub async fn list_versions(
+pub async fn list_server_versions(
     State(state): State<AppState>,
     CanReadIntegrations(caller): CanReadIntegrations,
     Path(id): Path<McpServerId>,
