@@ -8,7 +8,7 @@ pub const DEFINITIONS: &[Definition] = &[
         "analytics_live_runs",
         "Count runs under way",
         "/v1/analytics/live-runs",
-        "Counts the project's runs that are not over, now.",
+        "Counts the project's runs that are not over now, by status: under way, paused, draining.",
     ),
     Definition::reads(
         "analytics_success_rate",
