@@ -34,6 +34,10 @@ async fn interfered(world: &World, at: usize, act: usize) -> Result<usize, Strin
     let (is_held_up, handled) = tokio::select! {
         _ = keeper.reached => {
             play.command(command, mode, reached).await?;
+            // Others see to what follows from it while the worker is still held up.
+            for body in world.messages().await {
+                world.deliver(&body, &world.healthy_process(), &none).await;
+            }
             keeper.go_on.send(()).map_err(|_| "the worker is gone".to_owned())?;
             (true, working.await)
         }

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::{any, get, post};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -47,6 +47,8 @@ async fn endless() -> String {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (mut client, _) = listener.accept().await.unwrap();
+        // An answer before the request would be unexpected.
+        let _ = client.read(&mut [0; 1024]).await.unwrap();
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         client.write_all(head).await.unwrap();
         while client.write_all(b"4\r\nxxxx\r\n").await.is_ok() {}
