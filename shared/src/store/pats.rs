@@ -41,7 +41,7 @@ pub struct PatRecord {
     /// How its owner knows it again.
     pub token_hint: String,
     /// The request that made it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(rename = "made_by", skip_serializing_if = "Option::is_none", default)]
     pub request: Option<String>,
     /// The day on which it was last used, in days since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -202,14 +202,15 @@ impl Store {
     }
 }
 
-/// The condition under which a row may be made: there is none, or the same request has made it before.
+/// The condition under which a row may be made: there is none, or the same request has made it before (`made_by`;
+/// `request` is a reserved word of DynamoDB).
 pub(super) fn unless_of_another(
     request: Option<&str>,
 ) -> (String, Vec<(&'static str, aws_sdk_dynamodb::types::AttributeValue)>) {
     let condition = format!("attribute_not_exists({PK})");
     match request {
         None => (condition, Vec::new()),
-        Some(request) => (format!("{condition} OR request = :request"), vec![(":request", s(request))]),
+        Some(request) => (format!("{condition} OR made_by = :made_by"), vec![(":made_by", s(request))]),
     }
 }
 

@@ -30,7 +30,7 @@ pub struct ProjectRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub archived_at: Option<Timestamp>,
     /// The request that made it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(rename = "made_by", skip_serializing_if = "Option::is_none", default)]
     pub request: Option<String>,
     /// Counts the writes of this row.
     pub revision: u64,

@@ -39,7 +39,7 @@ impl Store {
         tenant.insert("created_at".to_owned(), s(new.project.created_at.to_string()));
         tenant.insert(ADMINS.to_owned(), n(1));
         if let Some(request) = request {
-            tenant.insert("request".to_owned(), s(request));
+            tenant.insert("made_by".to_owned(), s(request));
         }
         let mut member = new.member.clone();
         member.pats.insert(new.pat.id);
