@@ -119,6 +119,11 @@ pub enum Traced {
 const EXCEPTIONS: &[(&str, &str, Traced)] = &[
     ("POST", "/v1/workflows/validate", Traced::Never),
     ("POST", "/v1/workflows/{id}/validate", Traced::Never),
+    ("POST", "/v1/mcp/servers/{id}/validate", Traced::Never),
+    ("POST", "/v1/mcp/servers/{id}/connections/{connection_id}/validate", Traced::Never),
+    ("POST", "/v1/mcp/instances/{id}/validate", Traced::Never),
+    ("POST", "/v1/mcp/instances/resolve", Traced::Never),
+    ("POST", "/v1/llm/resolve", Traced::Never),
     ("POST", "/v1/workflows/{id}/command", Traced::ByHandler),
     ("POST", "/v1/workflows/{id}/versions", Traced::Always(Cow::Borrowed("workflow.publish"))),
     ("GET", "/v1/pats/{id}/reveal", Traced::Always(Cow::Borrowed("pat.reveal"))),
