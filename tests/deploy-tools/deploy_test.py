@@ -565,7 +565,7 @@ def tools_may_what_routes_may(stack):
         for statement in stack.statements(function)
         for right in many(statement["Action"])
         for resource in many(statement["Resource"])
-        if not right.startswith("logs:") and not allowed(own, right, resource)
+        if not right.startswith("logs:") and not allowed(own, right, resource, "")
     }
     assert not lacking, sorted(lacking)
 

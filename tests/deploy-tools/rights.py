@@ -67,10 +67,15 @@ def holds(condition, partition):
     return not condition or (patterns is not None and any(fnmatchcase(partition, each) for each in many(patterns)))
 
 
+def named(right, resource):
+    """A resource of a statement as an ARN; the emulator's `Ref` of a secret is its name."""
+    return secret(resource) if right.startswith("secretsmanager:") and resource != "*" else resource
+
+
 def allowed(statements, right, resource, partition):
     return any(
         any(fnmatchcase(right, each) for each in many(statement["Action"]))
-        and any(fnmatchcase(resource, each) for each in many(statement["Resource"]))
+        and any(fnmatchcase(named(right, resource), named(right, each)) for each in many(statement["Resource"]))
         for statement in statements
         if statement["Effect"] == "Allow" and holds(statement.get("Condition", {}), partition)
     )

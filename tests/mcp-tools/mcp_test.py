@@ -185,7 +185,7 @@ def inspector(tools, base, token, era):
         assert call("ar_health_summary")["status"] == "ok"
 
     def shows_what_a_tool_refuses():
-        missing = ("--tool-args-json", json.dumps({"workflow_id": "nothing"}))
+        missing = ("--tool-args-json", json.dumps({"workflow_id": "0199c1f0-5a00-7000-8000-00000000000a"}))
         code, output, errors = tools.inspect(base, *bearer, "--method", "tools/call", "--tool-name", "workflows_get", *missing)
         assert code != 0 and "NOT_FOUND" in output + errors, f"ended with {code}:\n{output}{errors}"
 
