@@ -62,7 +62,7 @@ fn what_a_type_requires_must_be_there() {
 #[test]
 fn either_of_two_fields_will_do() {
     for good in [
-        step("llm_call", json!({ "prompt": "p", "model_ref": "r" })),
+        step("llm_call", json!({ "prompt": "p", "model_ref": "direct.openai.gpt-4.1" })),
         step("mcp_call", json!({ "tool_name": "t", "server_url": "https://x" })),
         step("agent_call", json!({ "agent_id": "a", "input": {} })),
         agent(json!({ "input": {} })),

@@ -40,7 +40,7 @@ fn lua(id: &str, more: Value) -> Value {
 
 /// A model call whose prompt is `prompt`.
 fn llm(id: &str, prompt: &str, more: Value) -> Value {
-    with(json!({ "id": id, "type": "llm_call", "model": "m", "prompt": prompt }), more)
+    with(json!({ "id": id, "type": "llm_call", "model": "gpt-4.1", "prompt": prompt }), more)
 }
 
 fn for_each(id: &str, body: Value, more: Value) -> Value {
