@@ -47,6 +47,7 @@ mod triggers;
 mod validation;
 mod versions;
 mod webhook_faults;
+mod webhook_proofs;
 mod webhooks;
 mod workers;
 mod workflows;

@@ -25,7 +25,8 @@ pub struct Authenticator {
     secrets: Arc<dyn SecretStore>,
     key_name: String,
     key: OnceCell<TokenKey>,
-    rows: Cache<PatId, Arc<PatRecord>>,
+    /// Also those that are not there: a revoked token must not take longer than a wrong one.
+    rows: Cache<PatId, Option<Arc<PatRecord>>>,
     /// The day on which this process saw to it that the token's row names it.
     touched: Cache<PatId, i64>,
 }
@@ -59,14 +60,7 @@ impl Authenticator {
     pub async fn authenticate(&self, store: &Store, bearer: &str, now: Timestamp) -> Result<Caller> {
         let token = PlainToken::parse(bearer).ok_or_else(unauthenticated)?;
         let key = self.key().await?;
-        let row = match self.rows.get(&token.id()) {
-            Some(row) => row,
-            None => {
-                let row = Arc::new(store.pat(token.id()).await?.ok_or_else(unauthenticated)?);
-                self.rows.insert(token.id(), Arc::clone(&row));
-                row
-            }
-        };
+        let row = self.row(store, token.id()).await?.ok_or_else(unauthenticated)?;
         let expired = row.expires_at_time.is_some_and(|end| end <= now);
         if expired || !key.matches(&token, &row.secret_hash) {
             return Err(unauthenticated());
@@ -80,11 +74,25 @@ impl Authenticator {
         })
     }
 
+    /// A token's row as it was at most [`KEPT_FOR`] ago; none when there is no such token, or no longer. Whoever asks
+    /// what a token may do asks here, so that what is revoked ends everywhere at the same time.
+    ///
+    /// # Errors
+    /// Unavailable when the database does not answer.
+    pub async fn row(&self, store: &Store, id: PatId) -> Result<Option<Arc<PatRecord>>> {
+        if let Some(known) = self.rows.get(&id) {
+            return Ok(known);
+        }
+        let row = store.pat(id).await?.map(Arc::new);
+        self.rows.insert(id, row.clone());
+        Ok(row)
+    }
+
     /// Notes that a token is used today: at most one write per token, day and process, and none when another
     /// process has made it. A note that cannot be made is left out: it must not keep its owner from anything.
     pub async fn touch(&self, store: &Store, caller: &Caller, now: Timestamp) {
         let today = now.day();
-        let of_row = self.rows.get(&caller.pat_id).and_then(|row| row.last_used_day);
+        let of_row = self.rows.get(&caller.pat_id).flatten().and_then(|row| row.last_used_day);
         let known = self.touched.get(&caller.pat_id).max(of_row);
         if known >= Some(today) {
             return;

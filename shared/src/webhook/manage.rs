@@ -1,6 +1,5 @@
 //! Subscriptions: made, changed, given another secret, deleted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -294,16 +293,6 @@ pub async fn find(state: &AppState, place: &Place, id: SubscriptionId) -> Result
 }
 
 impl super::Webhooks {
-    /// A token's row, which may have been read a while ago; none when it was revoked.
-    pub(super) async fn token(&self, state: &AppState, id: PatId) -> Result<Option<Arc<PatRecord>>> {
-        if let Some(known) = self.tokens.get(&id) {
-            return Ok(known);
-        }
-        let row = state.store.pat(id).await?.map(Arc::new);
-        self.tokens.insert(id, row.clone());
-        Ok(row)
-    }
-
     /// A subscription by its id alone.
     pub(super) async fn subscription(
         &self,

@@ -12,7 +12,6 @@ mod refusals;
 mod signature;
 mod signing;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -26,8 +25,7 @@ pub use outcome::Outcome;
 pub use receive::{Delivery, LARGEST_BODY, Received, receive};
 pub use signature::Signed;
 
-use crate::ids::{PatId, Place, SubscriptionId};
-use crate::store::PatRecord;
+use crate::ids::{Place, SubscriptionId};
 use refusals::Refusals;
 
 /// How long the log of deliveries goes back.
@@ -35,8 +33,6 @@ pub const DELIVERIES_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a delivery's keys are known.
 pub const SEEN_FOR: Duration = Duration::from_secs(72 * 3600);
 
-/// As long as tokens are believed elsewhere: a revoked one ends everywhere within a minute.
-const TOKENS_KEPT_FOR: Duration = Duration::from_secs(45);
 const MOST_KEPT: u64 = 10_000;
 
 /// What a process keeps of the subscriptions it has seen.
@@ -44,18 +40,12 @@ const MOST_KEPT: u64 = 10_000;
 pub struct Webhooks {
     /// Where they are, which never changes.
     places: Cache<SubscriptionId, Place>,
-    /// Their tokens, also those that are not there: a revoked one must not take longer than a wrong one.
-    tokens: Cache<PatId, Option<Arc<PatRecord>>>,
     /// Refusals that are not in the log yet.
     refusals: Refusals,
 }
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self {
-            places: Cache::builder().max_capacity(MOST_KEPT).build(),
-            tokens: Cache::builder().max_capacity(MOST_KEPT).time_to_live(TOKENS_KEPT_FOR).build(),
-            refusals: Refusals::default(),
-        }
+        Self { places: Cache::builder().max_capacity(MOST_KEPT).build(), refusals: Refusals::default() }
     }
 }

@@ -133,7 +133,7 @@ async fn prove(
 ) -> Result<Result<(), &'static str>> {
     let now = state.clock.now();
     let key = state.auth.key().await?;
-    let token = state.webhooks.token(state, record.automation_pat_id).await?;
+    let token = state.auth.row(&state.store, record.automation_pat_id).await?;
     let secrets = valid_secrets(state, record).await?;
 
     let signature = delivery.signed.check(&secrets, body, now);
@@ -174,7 +174,7 @@ async fn begin(
 ) -> Result<Received, Refused> {
     let mut request = Extras::read(&record.extras)?.request(body);
     request.receipt = Some(receipt.clone());
-    let token = state.webhooks.token(state, record.automation_pat_id).await?;
+    let token = state.auth.row(&state.store, record.automation_pat_id).await?;
     let may_execute = |row: &PatRecord| row.scopes.is_empty() || row.scopes.contains(&Scope::McpExecute);
     request.without_mcp = !token.as_ref().is_some_and(|row| may_execute(row));
     let mut tries = 0;
