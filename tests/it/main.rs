@@ -32,6 +32,7 @@ mod pats;
 mod people;
 mod planted_secrets;
 mod platform_mcp;
+mod pr_review;
 mod promises;
 mod rate_limits;
 mod readme;

@@ -1,56 +1,12 @@
 //! MCP from registering a server to a workflow that calls its tools, against a stand-in on this machine.
 
-use it::{McpStandIn, Run, TestApp, Workspace, for_each, graph, human, lua_after, with};
+use it::{McpStandIn, Run, TestApp, for_each, graph, human, lua_after, tool_call, with};
 use serde_json::{Value, json};
-use shared::auth::{Role, Scope};
 use shared::clock::Clock;
-use shared::connection::{self, NewConnection, Service};
 use shared::ids::{Place, WorkflowId};
 
 fn id(of: &Value) -> String {
     of["id"].as_str().expect("an id").to_owned()
-}
-
-fn place(of: &Workspace) -> Place {
-    Place { tenant_id: of.tenant_id.parse().unwrap(), project_id: of.project_id.parse().unwrap() }
-}
-
-/// A connection with this key.
-async fn connection(app: &TestApp, of: &Workspace, key: &str) -> String {
-    let credentials = serde_json::from_value(json!({ "api_key": key })).unwrap();
-    let service = Service::ApiKey;
-    let new = NewConnection { name: "C".to_owned(), provider: "tickets".to_owned(), service, credentials };
-    connection::create(&app.state, &place(of), new).await.unwrap().id.to_string()
-}
-
-/// A server at this address, with its tools published.
-async fn server(of: &Workspace, url: &str, auth_mode: &str) -> String {
-    let new = json!({ "name": "Back office", "canonical_url": url, "auth_mode": auth_mode });
-    id(&of.client.post("/v1/mcp/servers", &new).await.expect(201))
-}
-
-async fn published(of: &Workspace, url: &str) -> String {
-    let server = server(of, url, "none").await;
-    of.client.post(&format!("/v1/mcp/servers/{server}/discover"), &json!({})).await.expect(200);
-    let versions = format!("/v1/mcp/servers/{server}/versions");
-    of.client.post(&versions, &json!({ "activate": true })).await.expect(201);
-    server
-}
-
-async fn instance(of: &Workspace, server: &str) -> String {
-    id(&of.client.post("/v1/mcp/instances", &json!({ "server_id": server })).await.expect(201))
-}
-
-/// Lets an instance send this connection's key as bearer.
-async fn profile(of: &Workspace, instance: &str, connection: &str) -> String {
-    let spec =
-        json!({ "connection_id": connection, "inject": [{ "credential_key": "api_key", "as": "bearer" }] });
-    let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
-    id(&of.client.post(&profiles, &json!({ "name": "P", "source_spec": spec })).await.expect(201))
-}
-
-fn calls(id: &str, instance: &str, tool: &str, args: &Value) -> Value {
-    json!({ "id": id, "type": "mcp_call", "instance_id": instance, "tool_name": tool, "tool_args": args })
 }
 
 async fn failure(run: &Run) -> Value {
@@ -89,7 +45,8 @@ async fn a_server_goes_from_a_draft_to_tools_that_a_workflow_calls() {
         validity["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
     assert_eq!(names, ["reachability", "handshake", "tools", "schema"]);
 
-    let instance = instance(&acme, &id(&server)).await;
+    let instance = json!({ "server_id": id(&server) });
+    let instance = id(&acme.client.post("/v1/mcp/instances", &instance).await.expect(201));
     let tools = acme.client.get("/v1/mcp/tools?q=ADDS%20num").await.expect(200);
     assert_eq!(tools["tools"][0]["name"], "add");
     assert_eq!(tools["tools"][0]["instance_id"], *instance);
@@ -101,8 +58,8 @@ async fn a_server_goes_from_a_draft_to_tools_that_a_workflow_calls() {
     assert_eq!(tried, json!({ "is_error": false, "result": { "sum": 41.0 } }));
 
     let steps = graph([
-        calls("hello", &instance, "echo", &json!({ "message": "{{ input.word }}" })),
-        calls("sum", &instance, "add", &json!({ "a": 2 })),
+        tool_call("hello", &[], &instance, "echo", &json!({ "message": "{{ input.word }}" })),
+        tool_call("sum", &[], &instance, "add", &json!({ "a": 2 })),
         lua_after(
             "end",
             &["hello", "sum"],
@@ -127,13 +84,14 @@ async fn a_server_goes_from_a_draft_to_tools_that_a_workflow_calls() {
 async fn a_workflows_override_wins_over_the_profile_and_a_change_does_not_touch_a_run() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
-    let live = connection(&app, &acme, "live-key-123456").await;
-    let sandbox = connection(&app, &acme, "sandbox-key-1234").await;
-    profile(&acme, &instance, &live).await;
+    let instance = acme.mcp_instance(&mcp.url).await;
+    let live = acme.connection("live-key-123456").await;
+    let sandbox = acme.connection("sandbox-key-1234").await;
+    acme.mcp_profile(&instance, &live).await;
     let seen = |at: usize| mcp.calls()[at].authorization.clone();
 
-    let workflow = acme.publish(&graph([calls("a", &instance, "echo", &json!({ "message": "m" }))])).await;
+    let workflow =
+        acme.publish(&graph([tool_call("a", &[], &instance, "echo", &json!({ "message": "m" }))])).await;
     acme.begin_again(&workflow, json!({})).await.finished().await;
     assert_eq!(seen(0), "Bearer live-key-123456");
     let path = format!("/v1/workflows/{workflow}/connection-overrides");
@@ -146,7 +104,10 @@ async fn a_workflows_override_wins_over_the_profile_and_a_change_does_not_touch_
     // Started with the override, which goes while the run waits for a person.
     let waits = graph([
         human("ask", &[]),
-        with(calls("a", &instance, "echo", &json!({ "message": "m" })), &json!({ "depends_on": ["ask"] })),
+        with(
+            tool_call("a", &[], &instance, "echo", &json!({ "message": "m" })),
+            &json!({ "depends_on": ["ask"] }),
+        ),
     ]);
     let workflow = acme.publish(&waits).await;
     let path = format!("/v1/workflows/{workflow}/connection-overrides");
@@ -179,8 +140,8 @@ async fn a_workflows_override_wins_over_the_profile_and_a_change_does_not_touch_
 async fn no_secret_is_left_in_what_a_step_leaves_behind() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
-    let connection = connection(&app, &acme, "s3cret-\"quoted\"-key").await;
+    let instance = acme.mcp_instance(&mcp.url).await;
+    let connection = acme.connection("s3cret-\"quoted\"-key").await;
     let spec = json!({ "connection_id": connection, "inject": [
         { "credential_key": "api_key", "as": "bearer" },
         { "credential_key": "api_key", "as": "header", "name": "X-Api-Key" },
@@ -188,7 +149,7 @@ async fn no_secret_is_left_in_what_a_step_leaves_behind() {
     ] });
     let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
     acme.client.post(&profiles, &json!({ "name": "P", "source_spec": spec })).await.expect(201);
-    let run = acme.begin(&graph([calls("a", &instance, "leak", &json!({}))]), json!({})).await;
+    let run = acme.begin(&graph([tool_call("a", &[], &instance, "leak", &json!({}))]), json!({})).await;
     assert_eq!(run.finished().await["outputs"]["a"], json!({ "saw": "Bearer •••", "key": "•••" }));
     let call = &mcp.calls()[0];
     assert_eq!(
@@ -209,17 +170,19 @@ async fn no_secret_is_left_in_what_a_step_leaves_behind() {
 async fn failures_of_tools_are_retried_where_another_attempt_may_pass() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
+    let instance = acme.mcp_instance(&mcp.url).await;
     mcp.fail_next(1);
     let retried = json!({ "retry_count": 1, "retry_backoff_s": 0 });
-    let run =
-        acme.begin(&graph([with(calls("a", &instance, "flaky", &json!({})), &retried)]), json!({})).await;
+    let run = acme
+        .begin(&graph([with(tool_call("a", &[], &instance, "flaky", &json!({})), &retried)]), json!({}))
+        .await;
     assert_eq!(run.finished().await["outputs"]["a"], json!([1]));
     let keys: Vec<_> = mcp.calls().iter().map(|call| call.meta["agentruntime/attempt"].clone()).collect();
     assert_eq!(keys, [json!(format!("{}/a/1", run.id)), json!(format!("{}/a/2", run.id))]);
 
-    let run =
-        acme.begin(&graph([with(calls("a", &instance, "fail", &json!({})), &retried)]), json!({})).await;
+    let run = acme
+        .begin(&graph([with(tool_call("a", &[], &instance, "fail", &json!({})), &retried)]), json!({}))
+        .await;
     assert_eq!(failure(&run).await, "MCP_TOOL_FAILED");
     let failed: Vec<Value> =
         run.events().await.into_iter().filter(|event| event["event_type"] == "step_failed").collect();
@@ -227,7 +190,7 @@ async fn failures_of_tools_are_retried_where_another_attempt_may_pass() {
     assert!(failed[1]["data"]["error"].as_str().unwrap().contains("no such ticket"));
 
     let calls_before = mcp.calls().len();
-    let wrong = with(calls("a", &instance, "add", &json!({ "a": "{{ input.a }}" })), &retried);
+    let wrong = with(tool_call("a", &[], &instance, "add", &json!({ "a": "{{ input.a }}" })), &retried);
     let run = acme.begin(&graph([wrong]), json!({ "a": "text" })).await;
     assert_eq!(failure(&run).await, "MCP_TOOL_FAILED");
     assert_eq!(mcp.calls().len(), calls_before, "refused before the call");
@@ -237,10 +200,14 @@ async fn failures_of_tools_are_retried_where_another_attempt_may_pass() {
 async fn a_hundred_calls_of_a_loop_go_side_by_side() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
+    let instance = acme.mcp_instance(&mcp.url).await;
     let items: Vec<u32> = (0..100).collect();
     let each = with(
-        for_each("each", &json!(items), &[calls("add", &instance, "add", &json!({ "a": "{{ item }}" }))]),
+        for_each(
+            "each",
+            &json!(items),
+            &[tool_call("add", &[], &instance, "add", &json!({ "a": "{{ item }}" }))],
+        ),
         &json!({ "for_each_max_parallel": 100 }),
     );
     let run = acme.begin(&graph([each]), json!({})).await;
@@ -259,8 +226,8 @@ async fn a_hundred_calls_of_a_loop_go_side_by_side() {
 async fn a_stop_ends_a_call_that_is_under_way() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
-    let run = acme.begin(&graph([calls("a", &instance, "wait", &json!({}))]), json!({})).await;
+    let instance = acme.mcp_instance(&mcp.url).await;
+    let run = acme.begin(&graph([tool_call("a", &[], &instance, "wait", &json!({}))]), json!({})).await;
     while mcp.calls().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -274,27 +241,14 @@ async fn a_stop_ends_a_call_that_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_token_without_mcp_execute_starts_no_graph_that_calls_tools() {
-    let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
-    let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
-    let workflow = acme.publish(&graph([calls("a", &instance, "echo", &json!({ "message": "m" }))])).await;
-    let at = (&*acme.tenant_id, &*acme.project_id);
-    let narrow = app.member(at, Role::ProjectAdmin, &[Scope::WorkflowRun], None).await;
-    narrow.command_start(&workflow, json!({})).await.refused(403, "SCOPE_MISSING");
-    let wide = app.member(at, Role::ProjectAdmin, &[Scope::WorkflowRun, Scope::McpExecute], None).await;
-    wide.command_start(&workflow, json!({})).await.expect(200);
-}
-
-#[tokio::test]
 async fn a_dry_run_knows_servers_tools_and_arguments() {
     let (app, mcp) = (TestApp::without_worker(Clock::System).await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let instance = instance(&acme, &published(&acme, &mcp.url).await).await;
+    let instance = acme.mcp_instance(&mcp.url).await;
     let graph = graph([
-        calls("fine", &instance, "add", &json!({ "a": 1 })),
-        calls("no_tool", &instance, "ad", &json!({})),
-        calls("bad_args", &instance, "add", &json!({ "a": "x", "z": 1 })),
+        tool_call("fine", &[], &instance, "add", &json!({ "a": 1 })),
+        tool_call("no_tool", &[], &instance, "ad", &json!({})),
+        tool_call("bad_args", &[], &instance, "add", &json!({ "a": "x", "z": 1 })),
         json!({ "id": "no_server", "type": "mcp_call", "server_url": "https://nowhere.example/mcp", "tool_name": "t" }),
         json!({ "id": "catalog", "type": "mcp_call", "server_url": "https://mcp.deepwiki.com/mcp", "tool_name": "t" }),
         json!({ "id": "by_url", "type": "mcp_call", "server_url": mcp.url, "tool_name": "echo", "tool_args": { "message": "m" } }),
@@ -354,14 +308,16 @@ async fn an_entry_of_the_catalog_becomes_an_instance_with_one_call_or_at_a_runs_
 async fn profiles_are_checked_and_one_of_them_counts() {
     let (app, mcp) = (TestApp::without_worker(Clock::System).await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
-    let server = server(&acme, &mcp.url, "none").await;
+    let new = json!({ "name": "Back office", "canonical_url": mcp.url });
+    let server = id(&acme.client.post("/v1/mcp/servers", &new).await.expect(201));
     acme.client.post(&format!("/v1/mcp/servers/{server}/discover"), &json!({})).await.expect(200);
     let schema =
         json!({ "type": "object", "required": ["region"], "properties": { "region": { "type": "string" } } });
     let version = json!({ "activate": true, "config_schema": schema });
     acme.client.post(&format!("/v1/mcp/servers/{server}/versions"), &version).await.expect(201);
-    let instance = instance(&acme, &server).await;
-    let key = connection(&app, &acme, "a-key-of-twenty").await;
+    let instance = json!({ "server_id": server });
+    let instance = id(&acme.client.post("/v1/mcp/instances", &instance).await.expect(201));
+    let key = acme.connection("a-key-of-twenty").await;
     let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
     for (wrong, spec) in [
         ("config", json!({ "config": { "region": 5 } })),
@@ -389,11 +345,12 @@ async fn profiles_are_checked_and_one_of_them_counts() {
     let second = acme.client.post(&profiles, &second).await.expect(201);
     assert_eq!(second["active"], false);
     let connection_id = key.parse().unwrap();
-    let users = app.state.store.connection_users(&place(&acme), connection_id).await.unwrap();
+    let here = Place { tenant_id: "acme".parse().unwrap(), project_id: "default".parse().unwrap() };
+    let users = app.state.store.connection_users(&here, connection_id).await.unwrap();
     assert_eq!(users.len(), 1);
     let set = format!("{profiles}/{}/set-active", id(&second));
     assert_eq!(acme.client.post(&set, &json!({})).await.expect(200)["active"], true);
-    assert!(app.state.store.connection_users(&place(&acme), connection_id).await.unwrap().is_empty());
+    assert!(app.state.store.connection_users(&here, connection_id).await.unwrap().is_empty());
     let renamed =
         acme.client.patch(&format!("{profiles}/{}", id(&first)), &json!({ "name": "Uno" })).await.expect(200);
     assert_eq!((&renamed["name"], &renamed["active"]), (&json!("Uno"), &json!(false)));
@@ -402,7 +359,8 @@ async fn profiles_are_checked_and_one_of_them_counts() {
     let server = format!("/v1/mcp/servers/{server}");
     acme.client.delete(&server).await.refused(409, "MCP_SERVER_IN_USE");
     acme.client.patch(&server, &json!({ "status": "disabled" })).await.expect(200);
-    let workflow = acme.create(&graph([calls("a", &instance, "echo", &json!({ "message": "m" }))])).await;
+    let workflow =
+        acme.create(&graph([tool_call("a", &[], &instance, "echo", &json!({ "message": "m" }))])).await;
     acme.client.post(&format!("/v1/workflows/{workflow}/versions"), &json!({})).await.expect(201);
     acme.command_start(&workflow, json!({})).await.refused(409, "MCP_INSTANCE_DISABLED");
     acme.client.delete(&format!("/v1/mcp/instances/{instance}")).await.expect(204);

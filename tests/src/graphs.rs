@@ -69,6 +69,12 @@ pub fn call(id: &str, depends_on: &[&str], workflow: &str, input: &Value) -> Val
             "input": input })
 }
 
+/// A call of a tool of this instance, after these steps.
+pub fn tool_call(id: &str, depends_on: &[&str], instance: &str, tool: &str, args: &Value) -> Value {
+    json!({ "id": id, "type": "mcp_call", "depends_on": depends_on, "instance_id": instance,
+            "tool_name": tool, "tool_args": args })
+}
+
 /// Letters that do not compress well, others for another seed.
 pub fn noise(length: usize, seed: u64) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -27,7 +27,9 @@ pub use commits::Commits;
 pub use exchanges::{Asked, Onlooker, interceptor, items_put};
 pub use faults::{Fault, Faults};
 pub use gate::{Gate, Keeper};
-pub use graphs::{call, chain, for_each, graph, human, lua, lua_after, noise, repeat, with, workflow};
+pub use graphs::{
+    call, chain, for_each, graph, human, lua, lua_after, noise, repeat, tool_call, with, workflow,
+};
 pub use mcp::McpClient;
 pub use mcp_server::{McpStandIn, ToolCall};
 pub use mixed::{Found, run_mixed};

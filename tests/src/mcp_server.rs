@@ -11,6 +11,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::client::Workspace;
+
 /// A call of a tool, as it arrived.
 #[derive(Debug, Clone)]
 pub struct ToolCall {
@@ -42,17 +44,27 @@ pub struct McpStandIn {
     pub url: String,
     seen: Arc<Mutex<Seen>>,
     release: Arc<tokio::sync::Notify>,
+    tools: Arc<[Value]>,
+    /// How it answers calls of tools of its own.
+    answer: Option<fn(&ToolCall) -> Value>,
 }
 
 impl McpStandIn {
-    /// Starts it.
-    ///
-    /// # Panics
-    /// When there is no port.
+    /// Starts one with tools for every purpose.
     pub async fn start() -> Self {
+        Self::serve(tools(), None).await
+    }
+
+    /// Starts one with these tools, whose calls have such results.
+    pub async fn answering(tools: Vec<Value>, answer: fn(&ToolCall) -> Value) -> Self {
+        Self::serve(tools, Some(answer)).await
+    }
+
+    async fn serve(tools: Vec<Value>, answer_own: Option<fn(&ToolCall) -> Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
-        let server = Self { url, seen: Arc::default(), release: Arc::default() };
+        let (seen, release) = (Arc::default(), Arc::default());
+        let server = Self { url, seen, release, tools: tools.into(), answer: answer_own };
         let router = Router::new().route("/mcp", post(answer)).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         server
@@ -104,7 +116,7 @@ async fn answer(
             ([("mcp-session-id", "session-1")], reply(result)).into_response()
         }
         "tools/list" => {
-            let tools = tools();
+            let tools = &server.tools;
             let middle = tools.len() / 2;
             let page = match params["cursor"].as_str() {
                 None => json!({ "tools": tools[..middle], "nextCursor": "2" }),
@@ -134,6 +146,9 @@ async fn answer(
 }
 
 async fn called(server: &McpStandIn, call: &ToolCall) -> Result<Value, Box<Response>> {
+    if let Some(answer) = server.answer {
+        return Ok(answer(call));
+    }
     let text = |text: &str| json!([{ "type": "text", "text": text }]);
     Ok(match call.name.as_str() {
         "add" => {
@@ -180,4 +195,41 @@ fn tools() -> Vec<Value> {
         "properties": { "a": { "type": "number" }, "b": { "type": "number", "default": 40 } },
     } }));
     all
+}
+
+fn id(of: &Value) -> String {
+    of["id"].as_str().unwrap_or_default().to_owned()
+}
+
+impl Workspace {
+    /// Registers the server at this address, publishes its tools, and returns its id.
+    pub async fn mcp_server(&self, url: &str) -> String {
+        let new = json!({ "name": "Back office", "canonical_url": url });
+        let server = id(&self.client.post("/v1/mcp/servers", &new).await.expect(201));
+        let path = format!("/v1/mcp/servers/{server}");
+        self.client.post(&format!("{path}/discover"), &json!({})).await.expect(200);
+        self.client.post(&format!("{path}/versions"), &json!({ "activate": true })).await.expect(201);
+        server
+    }
+
+    /// The id of an instance of the server at this address.
+    pub async fn mcp_instance(&self, url: &str) -> String {
+        let new = json!({ "server_id": self.mcp_server(url).await });
+        id(&self.client.post("/v1/mcp/instances", &new).await.expect(201))
+    }
+
+    /// Keeps an API key of a system outside, and returns its connection's id.
+    pub async fn connection(&self, key: &str) -> String {
+        let new = json!({ "display_name": "C", "provider": "tickets", "service": "api_key",
+                          "credentials": { "api_key": key } });
+        id(&self.client.post("/v1/connections", &new).await.expect(201))
+    }
+
+    /// Lets calls of an instance carry a connection's key as bearer.
+    pub async fn mcp_profile(&self, instance: &str, connection: &str) -> String {
+        let spec = json!({ "connection_id": connection,
+                           "inject": [{ "credential_key": "api_key", "as": "bearer" }] });
+        let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
+        id(&self.client.post(&profiles, &json!({ "name": "P", "source_spec": spec })).await.expect(201))
+    }
 }
