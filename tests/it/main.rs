@@ -42,6 +42,7 @@ mod run_reads;
 mod runs;
 mod secrets_stay;
 mod starts;
+mod tool_scope;
 mod trigger_faults;
 mod trigger_runs;
 mod triggers;

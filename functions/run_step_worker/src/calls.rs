@@ -121,6 +121,7 @@ async fn request(
             trigger_type: run.trigger_type,
             external_user_id: run.external_user_id.clone(),
             inherited: session.input().await?.mcp,
+            without_mcp: run.without_mcp,
             parent: Some(Parent { run_id: run.key.run_id, slot, waits: called.wait, callers }),
             ..StartRequest::default()
         },

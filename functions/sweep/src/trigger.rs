@@ -96,6 +96,7 @@ async fn start_run(state: &AppState, record: &TriggerRecord, due: Timestamp) -> 
     let mut request = StartRequest::from_params(params)?;
     request.trigger_type = TriggerType::Schedule;
     request.run_id = Some(RunId::of_trigger(record.id, due));
+    request.without_mcp = record.without_mcp;
     start(state, &record.place, record.workflow_id, request).await
 }
 

@@ -96,6 +96,8 @@ pub enum Command {
     Retry {
         /// Execute this step, and all that depends on it, anew.
         from: Option<StepIx>,
+        /// Whoever asks may not have tools called.
+        without_mcp: bool,
     },
     /// Say that these child runs are stopped or over.
     Disown {

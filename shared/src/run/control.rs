@@ -7,6 +7,7 @@ use super::command::{Answer, Command, Refusal, StopMode};
 use super::machine::Machine;
 use super::session::Session;
 use super::slot::{Inner, Slot};
+use super::start::check_tools;
 use super::state::{RunStatus, StepState};
 use crate::ids::{RunRef, WorkflowId};
 use crate::queue::Wake;
@@ -76,20 +77,22 @@ pub async fn control(
 /// Lets a failed or stopped run go on, from the named step or from where it ended, and returns its status then.
 ///
 /// # Errors
-/// Not found when there is no such run of this workflow; conflict unless it failed or was stopped; invalid when
-/// the step is unknown or was not reached.
+/// Not found when there is no such run of this workflow; forbidden when it calls tools and whoever asks may not;
+/// conflict unless it failed or was stopped; invalid when the step is unknown or was not reached.
 pub async fn retry(
     state: &AppState,
     key: &RunRef,
     workflow_id: WorkflowId,
     from_step_id: Option<&str>,
+    without_mcp: bool,
 ) -> Result<RunStatus> {
     let mut session = load(state, key, workflow_id).await?;
+    check_tools(session.machine().plan(), without_mcp)?;
     let from = from_step_id.map(|id| {
         let unknown = || Error::invalid(format!("from_step_id: the run's version has no step {id:?}."));
         session.machine().plan().find(id).ok_or_else(unknown)
     });
-    match session.perform(Command::Retry { from: from.transpose()? }).await? {
+    match session.perform(Command::Retry { from: from.transpose()?, without_mcp }).await? {
         Ok(()) => {}
         Err(Refusal::NotReached) => {
             return Err(Error::invalid(

@@ -116,6 +116,7 @@ impl Machine {
             paused_at: None,
             drain_until: None,
             parent: new.parent,
+            without_mcp: new.without_mcp,
             orphans: Vec::new(),
             retries: 0,
             attempts_before: BTreeMap::new(),
@@ -295,7 +296,10 @@ impl Machine {
             Command::Pause => self.pause("paused", now),
             Command::Resume => self.go_on(now),
             Command::Stop(mode) => self.stop(mode, now),
-            Command::Retry { from } => self.retry(from, now)?,
+            Command::Retry { from, without_mcp } => {
+                self.retry(from, now)?;
+                self.run.without_mcp = without_mcp;
+            }
             Command::Disown { children } => {
                 self.run.orphans.retain(|child| !children.contains(child));
                 self.changed_silently = true;

@@ -59,8 +59,8 @@ pub struct StartRequest {
     pub receipt: Option<Receipt>,
     /// What the calling run's servers were resolved to.
     pub inherited: Bindings,
-    /// The caller's token lacks `mcp:execute`: a graph that calls tools is refused. Schedules have no token, and the
-    /// children of a run are allowed what it was.
+    /// The caller's token lacks `mcp:execute`: a graph that calls tools is refused, and so are those of the run's
+    /// children.
     pub without_mcp: bool,
 }
 
@@ -200,10 +200,7 @@ pub async fn start(
     let mut request = with_defaults(state, &record, version, request).await?;
     let plan = state.plans.get(&state.store, place, id, version).await?;
     check_steps(&plan, &request)?;
-    if request.without_mcp && calls(&plan).next().is_some() {
-        let message = "The graph has mcp_call steps; starting it needs the scope mcp:execute, which the token does not have.";
-        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
-    }
+    check_tools(&plan, request.without_mcp)?;
     let recovery = match request.resume.take() {
         Some(resume) => Some(recover(state, place, id, &plan, resume, &mut request).await?),
         None => None,
@@ -229,6 +226,7 @@ pub async fn start(
         granted: request.trigger_steps.keys().cloned().collect(),
         excluded: request.excluded_step_ids,
         parent: request.parent,
+        without_mcp: request.without_mcp,
         recovery,
     };
     let (machine, mut pages) = Machine::start(plan, new, now);
@@ -236,6 +234,19 @@ pub async fn start(
     let input = RunInput { input, trigger_steps: request.trigger_steps, mcp };
     let beside = (request.receipt.as_ref(), request.trace.as_deref());
     keep(state, machine, &pages, &input, beside).await
+}
+
+/// Whether a graph may be executed for somebody who may not have tools called.
+///
+/// # Errors
+/// Forbidden when it calls some.
+pub(super) fn check_tools(plan: &Plan, without_mcp: bool) -> Result<()> {
+    if without_mcp && calls(plan).next().is_some() {
+        let message = "The graph has mcp_call steps; executing them needs the scope mcp:execute, which the token \
+                       does not have.";
+        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
+    }
+    Ok(())
 }
 
 async fn keep(

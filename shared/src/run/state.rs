@@ -332,6 +332,8 @@ pub struct NewRun {
     pub excluded: Vec<String>,
     /// What called it.
     pub parent: Option<Parent>,
+    /// Whoever started it may not have tools called.
+    pub without_mcp: bool,
     /// The run that this one goes on from, and what it takes over.
     pub recovery: Option<Recovery>,
 }
@@ -425,6 +427,9 @@ pub struct Run {
     /// What called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Whoever started or retried it may not have tools called: neither may its children.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_mcp: bool,
     /// Child runs that nothing waits for any more and that are still to be stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orphans: Vec<RunId>,

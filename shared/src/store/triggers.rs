@@ -43,6 +43,9 @@ pub struct TriggerRecord {
     pub catch_up: CatchUp,
     /// The `params` of its starts, as JSON text.
     pub params: String,
+    /// Whoever made or last changed it may not have tools called.
+    #[serde(default)]
+    pub without_mcp: bool,
     /// The due time that is acted on next; none while it is not enabled.
     pub next_run_at: Option<Timestamp>,
     /// Whether that one fires however old it is.

@@ -18,6 +18,7 @@ fn trigger(cron: &str, catch_up: CatchUp, due: &str) -> (TriggerRecord, Schedule
         enabled: true,
         catch_up,
         params: "{}".to_owned(),
+        without_mcp: false,
         next_run_at: Some(at(due)),
         catching_up: false,
         last_run_at: None,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use shared::auth::Scope;
 use shared::clock::Timestamp;
 use shared::http::{Body, CanWrite, CommonErrors, Path};
 use shared::ids::{TriggerId, TriggerRef, WorkflowId};
@@ -57,6 +58,7 @@ pub async fn patch_trigger(
     Path((workflow_id, trigger_id)): Path<(WorkflowId, TriggerId)>,
     Body(patch): Body<TriggerPatch>,
 ) -> Result<Json<TriggerView>> {
+    let without_mcp = !caller.has_scope(Scope::McpExecute);
     let key = TriggerRef { place: caller.place, workflow_id, trigger_id };
     let patch = Checked {
         name: patch.name.map(|name| text::name("name", &name)).transpose()?,
@@ -70,6 +72,7 @@ pub async fn patch_trigger(
         let found = state.store.trigger(&key).await?;
         let mut record = found.ok_or_else(|| Error::not_found("trigger"))?;
         patch.apply(&mut record, state.clock.now())?;
+        record.without_mcp = without_mcp;
         match state.store.save_trigger(&mut record).await {
             Err(StoreError::Conflict) => {}
             saved => {

@@ -47,6 +47,7 @@ fn start(plan: &Arc<Plan>, granted: &[&str], excluded: &[&str]) -> Machine {
         granted: texts(granted),
         excluded: texts(excluded),
         parent: None,
+        without_mcp: false,
         recovery: None,
     };
     Machine::start(Arc::clone(plan), new, at(0)).0
