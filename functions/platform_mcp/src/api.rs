@@ -35,6 +35,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(tasks::routes())
         .merge(inbound_webhooks::routes())
         .merge(mcp_servers::routes())
+        .merge(pats::routes())
 }
 
 /// The API inside the process. Cloning is cheap.

@@ -48,20 +48,20 @@ fn schema(tool: &Value, which: &str) -> Validator {
 }
 
 /// Calls tools and holds arguments and answers to the tools' schemas.
-struct Caller {
-    mcp: McpClient,
+pub struct Caller {
+    pub mcp: McpClient,
     tools: Vec<Value>,
     called: BTreeSet<String>,
 }
 
 impl Caller {
-    async fn of(workspace: &Workspace) -> Self {
+    pub async fn of(workspace: &Workspace) -> Self {
         let mcp = McpClient::new(&workspace.client);
         let tools = mcp.tools().await;
         Self { mcp, tools, called: BTreeSet::new() }
     }
 
-    async fn call(&mut self, name: &str, arguments: Value) -> Value {
+    pub async fn call(&mut self, name: &str, arguments: Value) -> Value {
         let tool = self.tools.iter().find(|tool| tool["name"] == name).expect("a tool of this name");
         let input = schema(tool, "inputSchema");
         assert!(input.is_valid(&arguments), "{name} does not take {arguments}: {:#}", tool["inputSchema"]);
