@@ -28,6 +28,7 @@ mod mcp_hostile;
 mod members;
 mod onboarding;
 mod openapi;
+mod outside_replay;
 mod pats;
 mod people;
 mod planted_secrets;

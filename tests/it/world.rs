@@ -90,15 +90,20 @@ impl World {
     }
 
     pub fn process(&self, faults: &Faults) -> AppState {
-        // In this order: what took effect is noted before its answer is lost.
-        self.process_with(faults.interceptor())
+        let interceptors = self.interceptors(faults.interceptor());
+        self.app.stores.faulty_state_with(self.clock.clone(), faults, &interceptors)
     }
 
     /// A process whose calls are looked at or held up.
     pub fn process_with(&self, interceptor: SharedInterceptor) -> AppState {
+        self.app.stores.state(self.clock.clone(), &self.interceptors(interceptor))
+    }
+
+    fn interceptors(&self, interceptor: SharedInterceptor) -> Vec<SharedInterceptor> {
+        // In this order: what took effect is noted before its answer is lost.
         let mut interceptors = vec![self.commits.interceptor(), interceptor];
         interceptors.extend(self.bug.map(Planted::interceptor));
-        self.app.stores.state(self.clock.clone(), &interceptors)
+        interceptors
     }
 
     pub fn healthy_process(&self) -> AppState {

@@ -90,8 +90,18 @@ impl Stores {
 
     /// An environment one of whose calls fails, of whichever store.
     pub fn faulty_state(&self, clock: Clock, faults: &Faults) -> AppState {
+        self.faulty_state_with(clock, faults, &[faults.interceptor()])
+    }
+
+    /// The same, whose SDK clients run these interceptors, the faults' among them.
+    pub fn faulty_state_with(
+        &self,
+        clock: Clock,
+        faults: &Faults,
+        interceptors: &[SharedInterceptor],
+    ) -> AppState {
         let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
-        self.state_on(clock, &[faults.interceptor()], Arc::new(secrets), None)
+        self.state_on(clock, interceptors, Arc::new(secrets), None)
     }
 
     /// An environment of a deployment that gives its MCP server the tools that answer with secrets.
