@@ -24,6 +24,8 @@ pub struct Tally {
     pub read_units: u64,
     /// Bytes of the items written.
     pub bytes: u64,
+    /// Requests that wrote an entry of the audit trail and nothing else.
+    pub of_trail: u64,
 }
 
 impl Tally {
@@ -63,6 +65,7 @@ impl AddAssign for Tally {
         self.index_units += other.index_units;
         self.read_units += other.read_units;
         self.bytes += other.bytes;
+        self.of_trail += other.of_trail;
     }
 }
 
@@ -127,9 +130,12 @@ impl Onlooker for Meter {
         for item in items_put(request) {
             self.written(item, times);
         }
+        let is_entry = request["Item"]["pk"]["S"].as_str().is_some_and(|pk| pk.ends_with("#AUDIT"));
         let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
         let read = answer["Items"].as_array().into_iter().flatten().chain(answer.get("Item"));
         let units: u64 = read.map(units::read).sum();
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).read_units += units;
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.read_units += units;
+        tally.of_trail += u64::from(is_entry);
     }
 }

@@ -1,7 +1,10 @@
-//! The requests of runs of other shapes: loops, people, calls of workflows; and that a commit does not cost more
-//! the longer its run is.
+//! The requests of runs of other shapes: loops, people, calls of workflows, of tools and of models; and that a commit
+//! does not cost more the longer its run is.
 
-use it::{Run, call, chain, for_each, graph, human, lua, lua_after, repeat};
+use it::{
+    McpStandIn, Models, Run, call, chain, for_each, graph, human, lua, lua_after, openai_says, repeat,
+    tool_call,
+};
 use serde_json::{Value, json};
 
 use crate::budget::Environments;
@@ -9,6 +12,8 @@ use crate::meter::Tally;
 
 /// Items of the loop.
 const ITEMS: u32 = 50;
+/// Steps of a chain that call the outside.
+const CALLS: u32 = 10;
 /// Iterations of the loops that are compared.
 const ITERATIONS: [u32; 4] = [10, 100, 400, 1000];
 /// How much more a commit of the longest run may write than one of a shorter run.
@@ -19,6 +24,7 @@ pub async fn print_and_check() -> bool {
     let mut ok = a_loop().await;
     ok &= a_person().await;
     calls().await;
+    ok &= outside().await;
     ok &= growth().await;
     ok
 }
@@ -94,7 +100,10 @@ async fn a_person() -> bool {
     let plain = second(&bench, &chain(2)).await;
     let with_person = put.writes() + answer.writes() + after.writes();
     let more = |a: u64, b: u64| count(a) - count(b);
-    let ok = verdict("write requests more than without the person", more(with_person, plain.2.writes()), 2.0);
+    let of_the_step = more(with_person - answer.of_trail, plain.2.writes());
+    // Every request by which somebody changes something leaves an entry, with its outcome; a step's budget is another.
+    let ok = verdict("write requests more than without the person", of_the_step, 2.0)
+        & verdict("write requests of the audit trail for the answer", count(answer.of_trail), 2.0);
     let reads = more(put.reads() + answer.reads() + after.reads(), plain.2.reads());
     println!("  read requests more (the answer's and the next worker's load)  {reads:.0}\n");
     ok
@@ -119,6 +128,49 @@ async fn calls() {
     line("worker", &worker);
     line(&format!("worker, {ITEMS} calls in a for_each"), &many);
     println!();
+}
+
+/// Steps with an effect outside, one after the other: each costs a claim and what settles it.
+async fn outside() -> bool {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bench = environments(&dir).await;
+    let (tools, models) = (McpStandIn::start().await, Models::answering([openai_says("Yes.", 3, 1)]).await);
+    let instance = bench.prepared.mcp_instance(&tools.url).await;
+    let connection = bench.prepared.connection("a-key-of-the-tools").await;
+    bench.prepared.mcp_profile(&instance, &connection).await;
+    bench.prepared.openai_key(&models, "sk-test-0123456789").await;
+    let chained = |step: fn(&str, &str, &str) -> Value| {
+        graph((0..CALLS).map(|at| {
+            let before = at.checked_sub(1).map_or_else(String::new, |before| format!("s{before}"));
+            let mut step = step(&format!("s{at}"), &before, &instance);
+            if before.is_empty() {
+                step["depends_on"] = json!([]);
+            }
+            step
+        }))
+    };
+    let asks = chained(|id, before, _| {
+        json!({ "id": id, "type": "llm_call", "depends_on": [before], "prompt": "Is it?",
+                "model_ref": "direct.openai.gpt-4.1" })
+    });
+    let says = chained(|id, before, instance| {
+        tool_call(id, &[before], instance, "echo", &json!({ "message": "m" }))
+    });
+    let mut ok = true;
+    // A tool's connection is read for each call, so that a key that was changed reaches the next one.
+    for (name, graph, most_reads) in [("llm_call", asks, 1.0), ("mcp_call", says, 2.0)] {
+        let (run, start, worker) = second(&bench, &graph).await;
+        assert_eq!(run.status().await, "completed");
+        head(&format!("A chain of {CALLS} steps of type {name}"));
+        line("start", &start);
+        line("worker", &worker);
+        let per_step = |requests: u64| count(requests) / f64::from(CALLS);
+        ok &= verdict("write requests of the worker per step", per_step(worker.writes()), 2.0)
+            & verdict("read requests of the worker per step", per_step(worker.reads()), most_reads)
+            & verdict("SQS requests of the worker", count(worker.messages()), 0.0);
+        println!();
+    }
+    ok
 }
 
 async fn growth() -> bool {

@@ -3,7 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use it::{TestApp, graph, lua_after};
 use serde_json::{Value, json};
@@ -19,18 +20,33 @@ impl Everything {
         let program =
             std::env::var("MCP_EVERYTHING").expect("MCP_EVERYTHING: run this with ./test.sh everything");
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new("node")
+        let mut process = Command::new("node")
             .args([&program, "streamableHttp"])
             .env("PORT", free.to_string())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("node");
-        while tokio::net::TcpStream::connect(("127.0.0.1", free)).await.is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        listens(process.stderr.take().expect("what it says")).await;
         Self { process, url: format!("http://127.0.0.1:{free}/mcp") }
     }
+}
+
+/// Waits until the server says that it listens.
+async fn listens(said: ChildStderr) {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut tell = Some(tell);
+        // To its end: a server that nobody reads would stand still one day.
+        for line in BufReader::new(said).lines().map_while(Result::ok) {
+            if line.contains("listening on port")
+                && let Some(tell) = tell.take()
+            {
+                let _ = tell.send(());
+            }
+        }
+    });
+    told.await.expect("the server ended before it listened");
 }
 
 impl Drop for Everything {
