@@ -78,8 +78,8 @@ async fn a_retry_and_a_recovery_need_it() {
     let recovery = json!({ "resume_from_run_id": run.id });
     let refused = scene.narrow.command_start(&run.workflow, recovery.clone()).await;
     refused.refused(403, "SCOPE_MISSING");
-    run.retry(&json!({})).await.expect(200);
     scene.wide.command_start(&run.workflow, recovery).await.expect(200);
+    run.retry(&json!({})).await.expect(200);
 }
 
 #[tokio::test]

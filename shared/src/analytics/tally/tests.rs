@@ -20,6 +20,7 @@ fn run() -> Run {
         paused_at: None,
         drain_until: None,
         parent: None,
+        without_mcp: false,
         orphans: Vec::new(),
         retries: 0,
         attempts_before: BTreeMap::new(),
