@@ -234,6 +234,10 @@ async fn a_stop_ends_a_call_that_is_under_way() {
     run.command("stop", None).await.expect(200);
     assert_eq!(run.finished().await["status"], "stopped");
     assert_eq!(run.outcomes().await, ["a cancelled"]);
+    // The server is told, so that it need not go on either.
+    while mcp.cancelled() == 0 {
+        tokio::task::yield_now().await;
+    }
     // Its permit comes back: nobody waits for the answer any more.
     while app.state.calls.available_permits() < 256 {
         tokio::task::yield_now().await;

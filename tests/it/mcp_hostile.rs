@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use it::{TestApp, Workspace};
+use it::{McpStandIn, TestApp, Workspace, graph, tool_call, with};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use tokio::net::TcpListener;
@@ -120,4 +120,31 @@ async fn refusals_and_broken_connections_are_told_apart() {
     })
     .await;
     assert!(refusal(&acme, &rpc).await.contains("not today"));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_costs_a_step_its_time_and_no_more() {
+    let app = TestApp::start().await;
+    let acme = app.workspace("acme").await;
+    // One that answers nothing at all, and one that shakes hands and never says what came of a call.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let route = any(std::future::pending::<&str>);
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/mcp", route)).await });
+    let server = json!({ "name": "Silent", "canonical_url": silent });
+    let server = acme.client.post("/v1/mcp/servers", &server).await.expect(201);
+    let silent = acme.client.post("/v1/mcp/instances", &json!({ "server_id": server["id"] })).await;
+    let silent = silent.expect(201)["id"].as_str().unwrap().to_owned();
+    let waiting = acme.mcp_instance(&McpStandIn::start().await.url).await;
+    for instance in [silent, waiting] {
+        let step = tool_call("a", &[], &instance, "wait", &json!({}));
+        let limits = json!({ "timeout_s": 0.3, "retry_count": 1, "retry_backoff_s": 0 });
+        let run = acme.begin(&graph([with(step, &limits)]), json!({})).await;
+        let view = run.finished().await;
+        assert_eq!(view["failure_code"], "STEP_TIMEOUT", "{view:#}");
+        assert_eq!(view["error"], "The call did not end within 0.3 s (timeout_s).");
+        let events = run.events().await;
+        let failures = events.iter().filter(|event| event["event_type"] == "step_failed").count();
+        assert_eq!(failures, 2, "a timeout may pass");
+    }
 }

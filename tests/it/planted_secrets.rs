@@ -3,8 +3,11 @@
 
 use std::path::Path;
 
-use it::LocalProcess;
+use it::{LocalProcess, McpStandIn, Models, graph, openai_says, tool_call};
 use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::llm_wire::ask;
 
 /// Somebody who calls the process over HTTP.
 struct Caller {
@@ -116,6 +119,51 @@ async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
     signing
 }
 
+/// Lets steps call a tool and a model with credentials; both quote them in their answers, and the model also where it
+/// refuses them.
+async fn use_outside(caller: &mut Caller) {
+    let (of_tools, of_models) = (planted(7), planted(8));
+    let tools = McpStandIn::start().await;
+    let quotes = format!("Incorrect API key provided: {of_models}.");
+    let refuses = ResponseTemplate::new(401).set_body_json(json!({ "error": { "message": quotes } }));
+    let models = Models::answering([openai_says(&quotes, 1, 1), refuses]).await;
+    let key = json!({ "provider": "openai", "api_key": of_models, "base_url": models.url() });
+    caller.call("POST", "/v1/llm-provider-keys", key).await;
+    let id = |of: &Value| of["id"].as_str().unwrap().to_owned();
+    let new = json!({ "display_name": "c", "provider": "p", "service": "api_key",
+                      "credentials": { "api_key": of_tools } });
+    let connection = id(&caller.call("POST", "/v1/connections", new).await);
+    let new = json!({ "name": "Tools", "canonical_url": tools.url });
+    let server = id(&caller.call("POST", "/v1/mcp/servers", new).await);
+    let instance = id(&caller.call("POST", "/v1/mcp/instances", json!({ "server_id": server })).await);
+    let inject = |place: &str| json!({ "credential_key": "api_key", "as": place, "name": "X-Api-Key" });
+    let spec = json!({ "connection_id": connection, "inject": [
+        { "credential_key": "api_key", "as": "bearer" }, inject("header"), inject("query") ] });
+    let profile = json!({ "name": "P", "source_spec": spec });
+    caller.call("POST", &format!("/v1/mcp/instances/{instance}/config-profiles"), profile).await;
+    for path in ["validate", "tools/leak/call"] {
+        caller.call("POST", &format!("/v1/mcp/instances/{instance}/{path}"), json!({})).await;
+    }
+    let leaks = tool_call("leak", &[], &instance, "leak", &json!({}));
+    let steps = graph([leaks, ask("direct.openai.gpt-4.1", &json!({ "depends_on": ["leak"] }))]);
+    let workflow = id(&caller.call("POST", "/v1/workflows", json!({ "name": "w", "graph": steps })).await);
+    let workflow = format!("/v1/workflows/{workflow}");
+    caller.call("POST", &format!("{workflow}/versions"), json!({})).await;
+    for status in ["completed", "failed"] {
+        let start = json!({ "command": "start", "params": {} });
+        let run = caller.call("POST", &format!("{workflow}/command"), start).await;
+        let run = format!("{workflow}/runs/{}", run["run_id"].as_str().unwrap());
+        let over = caller.call("GET", &format!("{run}?wait_s=20"), json!({})).await;
+        assert_eq!(over["status"], status, "{over:#}");
+        for path in ["events", "context", "summary"] {
+            caller.call("GET", &format!("{run}/{path}"), json!({})).await;
+        }
+    }
+    let used = tools.calls().iter().filter(|call| call.authorization.contains(&of_tools)).count();
+    assert_eq!((used, models.requests().await.len()), (3, 2), "the credentials were used");
+    caller.call("GET", "/v1/llm-provider-keys", json!({})).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_planted_secret_is_in_files_logs_or_answers() {
     let folder = tempfile::tempdir().unwrap();
@@ -130,9 +178,10 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
     };
     use_connections(&mut caller).await;
     let signing = use_webhooks(&mut caller).await;
+    use_outside(&mut caller).await;
     process.kill();
 
-    let mut secrets: Vec<String> = (0..=6).map(planted).collect();
+    let mut secrets: Vec<String> = (0..=8).map(planted).collect();
     // What a library decodes is a secret as well.
     secrets.extend(signing.iter().map(|secret| secret.trim_start_matches("whsec_").to_owned()));
     secrets.push(caller.token.clone());

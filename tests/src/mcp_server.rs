@@ -34,6 +34,7 @@ pub struct ToolCall {
 struct Seen {
     calls: Vec<ToolCall>,
     handshakes: usize,
+    cancelled: usize,
     fails_left: usize,
 }
 
@@ -78,6 +79,11 @@ impl McpStandIn {
     /// How many sessions were opened.
     pub fn handshakes(&self) -> usize {
         self.seen().handshakes
+    }
+
+    /// How many calls were taken back.
+    pub fn cancelled(&self) -> usize {
+        self.seen().cancelled
     }
 
     /// Lets the next calls of `flaky` be answered with 503.
@@ -140,6 +146,10 @@ async fn answer(
             called(&server, &call)
                 .await
                 .map_or_else(|refused| *refused, |result| reply(result).into_response())
+        }
+        "notifications/cancelled" => {
+            server.seen().cancelled += 1;
+            StatusCode::ACCEPTED.into_response()
         }
         _ => StatusCode::ACCEPTED.into_response(),
     }

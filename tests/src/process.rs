@@ -33,7 +33,10 @@ impl LocalProcess {
     /// When it does not start.
     pub fn logging(program: &Path, data_dir: &Path, log: &Path) -> Self {
         let log = std::fs::File::create(log).expect("a file for the log");
-        Self::run(Command::new(program).env("LOG_LEVEL", "trace").stderr(log), data_dir)
+        // Stand-ins for the world listen on this machine.
+        let mut command = Command::new(program);
+        command.arg("--allow-private-outbound").env("LOG_LEVEL", "trace").stderr(log);
+        Self::run(&mut command, data_dir)
     }
 
     fn run(command: &mut Command, data_dir: &Path) -> Self {
