@@ -3,7 +3,7 @@
 
 use it::{
     McpStandIn, Models, Run, call, chain, for_each, graph, human, lua, lua_after, openai_says, repeat,
-    tool_call,
+    tool_call, with,
 };
 use serde_json::{Value, json};
 
@@ -139,27 +139,19 @@ async fn outside() -> bool {
     let connection = bench.prepared.connection("a-key-of-the-tools").await;
     bench.prepared.mcp_profile(&instance, &connection).await;
     bench.prepared.openai_key(&models, "sk-test-0123456789").await;
-    let chained = |step: fn(&str, &str, &str) -> Value| {
+    let chained = |step: &Value| {
         graph((0..CALLS).map(|at| {
-            let before = at.checked_sub(1).map_or_else(String::new, |before| format!("s{before}"));
-            let mut step = step(&format!("s{at}"), &before, &instance);
-            if before.is_empty() {
-                step["depends_on"] = json!([]);
-            }
-            step
+            let before: Vec<String> =
+                at.checked_sub(1).map(|before| format!("s{before}")).into_iter().collect();
+            with(step.clone(), &json!({ "id": format!("s{at}"), "depends_on": before }))
         }))
     };
-    let asks = chained(|id, before, _| {
-        json!({ "id": id, "type": "llm_call", "depends_on": [before], "prompt": "Is it?",
-                "model_ref": "direct.openai.gpt-4.1" })
-    });
-    let says = chained(|id, before, instance| {
-        tool_call(id, &[before], instance, "echo", &json!({ "message": "m" }))
-    });
+    let asks = json!({ "type": "llm_call", "model_ref": "direct.openai.gpt-4.1", "prompt": "Is it?" });
+    let says = tool_call("", &[], &instance, "echo", &json!({ "message": "m" }));
     let mut ok = true;
     // A tool's connection is read for each call, so that a key that was changed reaches the next one.
-    for (name, graph, most_reads) in [("llm_call", asks, 1.0), ("mcp_call", says, 2.0)] {
-        let (run, start, worker) = second(&bench, &graph).await;
+    for (name, step, most_reads) in [("llm_call", asks, 1.0), ("mcp_call", says, 2.0)] {
+        let (run, start, worker) = second(&bench, &chained(&step)).await;
         assert_eq!(run.status().await, "completed");
         head(&format!("A chain of {CALLS} steps of type {name}"));
         line("start", &start);
