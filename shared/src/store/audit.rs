@@ -8,7 +8,7 @@ use super::item::{Item, n, s};
 use super::keys::{self, EXPIRES_AT, PK, SK};
 use super::runs::Listed;
 use super::tenants::with_key;
-use super::walk::{Rows, Walk};
+use super::walk::Walk;
 use super::{Store, StoreError};
 use crate::audit::{AUDIT_KEPT_FOR, AuditRecord};
 use crate::clock::Timestamp;
@@ -64,29 +64,16 @@ impl Store {
         cursor: Option<AuditId>,
         keep: impl Fn(&AuditRecord) -> bool,
     ) -> Result<Listed<AuditRecord>, StoreError> {
-        let mut walk = Walk::new(limit, cursor, keep);
-        let pk = keys::trail(place);
-        loop {
-            let start = walk.place().map(|id| keys::trace(place, *id).into_map());
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(format!("{PK} = :pk AND {SK} BETWEEN :low AND :high"))
-                .expression_attribute_values(":pk", s(&*pk))
-                .expression_attribute_values(":low", s(AuditId::first_of(span.since).to_string()))
-                .expression_attribute_values(":high", s(AuditId::first_of(span.until).to_string()))
-                .set_exclusive_start_key(start)
-                .scan_index_forward(false)
-                .limit(walk.page_size());
-            let page = query.send().await?;
-            let is_last = page.last_evaluated_key.is_none();
-            let rows = page.items.unwrap_or_default().into_iter();
-            let rows = rows.map(|item| record(item).map(|row| (row.id, row)));
-            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {
-                return Ok(listed);
-            }
-        }
+        let rows = self
+            .client
+            .query()
+            .key_condition_expression(format!("{PK} = :pk AND {SK} BETWEEN :low AND :high"))
+            .expression_attribute_values(":pk", s(keys::trail(place)))
+            .expression_attribute_values(":low", s(AuditId::first_of(span.since).to_string()))
+            .expression_attribute_values(":high", s(AuditId::first_of(span.until).to_string()));
+        let key = |id: &AuditId| keys::trace(place, *id);
+        let read = |item| record(item).map(|row| (row.id, row));
+        self.walk(rows, Walk::new(limit, cursor, keep), key, read).await
     }
 }
 

@@ -179,14 +179,7 @@ impl Store {
         record: &ConnectionRecord,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(keys::connection(&record.place, record.id).into_map()))
-            .condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", n(record.revision))
-            .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let delete = TransactWriteItem::builder().delete(delete).build();
+        let delete = self.delete_at(keys::connection(&record.place, record.id), record.revision)?;
         self.transact(vec![delete, self.disowned(&record.secret_ref(), now)?]).await
     }
 

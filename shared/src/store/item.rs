@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -131,6 +131,28 @@ impl Store {
                 return Ok(items);
             }
         }
+    }
+
+    /// Replaces a row that still has the revision that was read.
+    pub(super) async fn replace_at(&self, row: Item, revision: u64) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+        put.condition_expression("revision = :revision")
+            .expression_attribute_values(":revision", n(revision))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The deletion of a row that still has the revision that was read.
+    pub(super) fn delete_at(&self, key: Key, revision: u64) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.into_map()))
+            .condition_expression("revision = :revision")
+            .expression_attribute_values(":revision", n(revision))
+            .build()
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// The rows of a partition whose sort keys begin with `prefix`, newest last in their order and first here, from

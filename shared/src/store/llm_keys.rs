@@ -1,7 +1,7 @@
 //! Keys for providers of models: a row each, which refers to the secret that holds the values, and a row that counts
 //! a project's.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -133,14 +133,7 @@ impl Store {
     /// [`StoreError::Conflict`] when the row is not the one that was read, or is gone, or when another is made or
     /// deleted at the same moment.
     pub async fn delete_llm_key(&self, record: &LlmKeyRecord, now: Timestamp) -> Result<(), StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(keys::llm_key(&record.place, record.id).into_map()))
-            .condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", n(record.revision))
-            .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let delete = TransactWriteItem::builder().delete(delete).build();
+        let delete = self.delete_at(keys::llm_key(&record.place, record.id), record.revision)?;
         let mut writes =
             vec![delete, self.count_llm_keys(record, -1, &format!("attribute_exists({COUNT})"))?];
         if let Some(secret) = record.secret_ref() {

@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, n, s};
+use super::item::{Item, n};
 use super::keys::{self, Key, PK};
 use super::pats::PatRecord;
 use super::runs::Listed;
 use super::tenants::with_key;
-use super::walk::{Rows, Walk};
 use super::{Store, StoreError};
 use crate::auth::Role;
 use crate::clock::Timestamp;
@@ -102,25 +101,9 @@ impl Store {
         limit: usize,
         cursor: Option<MemberId>,
     ) -> Result<Listed<MemberRecord>, StoreError> {
-        let mut walk = Walk::new(limit, cursor, |_: &MemberRecord| true);
-        loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(format!("{PK} = :pk"))
-                .expression_attribute_values(":pk", s(keys::members(tenant)))
-                .set_exclusive_start_key(walk.place().map(|id| keys::member(tenant, *id).into_map()))
-                .scan_index_forward(false)
-                .limit(walk.page_size());
-            let page = query.send().await?;
-            let is_last = page.last_evaluated_key.is_none();
-            let rows = page.items.unwrap_or_default().into_iter();
-            let rows = rows.map(|item| record(item).map(|row| (row.id, row)));
-            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {
-                return Ok(listed);
-            }
-        }
+        let start = cursor.map(|id| keys::member(tenant, id));
+        let at = |row: &MemberRecord| row.id.to_string();
+        self.list_newest(&keys::members(tenant), "", limit, start, at).await
     }
 
     /// Replaces a member's row, and gives each of its tokens the role that it then has; those without one end. The
@@ -160,14 +143,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the row is not the one that was read, or the tenant would have no admin.
     pub async fn delete_member(&self, record: &MemberRecord) -> Result<BTreeSet<PatId>, StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(keys::member(&record.tenant_id, record.id).into_map()))
-            .condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", n(record.revision))
-            .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
+        let mut writes = vec![self.delete_at(keys::member(&record.tenant_id, record.id), record.revision)?];
         for id in &record.pats {
             writes.push(self.pat_delete(*id)?);
         }

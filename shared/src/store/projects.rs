@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, n, s};
+use super::item::{Item, s};
 use super::keys::{self, PK, PROJECT, SK};
 use super::pats::unless_of_another;
 use super::runs::Listed;
@@ -123,12 +123,7 @@ impl Store {
     pub async fn save_project(&self, record: &mut ProjectRecord) -> Result<(), StoreError> {
         let expected = record.revision;
         record.revision += 1;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row(record)?));
-        put.condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", n(expected))
-            .send()
-            .await?;
-        Ok(())
+        self.replace_at(row(record)?, expected).await
     }
 }
 

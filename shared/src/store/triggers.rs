@@ -127,12 +127,7 @@ impl Store {
     pub async fn save_trigger(&self, record: &mut TriggerRecord) -> Result<(), StoreError> {
         let expected = record.revision;
         record.revision += 1;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row(record)?));
-        put.condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", n(expected))
-            .send()
-            .await?;
-        Ok(())
+        self.replace_at(row(record)?, expected).await
     }
 
     /// Deletes a trigger.

@@ -1,6 +1,11 @@
 //! Lists of which a filter keeps some rows: page by page, at most so many rows a request.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+
+use super::item::Item;
+use super::keys::Key;
 use super::runs::Listed;
+use super::{Store, StoreError};
 
 /// How many rows one request looks at when a filter leaves few of them.
 const MOST_EXAMINED: usize = 1000;
@@ -62,6 +67,29 @@ impl<P: ToString, T, K: Fn(&T) -> bool> Walk<P, T, K> {
     fn end(&mut self, more: bool) -> Listed<T> {
         let next = self.place.as_ref().filter(|_| more).map(ToString::to_string);
         Listed { rows: std::mem::take(&mut self.kept), next }
+    }
+}
+
+impl Store {
+    /// Walks through the rows that this query finds, newest first; with a rare filter there may be fewer than the
+    /// walk's limit and still more to come.
+    pub(super) async fn walk<P: ToString, T>(
+        &self,
+        rows: QueryFluentBuilder,
+        mut walk: Walk<P, T, impl Fn(&T) -> bool>,
+        key: impl Fn(&P) -> Key,
+        read: impl Fn(Item) -> Result<(P, T), StoreError>,
+    ) -> Result<Listed<T>, StoreError> {
+        let rows = rows.table_name(&self.table).scan_index_forward(false);
+        loop {
+            let query = rows.clone().set_exclusive_start_key(walk.place().map(|at| key(at).into_map()));
+            let page = query.limit(walk.page_size()).send().await?;
+            let is_last = page.last_evaluated_key.is_none();
+            let rows = page.items.unwrap_or_default().into_iter().map(&read);
+            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {
+                return Ok(listed);
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, PK, SK};
 use super::runs::Listed;
 use super::tenants::with_key;
-use super::walk::{Rows, Walk};
+use super::walk::Walk;
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, WorkflowId};
@@ -271,25 +271,11 @@ impl Store {
         cursor: Option<WorkflowId>,
         keep: impl Fn(&WorkflowRecord) -> bool,
     ) -> Result<Listed<WorkflowRecord>, StoreError> {
-        let mut walk = Walk::new(limit, cursor, keep);
-        loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(format!("{PK} = :pk"))
-                .expression_attribute_values(":pk", s(keys::workflows_of(place)))
-                .set_exclusive_start_key(walk.place().map(|id| keys::workflow(place, *id).into_map()))
-                .scan_index_forward(false)
-                .limit(walk.page_size());
-            let page = query.send().await?;
-            let is_last = page.last_evaluated_key.is_none();
-            let rows = page.items.unwrap_or_default().into_iter();
-            let rows = rows.map(|item| record(item).map(|row| (row.id, row)));
-            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {
-                return Ok(listed);
-            }
-        }
+        let rows = self.client.query().key_condition_expression(format!("{PK} = :pk"));
+        let rows = rows.expression_attribute_values(":pk", s(keys::workflows_of(place)));
+        let key = |id: &WorkflowId| keys::workflow(place, *id);
+        let read = |item| record(item).map(|row| (row.id, row));
+        self.walk(rows, Walk::new(limit, cursor, keep), key, read).await
     }
 
     fn replace_row(

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{MOST_OPEN, millis, shortened};
+use super::attempts::shortened;
+use super::{MOST_OPEN, millis};
 use super::{Machine, OpenTask, Outcome, Refusal, RunStatus, SkipReason, Slot, StepState, TaskChange, Wait};
 use crate::clock::Timestamp;
 use crate::run::FailureCode;
