@@ -4,6 +4,7 @@
 
 mod analytics;
 mod audit;
+mod billing_ledger;
 mod bodies;
 mod callers;
 mod calls;

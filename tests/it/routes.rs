@@ -100,6 +100,10 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/health", Open, NamesNothing, ""),
         route("GET /openapi.json", Open, NamesNothing, ""),
         route("POST /v1/onboarding/workspaces", Operator, NamesNothing, "{}"),
+        route("POST /v1/billing/grants", Operator, NamesNothing, "{}"),
+
+        // They tell of the caller's own workspace; `billing_ledger` shows that.
+        route("GET /v1/billing/usage", Token(CONTRIBUTOR, BillingRead), NamesNothing, ""),
 
         route("GET /v1/workflows", Token(VIEWER, WorkflowRead),
               List(&["?limit=100", "?limit=1", "?status=archived,draft,published"]), ""),

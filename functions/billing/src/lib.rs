@@ -1,0 +1,19 @@
+//! What a workspace has left, what it has used, and what that costs.
+
+mod grant;
+mod usage;
+
+use axum::Router;
+use shared::AppState;
+use shared::http::{document, finish};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes with their description.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(document()).routes(routes!(usage::usage)).routes(routes!(grant::grant))
+}
+
+/// The function as a service.
+pub fn router(state: AppState) -> Router {
+    finish(routes().into(), state)
+}
