@@ -131,6 +131,7 @@ const EXCEPTIONS: &[(&str, &str, Traced)] = &[
     ("POST", "/v1/onboarding/workspaces", Traced::Never),
     // Operators' changes are in the ledger, which is a trail of its own.
     ("POST", "/v1/billing/grants", Traced::Never),
+    ("PUT", "/v1/billing/action-pricing", Traced::Never),
     // Each call of a tool is a request of its own.
     ("POST", "/mcp", Traced::Never),
 ];

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::account::{Account, Balance, MOST_LOTS, Used};
 use super::entry::{Change, LedgerEntry, What};
-use super::{Bucket, Microcredits};
+use super::prices::Action;
+use super::{Bucket, Metering, Microcredits};
 use crate::clock::Timestamp;
+use crate::error::Kind;
 use crate::ids::TenantId;
 use crate::state::AppState;
 use crate::store::StoreError;
@@ -13,6 +15,8 @@ use crate::{Error, Result};
 
 /// The most that is granted at once: a billion credits.
 const MOST: Microcredits = Microcredits::credits(1_000_000_000);
+/// The most that an action may cost: a thousand credits.
+const MOST_PRICE: Microcredits = Microcredits::credits(1_000);
 /// The most characters of a cause.
 const LONGEST_CAUSE: usize = 200;
 /// How often a change of an account tries again when it meets another.
@@ -110,6 +114,55 @@ pub async fn balance(state: &AppState, tenant: &TenantId) -> Result<Balance> {
     Ok(account.balance(used, now))
 }
 
+/// Refuses what costs credits when metering is enforced and none are left.
+///
+/// # Errors
+/// Payment required `INSUFFICIENT_CREDITS`.
+pub async fn check(state: &AppState, tenant: &TenantId) -> Result<()> {
+    match state.config.metering {
+        Metering::Unlimited => Ok(()),
+        Metering::Enforced if balance(state, tenant).await?.total().is_zero() => Err(no_credits()),
+        Metering::Enforced => Ok(()),
+    }
+}
+
+/// Agrees on a price with a tenant, or on the usual one again. Runs that have started keep theirs.
+///
+/// # Errors
+/// Invalid when it is too high; unavailable when the database does not answer.
+pub async fn set_price(
+    state: &AppState,
+    tenant: &TenantId,
+    action: Action,
+    price: Option<Microcredits>,
+) -> Result<Account> {
+    if price.is_some_and(|price| price > MOST_PRICE) {
+        return Err(Error::invalid(format!("microcredits: must be at most {MOST_PRICE}.")));
+    }
+    for tries in 0..MOST_TRIES {
+        let (mut account, _) = state.store.account(tenant).await?;
+        match price {
+            Some(price) => account.prices.insert(action, price),
+            None => account.prices.remove(&action),
+        };
+        match state.store.change_account(tenant, account.rev, &account, &[], None).await {
+            Ok(()) => {
+                tracing::info!(tenant_id = %tenant, action = action.as_str(), ?price, "a price was set");
+                return Ok(account);
+            }
+            Err(StoreError::Conflict) => pause(tries).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(met_others())
+}
+
+/// What a caller gets who has no credits left.
+pub fn no_credits() -> Error {
+    let message = "The workspace has no credits left; top up, or choose a plan that includes more.";
+    Error::new(Kind::PaymentRequired, "INSUFFICIENT_CREDITS", message)
+}
+
 /// Enters as lapsed what has ended, so that what is used from now on takes nothing from it. It may be left to the next
 /// one who looks: until then nobody counts it as balance.
 pub(crate) async fn enter_expiry(state: &AppState, tenant: &TenantId, account: &Account, used: Used) {
@@ -169,14 +222,19 @@ async fn change(
         entries.push(entry.clone());
         match state.store.change_account(tenant, account.rev, &next, &entries, Some(&entry)).await {
             Ok(()) => return Ok(entry),
-            Err(StoreError::Conflict) => {
-                let longest = 10_u64 << tries.min(5);
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=longest))).await;
-            }
+            Err(StoreError::Conflict) => pause(tries).await,
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Error::unavailable("The database", "a change of an account met another every time"))
+    Err(met_others())
+}
+
+async fn pause(tries: u32) {
+    tokio::time::sleep(Duration::from_millis(rand::random_range(0..=10_u64 << tries.min(5)))).await;
+}
+
+fn met_others() -> Error {
+    Error::unavailable("The database", "a change of an account met another every time")
 }
 
 fn cause_in_use(cause: &str) -> Error {

@@ -6,14 +6,21 @@
 //! which the transactions add that write runs; a balance is both together, in one read.
 
 mod account;
+mod bill;
+mod dimensions;
 mod entry;
 mod ledger;
 mod prices;
+mod verify;
 
 pub use account::{Account, Balance, Lapsed, Lot, MOST_LOTS, Used};
+pub use bill::Bill;
+pub use dimensions::{ActionUse, DimensionsView, ProjectUse, StepTypeUse, dimensions};
 pub use entry::{Change, LedgerEntry, What};
-pub use ledger::{Grant, balance, grant, withdraw};
+pub(crate) use ledger::enter_expiry;
+pub use ledger::{Grant, balance, check, grant, no_credits, set_price, withdraw};
 pub use prices::{Action, DEFAULT_STEP_PRICE};
+pub use verify::{Verified, verify};
 
 use std::fmt;
 use std::iter::Sum;

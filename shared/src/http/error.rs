@@ -35,6 +35,9 @@ pub enum CommonErrors {
     /// No or no valid token.
     #[response(status = 401)]
     Unauthenticated(ErrorBody),
+    /// The workspace has no credits left.
+    #[response(status = 402)]
+    PaymentRequired(ErrorBody),
     /// The token's role, scope or place does not allow it.
     #[response(status = 403)]
     Forbidden(ErrorBody),

@@ -3,14 +3,19 @@
 
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
 use super::item::{self, Item, n, s};
 use super::keys::{self, Key, PK, SK};
-use super::runs::Listed;
+use super::runs::{Listed, RunRecord};
 use super::tenants::with_key;
 use super::walk::{Rows, Walk};
-use super::{Store, StoreError};
+use super::{Spread, Store, StoreError, WorkflowRecord};
 use crate::billing::{Account, LedgerEntry, Microcredits, Used, What};
-use crate::ids::TenantId;
+use crate::ids::{Place, RunRef, TenantId, WorkflowId};
+
+/// Over how many rows what a tenant uses is counted at most.
+const USED_ROWS: u8 = 9;
 
 impl Store {
     /// Whether there is such a workspace.
@@ -28,6 +33,86 @@ impl Store {
     pub async fn account(&self, tenant: &TenantId) -> Result<(Account, Used), StoreError> {
         let rows = self.get_all(&keys::balance(tenant), "").await?;
         account_of(rows)
+    }
+
+    /// A workflow, with the account of its tenant in the same read; with what the tenant has used only if `with_used`.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn workflow_and_account(
+        &self,
+        place: &Place,
+        id: WorkflowId,
+        with_used: bool,
+    ) -> Result<(Option<WorkflowRecord>, Account, Used), StoreError> {
+        let (row, account, used) = self.with_account(keys::workflow(place, id), place, with_used).await?;
+        Ok((row.map(super::workflows::record).transpose()?, account, used))
+    }
+
+    /// A run, with what its tenant has left in the same read.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn run_and_account(
+        &self,
+        key: &RunRef,
+    ) -> Result<(Option<RunRecord>, Account, Used), StoreError> {
+        let (row, account, used) = self.with_account(keys::run(key), &key.place, true).await?;
+        Ok((row.as_ref().map(super::runs::record).transpose()?, account, used))
+    }
+
+    /// Another row, with a tenant's account: one read of a few keys is one request.
+    async fn with_account(
+        &self,
+        other: Key,
+        place: &Place,
+        with_used: bool,
+    ) -> Result<(Option<Item>, Account, Used), StoreError> {
+        let tenant = &place.tenant_id;
+        let used = (0..USED_ROWS).filter(|_| with_used).map(|spread| keys::used(tenant, spread));
+        let wanted = [other.clone(), keys::account(tenant)].into_iter().chain(used);
+        let rows = self.get_batch(wanted.map(Key::into_map).collect()).await?;
+        let is_other = |row: &Item| item::text(row, PK).is_ok_and(|pk| pk == other.pk);
+        let (mut others, rows): (Vec<Item>, Vec<Item>) = rows.into_iter().partition(is_other);
+        let (account, used) = account_of(rows)?;
+        Ok((others.pop(), account, used))
+    }
+
+    /// A debit as parts of a transaction: its entry, and the row that counts what is used.
+    pub(super) fn debit_writes(
+        &self,
+        tenant: &TenantId,
+        debit: &LedgerEntry,
+        spread: Spread,
+    ) -> Result<(TransactWriteItem, TransactWriteItem), StoreError> {
+        let amount = i64::try_from(debit.microcredits.0).unwrap_or(i64::MAX);
+        let free = if matches!(debit.what, What::Debit { free: true, .. }) { amount } else { 0 };
+        let entry = self.put_of(with_key(entry_key(tenant, debit), debit)?)?;
+        let row = keys::used(tenant, spread.among(USED_ROWS));
+        Ok((entry, self.add_to(row, &[("used", amount), ("free", free)])?))
+    }
+
+    /// Every tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants = Vec::new();
+        let mut start = None;
+        loop {
+            let scan = self.client.scan().table_name(&self.table).filter_expression(format!("{SK} = :sk"));
+            let scan = scan.expression_attribute_values(":sk", s("TENANT")).projection_expression(PK);
+            let page = scan.set_exclusive_start_key(start).send().await?;
+            for row in page.items.unwrap_or_default() {
+                let slug = item::text(&row, PK)?.trim_start_matches("T#").to_owned();
+                tenants.push(slug.try_into().map_err(|_| StoreError::Corrupt("a tenant's key".to_owned()))?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                tenants.sort();
+                return Ok(tenants);
+            }
+        }
     }
 
     /// The entry of a grant or lapse with this cause.
@@ -93,6 +178,7 @@ impl Store {
                 .table_name(&self.table)
                 .key_condition_expression(format!("{PK} = :pk"))
                 .expression_attribute_values(":pk", s(&*pk))
+                .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .scan_index_forward(false)
                 .limit(walk.page_size());
