@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LedgerEntry, Metering, Microcredits, What};
 use crate::clock::Timestamp;
-use crate::run::{Run, RunStatus};
+use crate::run::{Run, RunStatus, StepState};
 
 /// A long run is debited at the latest after this many steps …
 const MOST_UNSETTLED: u64 = 100;
@@ -33,6 +33,13 @@ pub struct Bill {
     at: Option<Timestamp>,
 }
 
+/// Whether nobody works on a run that waits for a person or a child: it may wait for weeks.
+fn waits(run: &Run) -> bool {
+    let works = |state: &StepState| matches!(state, StepState::Running { .. } | StepState::Looping { .. });
+    let waits = |state: &StepState| matches!(state, StepState::Waiting { .. });
+    run.steps.iter().any(waits) && !run.steps.iter().any(works)
+}
+
 impl Bill {
     /// Of a run that begins.
     pub fn at_price(price: Microcredits) -> Self {
@@ -54,7 +61,7 @@ impl Bill {
     pub fn debit(run: &mut Run, metering: Metering, now: Timestamp) -> Option<LedgerEntry> {
         let bill = &run.bill;
         let steps = run.usage.steps_executed.saturating_sub(bill.steps);
-        let rests = run.status.is_terminal() || run.status == RunStatus::Paused;
+        let rests = run.status.is_terminal() || run.status == RunStatus::Paused || waits(run);
         let waited = now.since(bill.at.unwrap_or(run.started_at)) >= LONGEST_UNSETTLED;
         if steps == 0 || !(rests || waited || steps >= MOST_UNSETTLED) {
             return None;
