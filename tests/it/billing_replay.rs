@@ -88,8 +88,9 @@ async fn replay(delivery: Delivery, graph: &Value) -> u64 {
         world.next_scenario();
         world.start(&faults).await;
         world.until_over(&faults).await;
-        let used: u64 = debits(&world).await.values().map(|(_, credits)| credits).sum();
+        // As long as the first two buckets last.
         if world.scenarios <= 12 {
+            let used: u64 = debits(&world).await.values().map(|(_, credits)| credits).sum();
             assert_eq!(remaining(&world).await, left(used), "{what}: in order, also across a boundary");
         }
     }
