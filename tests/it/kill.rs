@@ -87,7 +87,8 @@ async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
         let id = |key: &str| run[key].as_str().unwrap();
         api.get(&format!("/v1/workflows/{}/runs/{}?wait_s=20", id("workflow_id"), id("run_id"))).await;
     }
-    let usage = api.get("/v1/billing/usage-dimensions?window=all").await["actions"][0]["microcredits"].clone();
+    let usage =
+        api.get("/v1/billing/usage-dimensions?window=all").await["actions"][0]["microcredits"].clone();
     api.process.kill();
     let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
     let verify = ["ledger", "verify", "--data-dir"];

@@ -134,7 +134,7 @@ impl From<LedgerEntry> for EntryView {
 
 /// What was given to the workspace, what lapsed, and what its runs have used.
 ///
-/// A run is debited at its end, and a long one every 100 steps or every minute. With `kind` a page may be short and
+/// A run is debited at its end, and a long one after 50 steps or a minute. With `kind` a page may be short and
 /// still have a `next_cursor`.
 #[utoipa::path(get, path = "/v1/billing/usage-history", tag = "billing", params(HistoryQuery),
                responses((status = 200, body = HistoryView), CommonErrors))]

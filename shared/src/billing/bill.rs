@@ -8,9 +8,9 @@ use super::{LedgerEntry, Metering, Microcredits, What};
 use crate::clock::Timestamp;
 use crate::run::{Run, RunStatus, StepState};
 
-/// A long run is debited at the latest after this many steps …
-const MOST_UNSETTLED: u64 = 100;
-/// … or with the first write after this time.
+/// A long run is debited with the first write after this many steps …
+const MOST_UNSETTLED: u64 = 50;
+/// … or after this time.
 const LONGEST_UNSETTLED: Duration = Duration::from_secs(60);
 
 /// The part of a run's state that remembers what it costs and what of that is in the ledger.
