@@ -81,7 +81,7 @@ pub async fn grant(
     let NewGrant { bucket, cause, expires_at, note, .. } = new;
     let grant = Grant { bucket, amount, cause, expires_at, note };
     let entry = billing::grant(&state, &tenant, &grant).await?;
-    Ok((StatusCode::CREATED, Json(view(tenant, entry)?)))
+    Ok((StatusCode::CREATED, Json(view(&tenant, entry)?)))
 }
 
 /// The workspace that an operator names.
@@ -94,7 +94,7 @@ pub(crate) async fn workspace(state: &AppState, slug: &str) -> Result<TenantId> 
     Err(Error::new(Kind::NotFound, "NOT_FOUND", message))
 }
 
-fn view(tenant: TenantId, entry: LedgerEntry) -> Result<GrantView> {
+fn view(tenant: &TenantId, entry: LedgerEntry) -> Result<GrantView> {
     let LedgerEntry { at, cause, microcredits, what } = entry;
     let What::Grant { bucket, expires_at, note, .. } = what else {
         return Err(Error::internal("a grant's entry is none"));

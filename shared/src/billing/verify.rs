@@ -65,19 +65,17 @@ struct Ledger {
 impl Ledger {
     fn take(&mut self, entry: LedgerEntry) {
         self.entries += 1;
-        match &entry.what {
+        if !self.causes.insert(entry.cause.clone()) {
+            self.differences.push(format!("two entries have the cause {}", entry.cause));
+        }
+        match entry.what {
             What::Debit { free, .. } => {
                 self.used.total += entry.microcredits;
-                if *free {
+                if free {
                     self.used.free += entry.microcredits;
                 }
             }
-            What::Grant { change, .. } | What::Lapse { change, .. } => {
-                self.changes.push((*change, entry.clone()));
-            }
-        }
-        if !self.causes.insert(entry.cause.clone()) {
-            self.differences.push(format!("two entries have the cause {}", entry.cause));
+            What::Grant { change, .. } | What::Lapse { change, .. } => self.changes.push((change, entry)),
         }
     }
 
