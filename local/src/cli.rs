@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use shared::billing::Metering;
 
 use crate::process::{Options, Process};
 
@@ -33,6 +34,30 @@ struct Arguments {
     /// A JSON file with keys of model providers that every workspace may use: { "openai": { "api_key": "…" } }.
     #[arg(long)]
     llm_system_keys: Option<PathBuf>,
+    /// `unlimited` counts what is used and refuses nothing; with `enforced` nothing starts without credits.
+    #[arg(long, value_name = "unlimited|enforced", default_value = "unlimited")]
+    metering: Metering,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+/// What else it can do.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// The ledger of credits.
+    #[command(subcommand)]
+    Ledger(LedgerTask),
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerTask {
+    /// Works every workspace's balance out again from the entries of its ledger, and holds it against the one that is
+    /// kept; fails when they differ. The process on this data must have ended.
+    Verify {
+        /// Where data is kept.
+        #[arg(long, default_value = "./.local")]
+        data_dir: PathBuf,
+    },
 }
 
 /// Runs the process until it is told to end.
@@ -45,8 +70,13 @@ pub async fn main() -> ExitCode {
         risk_tools,
         allow_private_outbound,
         llm_system_keys,
+        metering,
+        task,
     } = Arguments::parse();
     shared::telemetry::init("warn");
+    if let Some(Task::Ledger(LedgerTask::Verify { data_dir })) = task {
+        return crate::ledger::verify(&data_dir).await;
+    }
     let options = Options {
         port,
         data_dir,
@@ -55,6 +85,7 @@ pub async fn main() -> ExitCode {
         risk_tools,
         allow_private_outbound,
         llm_system_keys,
+        metering,
     };
     let process = match Process::start(options).await {
         Ok(process) => process,

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod embedded;
 
 mod credentials;
+mod ledger;
 mod process;
 mod routes;
 mod secrets;

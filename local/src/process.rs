@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use shared::AppState;
+use shared::billing::Metering;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, PlatformMcp};
 use shared::limits::Limit;
@@ -33,6 +34,11 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Later than every deadline: at its start the process takes up every run.
 const EVERY_DEADLINE: Timestamp = Timestamp::from_millis(999_999_999_999_999);
 
+/// The table's name.
+pub(crate) const TABLE: &str = "agentruntime";
+/// The file with the table, in the data directory.
+pub(crate) const TABLE_FILE: &str = "dynamodb.sqlite";
+
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -50,6 +56,8 @@ pub struct Options {
     pub allow_private_outbound: bool,
     /// The file with the deployment's own keys of model providers.
     pub llm_system_keys: Option<PathBuf>,
+    /// Whether workspaces without credits may go on.
+    pub metering: Metering,
 }
 
 /// Why the process does not start.
@@ -98,7 +106,7 @@ impl Process {
         let unusable =
             |error: &dyn std::fmt::Display| StartError::DataDir(data_dir.clone(), error.to_string());
 
-        let file = (!options.ephemeral).then(|| data_dir.join("dynamodb.sqlite"));
+        let file = (!options.ephemeral).then(|| data_dir.join(TABLE_FILE));
         // First: this makes a missing directory, for its owner only, and holds a lock, so that a second process on
         // this directory stops here.
         let secrets = FileSecrets::open(&data_dir).await.map_err(|error| unusable(&error))?;
@@ -147,7 +155,7 @@ impl Process {
 fn config(queue_url: String, options: &Options) -> Config {
     let limit = Limit::per_second(options.rate_limit);
     Config {
-        table_name: "agentruntime".to_owned(),
+        table_name: TABLE.to_owned(),
         queue_url,
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
@@ -170,6 +178,7 @@ fn config(queue_url: String, options: &Options) -> Config {
             ..OutboundPolicy::default()
         },
         call_parallelism: CALLS_SIDE_BY_SIDE,
+        metering: options.metering,
     }
 }
 

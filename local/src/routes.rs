@@ -15,6 +15,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(llm::routes())
         .merge(platform_mcp::routes())
         .merge(analytics::routes())
+        .merge(billing::routes())
         .merge(connections::routes())
         .merge(inbound_webhooks::routes())
         .merge(webhook_ingress::routes())

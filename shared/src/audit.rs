@@ -129,6 +129,9 @@ const EXCEPTIONS: &[(&str, &str, Traced)] = &[
     ("GET", "/v1/pats/{id}/reveal", Traced::Always(Cow::Borrowed("pat.reveal"))),
     // Opening a workspace is traced in the workspace, with what it makes.
     ("POST", "/v1/onboarding/workspaces", Traced::Never),
+    // Operators' changes are in the ledger, which is a trail of its own.
+    ("POST", "/v1/billing/grants", Traced::Never),
+    ("PUT", "/v1/billing/action-pricing", Traced::Never),
     // Each call of a tool is a request of its own.
     ("POST", "/mcp", Traced::Never),
 ];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::billing::Metering;
 use crate::clock::Timestamp;
 use crate::limits::Limit;
 use crate::outbound_http::OutboundPolicy;
@@ -41,6 +42,8 @@ pub struct Config {
     pub call_parallelism: usize,
     /// The MCP server.
     pub platform_mcp: PlatformMcp,
+    /// Whether workspaces without credits may go on.
+    pub metering: Metering,
 }
 
 /// What one token may do a second where nothing else is set.
@@ -69,6 +72,7 @@ impl Config {
                 USUAL_SUBSCRIPTION_RATE,
             )),
             platform_mcp: PlatformMcp::from_env(),
+            metering: text("METERING").parse().unwrap_or_default(),
             outbound: OutboundPolicy::of_texts(
                 &text("OUTBOUND_ALLOW_PRIVATE"),
                 &text("OUTBOUND_ALLOW_HTTP"),

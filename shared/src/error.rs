@@ -12,6 +12,8 @@ pub enum Kind {
     Unreadable,
     /// No or no valid credentials.
     Unauthenticated,
+    /// The workspace has no credits left.
+    PaymentRequired,
     /// The caller's role, scope or place does not allow it.
     Forbidden,
     /// No such thing, or it is another's.

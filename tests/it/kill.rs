@@ -2,6 +2,7 @@
 //! was accepted ends, and no step was committed twice.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use it::{LocalProcess, chain, graph, lua, lua_after};
@@ -81,6 +82,30 @@ async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
             check_events(&api, workflow, run["run_id"].as_str().unwrap()).await;
         }
     }
+    // Those too whose starts nobody heard of.
+    for run in api.get("/v1/runs?limit=100").await["runs"].as_array().unwrap() {
+        let id = |key: &str| run[key].as_str().unwrap();
+        api.get(&format!("/v1/workflows/{}/runs/{}?wait_s=20", id("workflow_id"), id("run_id"))).await;
+    }
+    let usage =
+        api.get("/v1/billing/usage-dimensions?window=all").await["actions"][0]["microcredits"].clone();
+    api.process.kill();
+    let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
+    let verify = ["ledger", "verify", "--data-dir"];
+    let verified = Command::new(program).args(verify).arg(data.path()).output().unwrap();
+    let told = String::from_utf8(verified.stdout).unwrap();
+    assert!(verified.status.success() && told.starts_with("local: equal;"), "{told}");
+    assert!(told.contains(&format!("used {usage},")), "each run was debited once: {usage}; {told}");
+}
+
+#[test]
+fn a_ledger_that_is_not_there_is_not_verified() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
+    let verify = ["ledger", "verify", "--data-dir"];
+    let verified = Command::new(program).args(verify).arg(data.path()).output().unwrap();
+    assert!(!verified.status.success());
+    assert!(String::from_utf8(verified.stderr).unwrap().contains("there is no data"));
 }
 
 /// From 0 to about 300 ms, spread over the rounds and a little different in each.

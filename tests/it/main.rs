@@ -4,6 +4,8 @@
 
 mod analytics;
 mod audit;
+mod billing_ledger;
+mod billing_replay;
 mod bodies;
 mod callers;
 mod calls;
@@ -26,6 +28,7 @@ mod lua_steps;
 mod mcp;
 mod mcp_hostile;
 mod members;
+mod metering;
 mod onboarding;
 mod openapi;
 mod outside_replay;

@@ -100,6 +100,14 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/health", Open, NamesNothing, ""),
         route("GET /openapi.json", Open, NamesNothing, ""),
         route("POST /v1/onboarding/workspaces", Operator, NamesNothing, "{}"),
+        route("POST /v1/billing/grants", Operator, NamesNothing, "{}"),
+
+        // They tell of the caller's own workspace; `billing_ledger` shows that.
+        route("GET /v1/billing/usage", Token(CONTRIBUTOR, BillingRead), NamesNothing, ""),
+        route("GET /v1/billing/usage-history", Token(CONTRIBUTOR, BillingRead), TenantList(pages), ""),
+        route("GET /v1/billing/usage-dimensions", Token(VIEWER, BillingRead), NamesNothing, ""),
+        route("GET /v1/billing/action-pricing", Token(CONTRIBUTOR, BillingRead), NamesNothing, ""),
+        route("PUT /v1/billing/action-pricing", Operator, NamesNothing, "{}"),
 
         route("GET /v1/workflows", Token(VIEWER, WorkflowRead),
               List(&["?limit=100", "?limit=1", "?status=archived,draft,published"]), ""),

@@ -73,7 +73,7 @@ async fn a_finished_run_reads_whole() {
     let expected = json!({
         "run_id": run["run_id"], "workflow_id": run["workflow_id"], "version": 1, "status": "completed",
         "orchestration_phase": "done", "run_complete": true, "failure_code": null, "failed_step_id": null,
-        "error": null, "pending_tasks": 0, "steps_executed": 1, "credits_used_microcredits": 0, "tokens_in": 0,
+        "error": null, "pending_tasks": 0, "steps_executed": 1, "credits_used_microcredits": 1000, "tokens_in": 0,
         "tokens_out": 0, "started_at": T0, "ended_at": T0,
         "steps": { "total": 1, "pending": 0, "queued": 0, "running": 0, "waiting": 0, "completed": 1,
                    "skipped": 0, "failed": 0, "cancelled": 0 }

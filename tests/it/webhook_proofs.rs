@@ -155,7 +155,7 @@ async fn an_accepted_delivery_takes_three_requests_and_a_message() {
         asked.take();
         let client = if key.is_empty() { client.clone() } else { client.with("idempotency-key", key) };
         sender.deliver_as(&client, BODY).await.expect(202);
-        let expected = ["GetItem", "GetItem", "TransactWriteItems", "SendMessage"];
+        let expected = ["GetItem", "BatchGetItem", "TransactWriteItems", "SendMessage"];
         assert_eq!(asked.take(), expected, "the subscription, the workflow, the run with its receipt");
     }
     assert_eq!(app.stores.secrets.calls(), secrets, "no call of the secret store");

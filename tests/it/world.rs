@@ -62,7 +62,17 @@ pub struct World {
 impl World {
     pub async fn new(delivery: Delivery, bug: Option<Planted>, graph: &Value) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
-        let app = TestApp::without_worker(clock.clone()).await;
+        Self::of(TestApp::without_worker(clock).await, delivery, bug, graph).await
+    }
+
+    /// The same in which nothing starts without credits, which the caller grants.
+    pub async fn metered(delivery: Delivery, graph: &Value) -> Self {
+        let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
+        Self::of(TestApp::metered(clock).await, delivery, None, graph).await
+    }
+
+    async fn of(app: TestApp, delivery: Delivery, bug: Option<Planted>, graph: &Value) -> Self {
+        let clock = app.state.clock.clone();
         let acme = app.workspace("acme").await;
         let workflow = acme.publish(graph).await;
         Self {

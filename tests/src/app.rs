@@ -13,6 +13,7 @@ use run_step_worker::Message;
 use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
+use shared::billing::Metering;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, PlatformMcp};
 use shared::ids::{MemberId, PatId, Place, RunId};
@@ -51,6 +52,8 @@ pub struct Stores {
     pub queue_url: String,
     /// The secret store.
     pub secrets: MemorySecrets,
+    /// Whether workspaces without credits may go on.
+    pub metering: Metering,
 }
 
 impl Stores {
@@ -75,7 +78,7 @@ impl Stores {
             ("operator-token", OPERATOR_TOKEN),
             ("token-key", "key-for-hashing-tokens"),
         ]);
-        Self { dynamo, sqs, queue_url, secrets }
+        Self { dynamo, sqs, queue_url, secrets, metering: Metering::Unlimited }
     }
 
     /// An environment on these stores, whose SDK clients run these interceptors.
@@ -148,6 +151,7 @@ impl Stores {
             // Stand-ins for the world listen on this machine.
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },
             call_parallelism: 256,
+            metering: self.metering,
         };
         AppState::new(config, clock, clients)
     }
@@ -301,7 +305,16 @@ impl TestApp {
     /// # Panics
     /// When the table cannot be created.
     pub async fn without_worker(clock: Clock) -> Self {
-        let stores = Stores::new().await;
+        Self::on(Stores::new().await, clock).await
+    }
+
+    /// Nobody polls, and nothing starts without credits.
+    pub async fn metered(clock: Clock) -> Self {
+        let stores = Stores { metering: Metering::Enforced, ..Stores::new().await };
+        Self::on(stores, clock).await
+    }
+
+    async fn on(stores: Stores, clock: Clock) -> Self {
         let state = stores.state(clock, &[]);
         state.store.create_table().await.expect("a table");
         let anyone = Client::new(local::router(state.clone()));
@@ -393,6 +406,16 @@ impl TestApp {
         self.state.clock.advance(time);
         sweep::sweep(&self.state, self.state.clock.now()).await.expect("a sweep");
         self.work().await;
+    }
+
+    /// Gives credits to a workspace.
+    ///
+    /// # Panics
+    /// When they are refused.
+    pub async fn grant(&self, tenant_id: &str, bucket: &str, microcredits: u64, cause: &str) {
+        let new = json!({ "tenant_id": tenant_id, "bucket": bucket, "microcredits": microcredits,
+                          "cause": cause });
+        self.operator().post("/v1/billing/grants", &new).await.expect(201);
     }
 
     /// The operator.

@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use http::StatusCode;
-use http::request::Parts;
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::audit::{Actor, AuditRecord, Outcome};
 use shared::auth::{PlainToken, Role};
-use shared::error::Kind;
-use shared::http::{Admitted, Bearer, Body, CommonErrors, Exchange};
+use shared::http::{Body, CommonErrors, Operator};
 use shared::ids::{MemberId, PatId, Place, ProjectId, TenantId, seed};
 use shared::store::{MemberRecord, NewTenant, PatRecord, ProjectRecord, StoreError};
 use shared::{AppState, Error, Result};
@@ -129,33 +126,4 @@ pub async fn open(state: &AppState, name: &str, place: &Place, token: &PlainToke
         }
         other => other.into(),
     })
-}
-
-/// The caller has the operator token. An extractor, so that nobody else learns anything about a body.
-pub struct Operator;
-
-impl FromRequestParts<AppState> for Operator {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        let Bearer(bearer) = Bearer::from_request_parts(parts, state).await?;
-        check_operator(state, &bearer).await?;
-        if let Some(exchange) = Exchange::of(parts) {
-            exchange.admit(state, Admitted::Operator).await?;
-        }
-        Ok(Self)
-    }
-}
-
-async fn check_operator(state: &AppState, bearer: &str) -> Result<()> {
-    let secret = state.secrets.get(&state.config.operator_secret).await?;
-    let secret =
-        secret.ok_or_else(|| Error::internal("the operator secret is missing in the secret store"))?;
-    // An empty secret would let an empty bearer in; extractors refuse that too.
-    let same = state.auth.key().await?.same(bearer, secret.expose_secret());
-    if same && !secret.expose_secret().is_empty() {
-        return Ok(());
-    }
-    let message = "The operator token is not valid; the deployment's secret store has it.";
-    Err(Error::new(Kind::Unauthenticated, "UNAUTHENTICATED", message))
 }

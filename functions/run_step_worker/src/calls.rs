@@ -64,6 +64,10 @@ async fn started(
             }
             Err(error) => {
                 return match error.kind {
+                    Kind::PaymentRequired => {
+                        let error = format!("The run could not be started: {}", error.message);
+                        Ok(Some(Outcome::failure(FailureCode::InsufficientCredits, error)))
+                    }
                     Kind::Unavailable { .. } | Kind::Internal => Err(error),
                     _ => Ok(Some(refusal(format!("The run could not be started: {}", error.message)))),
                 };

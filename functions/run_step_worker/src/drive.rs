@@ -73,7 +73,7 @@ struct Drive {
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
 pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
     let run = &wake.run;
-    let Some(mut session) = Session::load(state, run).await? else {
+    let Some(mut session) = Session::load_to_work(state, run).await? else {
         tracing::warn!("a message names a run that does not exist");
         return Ok(());
     };
@@ -240,6 +240,10 @@ impl Drive {
                 Work::Close(step) => {
                     let outcome = loops::close(&self.session, step).await?;
                     self.apply(Command::Close { step, outcome })?;
+                }
+                Work::Begin(_) if !self.session.can_pay().await? => {
+                    self.apply(Command::RunDry)?;
+                    self.drop_what_is_not_ours();
                 }
                 Work::Begin(slot) => match self.begin(slot).await? {
                     Begun::Nothing => {}

@@ -65,11 +65,11 @@ impl Figures {
         self.durations("d")
     }
 
-    pub(super) fn steps_executed(&self) -> u64 {
+    pub(crate) fn steps_executed(&self) -> u64 {
         self.get("steps")
     }
 
-    pub(super) fn microcredits(&self) -> u64 {
+    pub(crate) fn microcredits(&self) -> u64 {
         self.get("credits")
     }
 
@@ -78,14 +78,14 @@ impl Figures {
     }
 
     /// The types of the steps that were executed or that used tokens.
-    pub(super) fn step_types(&self) -> Vec<&str> {
+    pub(crate) fn step_types(&self) -> Vec<&str> {
         let mut types: Vec<&str> = self.0.keys().filter_map(|name| Some(name.split_once('.')?.0)).collect();
         types.dedup();
         types
     }
 
     /// Executed steps of a type, and their tokens in and out.
-    pub(super) fn of_type(&self, step_type: &str) -> (u64, u64, u64) {
+    pub(crate) fn of_type(&self, step_type: &str) -> (u64, u64, u64) {
         let get = |what: &str| self.get(&format!("{step_type}.{what}"));
         (get("n"), get("in"), get("out"))
     }

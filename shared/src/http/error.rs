@@ -35,6 +35,9 @@ pub enum CommonErrors {
     /// No or no valid token.
     #[response(status = 401)]
     Unauthenticated(ErrorBody),
+    /// The workspace has no credits left.
+    #[response(status = 402)]
+    PaymentRequired(ErrorBody),
     /// The token's role, scope or place does not allow it.
     #[response(status = 403)]
     Forbidden(ErrorBody),
@@ -62,6 +65,7 @@ fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Unreadable => StatusCode::BAD_REQUEST,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -138,7 +138,8 @@ pub(super) async fn settle(
 ) {
     let now = state.clock.now();
     let passes = status.is_server_error()
-        || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status)
+        || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT, StatusCode::PAYMENT_REQUIRED]
+            .contains(&status)
         || code == Some(CONFLICT);
     let answer = Answer::of(status, headers, body).filter(|_| !passes);
     let settled = match answer {

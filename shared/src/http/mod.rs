@@ -8,6 +8,7 @@ mod finish;
 mod idempotency;
 mod list;
 mod openapi;
+mod operator;
 mod params;
 mod permit;
 
@@ -17,6 +18,7 @@ pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;
 pub use list::{Cursor, Page};
 pub use openapi::document;
+pub use operator::Operator;
 pub use params::{Path, Query};
 pub use permit::{
     Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanManageMembers, CanManagePats, CanRead,

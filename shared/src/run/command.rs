@@ -104,6 +104,8 @@ pub enum Command {
         /// The children.
         children: Vec<RunId>,
     },
+    /// Say that there are no credits for another step.
+    RunDry,
     /// Say that what could be begun was tried, and could not be: a run that has stood still for too long fails.
     GiveUp,
     /// Give up claims whose lease is over, and whatever else has waited long enough.

@@ -9,6 +9,7 @@ use super::session::Session;
 use super::slot::{Inner, Slot};
 use super::start::check_tools;
 use super::state::{RunStatus, StepState};
+use crate::billing;
 use crate::ids::{RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
@@ -78,7 +79,8 @@ pub async fn control(
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; forbidden when it calls tools and whoever asks may not;
-/// conflict unless it failed or was stopped; invalid when the step is unknown or was not reached.
+/// conflict unless it failed or was stopped; payment required when no credits are left; invalid when the step is
+/// unknown or was not reached.
 pub async fn retry(
     state: &AppState,
     key: &RunRef,
@@ -88,6 +90,9 @@ pub async fn retry(
 ) -> Result<RunStatus> {
     let mut session = load(state, key, workflow_id).await?;
     check_tools(session.machine().plan(), without_mcp)?;
+    if matches!(session.machine().run().status, RunStatus::Failed | RunStatus::Stopped) {
+        billing::check(state, &key.place.tenant_id).await?;
+    }
     let from = from_step_id.map(|id| {
         let unknown = || Error::invalid(format!("from_step_id: the run's version has no step {id:?}."));
         session.machine().plan().find(id).ok_or_else(unknown)

@@ -20,6 +20,8 @@ pub enum FailureCode {
     McpToolFailed,
     /// A model did not answer, or not as it was asked to.
     LlmRequestFailed,
+    /// The workspace had no credits left for the next step.
+    InsufficientCredits,
     /// A result is larger than 1 MiB of JSON.
     ResultTooLarge,
     /// A step's attempt did not end in its time, or the workers that ran it died again and again.
@@ -53,6 +55,7 @@ impl FailureCode {
             Self::LuaReturnType => "LUA_RETURN_TYPE",
             Self::McpToolFailed => "MCP_TOOL_FAILED",
             Self::LlmRequestFailed => "LLM_REQUEST_FAILED",
+            Self::InsufficientCredits => "INSUFFICIENT_CREDITS",
             Self::ResultTooLarge => "RESULT_TOO_LARGE",
             Self::StepTimeout => "STEP_TIMEOUT",
             Self::HumanTaskFailed => "HUMAN_TASK_FAILED",
@@ -79,6 +82,7 @@ impl FailureCode {
             | Self::McpToolFailed
             | Self::LlmRequestFailed
             | Self::ConnectionUnavailable
+            | Self::InsufficientCredits
             | Self::ResultTooLarge
             | Self::HumanTaskFailed
             | Self::ChildRunFailed

@@ -32,6 +32,7 @@ use super::page::Page;
 use super::slot::Slot;
 use super::state::{NewRun, Recovery, Reused, Run, RunStatus, StepState, Usage, Wait};
 use crate::analytics::Tally;
+use crate::billing::Bill;
 use crate::clock::Timestamp;
 use crate::workflow::{Plan, Step, StepIx, StepKind};
 
@@ -119,6 +120,7 @@ impl Machine {
             attempts_before: BTreeMap::new(),
             usage: Usage::default(),
             tally: Tally::default(),
+            bill: Bill::at_price(new.price),
             steps: vec![StepState::Pending; plan.steps.len()],
         };
         let mut machine = Self::resume(plan, run, Page::starting_at(1));
@@ -268,7 +270,7 @@ impl Machine {
             | Command::ChildEnded { .. }
             | Command::Reap { .. }
             | Command::GiveUp => goes_on,
-            Command::Pause => status == RunStatus::Running,
+            Command::Pause | Command::RunDry => status == RunStatus::Running,
             Command::Resume => status == RunStatus::Paused,
             Command::Stop(_) => goes_on,
             Command::Retry { .. } => matches!(status, RunStatus::Failed | RunStatus::Stopped),
@@ -303,6 +305,7 @@ impl Machine {
             }
             Command::Reap { dead_before } => self.reap(dead_before, now),
             Command::GiveUp => self.give_up(now),
+            Command::RunDry => self.run_dry(now),
         }
         if is_progress {
             self.run.progress_at = now;

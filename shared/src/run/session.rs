@@ -15,6 +15,7 @@ use super::page::Page;
 use super::slot::Slot;
 use super::watch::Watched;
 use crate::analytics::Counts;
+use crate::billing::{self, Balance, LedgerEntry, Metering, Microcredits};
 use crate::clock::Timestamp;
 use crate::ids::{RunId, RunRef};
 use crate::state::AppState;
@@ -42,6 +43,16 @@ pub enum Commit {
     Rebased(Option<Refusal>),
 }
 
+/// What a tenant had left when it was looked at.
+#[derive(Debug)]
+struct Purse {
+    left: Microcredits,
+    /// What of this run that knew.
+    debited: Microcredits,
+    /// The run was debited since then.
+    is_old: bool,
+}
+
 /// Work on one run.
 #[derive(Debug)]
 pub struct Session {
@@ -53,6 +64,10 @@ pub struct Session {
     closed: Option<Page>,
     /// Taken from the run in memory, not yet added to the counters.
     counts: Option<Counts>,
+    /// Taken from the run in memory, not yet in the ledger.
+    debit: Option<LedgerEntry>,
+    /// What the tenant has left, when that matters.
+    purse: Option<Purse>,
     /// Which rows of the counters this session adds to.
     spread: Spread,
     /// Commands applied since the last commit.
@@ -92,12 +107,51 @@ impl Session {
             beside: record.beside,
             closed: None,
             counts: None,
+            debit: None,
+            purse: None,
             spread: Spread::default(),
             journal: Vec::new(),
             is_postponed: false,
             kept: HashMap::new(),
             kept_bytes: 0,
         })
+    }
+
+    /// Loads a run to begin steps of it; none when there is none. When metering is enforced the same read tells what
+    /// the tenant has left.
+    ///
+    /// # Errors
+    /// When a store does not answer.
+    pub async fn load_to_work(state: &AppState, key: &RunRef) -> Result<Option<Self>> {
+        if state.config.metering == Metering::Unlimited {
+            return Self::load(state, key).await;
+        }
+        let (record, account, used) = state.store.run_and_account(key).await?;
+        let Some(record) = record else { return Ok(None) };
+        // What has ended must not pay for what comes now.
+        billing::enter_expiry(state, &key.place.tenant_id, &account, used).await;
+        let mut session = Self::of(state, record).await?;
+        session.purse = Some(session.purse_of(account.balance(used, state.clock.now())));
+        Ok(Some(session))
+    }
+
+    /// Whether there are credits for another step. After this run was debited the balance is read again, because
+    /// others use it too.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn can_pay(&mut self) -> Result<bool> {
+        if self.purse.as_ref().is_some_and(|purse| purse.is_old) {
+            let tenant = &self.machine.run().key.place.tenant_id;
+            let balance = billing::balance(&self.state, tenant).await?;
+            self.purse = Some(self.purse_of(balance));
+        }
+        let spent = Microcredits(self.machine.run().usage.credits_used_microcredits);
+        Ok(self.purse.as_ref().is_none_or(|purse| purse.left > spent.less(purse.debited)))
+    }
+
+    fn purse_of(&self, balance: Balance) -> Purse {
+        Purse { left: balance.total(), debited: self.machine.run().bill.debited(), is_old: false }
     }
 
     /// The run in memory.
@@ -198,6 +252,10 @@ impl Session {
         if self.counts.is_none() {
             self.counts = self.machine.take_counts();
         }
+        let now = self.state.clock.now();
+        if self.debit.is_none() {
+            self.debit = self.machine.take_debit(self.state.config.metering, now);
+        }
         let children: Vec<RunId> = self.machine.children().map(|(_, child)| child).collect();
         let change = RunChange {
             rev: self.rev,
@@ -205,10 +263,11 @@ impl Session {
             page: self.machine.page(),
             beside: &self.beside,
             closed: self.closed.as_ref(),
-            deadline: self.machine.deadline(self.state.clock.now()),
+            deadline: self.machine.deadline(now),
             tasks: self.machine.tasks(),
             children: &children,
             counts: self.counts.as_ref().map(|counts| (counts, self.spread)),
+            debit: self.debit.as_ref().map(|debit| (debit, self.spread)),
         };
         // In a box: a transaction's future is large, and every worker's holds this one.
         Box::pin(self.state.store.save_run(&change)).await
@@ -219,6 +278,11 @@ impl Session {
         self.is_postponed = false;
         self.journal.clear();
         self.counts = None;
+        if self.debit.take().is_some()
+            && let Some(purse) = &mut self.purse
+        {
+            purse.is_old = true;
+        }
         self.machine.written();
         self.committed_seq = self.machine.page().next_seq();
         if let Some(page) = self.closed.take() {
@@ -262,6 +326,7 @@ impl Session {
         self.beside = record.beside;
         self.closed = None;
         self.counts = None;
+        self.debit = None;
         self.committed_seq = self.machine.page().next_seq();
         let mut first = None;
         let machine = &mut self.machine;

@@ -13,6 +13,7 @@ use super::page::Page;
 use super::recover::{Resume, recover};
 use super::state::{NewRun, Parent, RunInput, RunStatus, TriggerType};
 use crate::audit::AuditRecord;
+use crate::billing::{self, Action, Metering};
 use crate::clock::Timestamp;
 use crate::error::Kind;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
@@ -184,7 +185,7 @@ pub struct Started {
 ///
 /// # Errors
 /// Not found; conflict when nothing is published, the workflow is archived, or the id belongs to another
-/// workflow's run; invalid when the input does not satisfy the graph's schema or a step id is unknown. Conflict
+/// workflow's run; payment required when no credits are left; invalid when the input does not satisfy the graph's schema or a step id is unknown. Conflict
 /// `CONFLICT` when the request's receipt is known already, or is just being kept.
 pub async fn start(
     state: &AppState,
@@ -192,7 +193,9 @@ pub async fn start(
     id: WorkflowId,
     request: StartRequest,
 ) -> Result<Started> {
-    let record = state.store.workflow(place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
+    let enforced = state.config.metering == Metering::Enforced;
+    let (record, account, used) = state.store.workflow_and_account(place, id, enforced).await?;
+    let record = record.ok_or_else(|| Error::not_found("workflow"))?;
     let version = match version_to_run(&record, request.version) {
         Ok(version) => version,
         Err(refusal) => return started_before(state, place, id, request.run_id, refusal).await,
@@ -217,6 +220,9 @@ pub async fn start(
         Err(refusal) => return started_before(state, place, id, request.run_id, refusal).await,
     };
     let now = state.clock.now();
+    if enforced && account.balance(used, now).total().is_zero() {
+        return started_before(state, place, id, request.run_id, billing::no_credits()).await;
+    }
     let new = NewRun {
         key: RunRef { place: place.clone(), run_id: request.run_id.unwrap_or_else(|| RunId::new(now)) },
         workflow_id: id,
@@ -227,6 +233,7 @@ pub async fn start(
         excluded: request.excluded_step_ids,
         parent: request.parent,
         without_mcp: request.without_mcp,
+        price: account.price(Action::StepExecute),
         recovery,
     };
     let (machine, mut pages) = Machine::start(plan, new, now);

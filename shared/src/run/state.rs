@@ -11,6 +11,7 @@ use super::failure::{Failure, FailureCode};
 use super::rounds::Loop;
 use super::slot::Slot;
 use crate::analytics::Tally;
+use crate::billing::{Bill, Microcredits};
 use crate::clock::{self, Timestamp};
 use crate::ids::{RunId, RunRef, WorkflowId};
 use crate::mcp::bind::Bindings;
@@ -334,6 +335,8 @@ pub struct NewRun {
     pub parent: Option<Parent>,
     /// Whoever started it may not have tools called.
     pub without_mcp: bool,
+    /// What a step costs.
+    pub price: Microcredits,
     /// The run that this one goes on from, and what it takes over.
     pub recovery: Option<Recovery>,
 }
@@ -445,6 +448,9 @@ pub struct Run {
     /// What of it the counters know.
     #[serde(default)]
     pub tally: Tally,
+    /// What it costs, and what of that is in the ledger.
+    #[serde(default)]
+    pub bill: Bill,
     /// By the step's place in the graph, which never changes for a published version.
     pub steps: Vec<StepState>,
 }

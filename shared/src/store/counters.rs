@@ -27,6 +27,11 @@ impl Spread {
     pub fn other(self) -> Self {
         Self(rand::random_range(1..=SPREAD))
     }
+
+    /// Of a counter that has only so many rows.
+    pub(super) const fn among(self, rows: u8) -> u8 {
+        self.0 % rows
+    }
 }
 
 impl Store {
@@ -59,7 +64,8 @@ impl Store {
         rows.into_iter().map(|(key, counters)| self.add_to(key, &counters)).collect()
     }
 
-    fn add_to(&self, key: Key, counters: &[(&str, i64)]) -> Result<TransactWriteItem, StoreError> {
+    /// As part of a transaction: adds to the numbers of a row.
+    pub(super) fn add_to(&self, key: Key, counters: &[(&str, i64)]) -> Result<TransactWriteItem, StoreError> {
         let mut update = Update::builder().table_name(&self.table).set_key(Some(key.into_map()));
         let mut terms = Vec::with_capacity(counters.len());
         let mut values: Vec<i64> = counters.iter().map(|(_, value)| *value).collect();

@@ -9,6 +9,7 @@ mod counters;
 mod deadlines;
 mod item;
 mod keys;
+mod ledger;
 mod llm_keys;
 mod mcp;
 mod members;

@@ -16,6 +16,7 @@ use super::walk::{Rows, Walk};
 use super::{Receipt, Spread, Store, StoreError, blob};
 use crate::analytics::Counts;
 use crate::audit::AuditRecord;
+use crate::billing::LedgerEntry;
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, RunRef, TenantId, WorkflowId};
 use crate::run::{FailureCode, Page, Run, RunInput, RunStatus, Slot, TaskChange, TriggerType};
@@ -69,6 +70,8 @@ pub struct RunChange<'a> {
     pub children: &'a [RunId],
     /// What is added to the counters with this change, and to which of their rows.
     pub counts: Option<(&'a Counts, Spread)>,
+    /// What is debited with this change, and which row counts it.
+    pub debit: Option<(&'a LedgerEntry, Spread)>,
 }
 
 /// A new run, and what is kept with it.
@@ -228,6 +231,7 @@ impl Store {
             tasks: &BTreeMap::new(),
             children: &[],
             counts: None,
+            debit: None,
         })?;
         let condition = format!("attribute_not_exists({PK})");
         let stands_alone = run.parent.is_none() && receipt.is_none() && trace.is_none() && counts.is_none();
@@ -283,13 +287,7 @@ impl Store {
     /// When the database does not answer or the row is damaged.
     pub async fn run(&self, key: &RunRef) -> Result<Option<RunRecord>, StoreError> {
         let Some(item) = self.get(keys::run(key)).await? else { return Ok(None) };
-        let body: Body = blob::decode(item::bytes(&item, item::BODY)?)?;
-        Ok(Some(RunRecord {
-            rev: item::number(&item, "rev")?,
-            run: body.run,
-            page: body.page,
-            beside: body.beside,
-        }))
+        record(&item).map(Some)
     }
 
     /// Replaces a run's row if it still is the one that was read, and keeps the page closed with this change.
@@ -300,7 +298,8 @@ impl Store {
     pub async fn save_run(&self, change: &RunChange<'_>) -> Result<(), StoreError> {
         let row = run_item(change)?;
         let expected = (":rev", n(change.rev));
-        if change.closed.is_none() && change.tasks.is_empty() && change.counts.is_none() {
+        let stands_alone = change.counts.is_none() && change.debit.is_none();
+        if change.closed.is_none() && change.tasks.is_empty() && stands_alone {
             let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
             put.condition_expression("rev = :rev")
                 .expression_attribute_values(expected.0, expected.1)
@@ -320,7 +319,13 @@ impl Store {
         }
         let place = &change.run.key.place;
         let counters = change.counts.map(|(counts, spread)| self.count_writes(place, counts, spread));
-        self.transact_and_count(writes, counters.transpose()?.unwrap_or_default()).await
+        let mut counters = counters.transpose()?.unwrap_or_default();
+        if let Some((debit, spread)) = change.debit {
+            let (entry, used) = self.debit_writes(&place.tenant_id, debit, spread)?;
+            writes.push(entry);
+            counters.push(used);
+        }
+        self.transact_and_count(writes, counters).await
     }
 
     /// What a run was started with.
@@ -444,12 +449,18 @@ pub(super) fn just_before(position: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
+pub(super) fn record(item: &Item) -> Result<RunRecord, StoreError> {
+    let Body { run, page, beside } = blob::decode(item::bytes(item, item::BODY)?)?;
+    Ok(RunRecord { rev: item::number(item, "rev")?, run, page, beside })
+}
+
 fn row(item: Item) -> Result<RunRow, StoreError> {
     from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
-    let RunChange { rev, run, page, beside, closed: _, deadline, tasks: _, children, counts: _ } = *change;
+    let RunChange { rev, run, page, beside, closed: _, deadline, tasks: _, children, counts: _, debit: _ } =
+        *change;
     let place = &run.key.place;
     let mut item = keys::run(&run.key).into_map();
     let mut put = |name: &str, value: AttributeValue| {

@@ -311,7 +311,7 @@ impl Store {
     }
 }
 
-fn record(item: Item) -> Result<WorkflowRecord, StoreError> {
+pub(super) fn record(item: Item) -> Result<WorkflowRecord, StoreError> {
     from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 

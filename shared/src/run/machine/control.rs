@@ -78,9 +78,20 @@ impl Machine {
     /// Fail fast: what is under way is cancelled, what has not started is blocked.
     pub(super) fn fail_run(&mut self, failure: Failure, cause: Option<StepIx>, now: Timestamp) {
         self.halt(cause, false, now);
-        let reason = if cause.is_some() { "step_failed" } else { "stalled" };
+        let reason = match (cause, failure.code) {
+            (Some(_), _) => "step_failed",
+            (None, FailureCode::InsufficientCredits) => "insufficient_credits",
+            (None, _) => "stalled",
+        };
         self.run.failure = Some(failure);
         self.end(RunStatus::Failed, reason, now);
+    }
+
+    /// There are no credits for another step.
+    pub(super) fn run_dry(&mut self, now: Timestamp) {
+        let error = "The workspace has no credits left for the next step; top up, and then retry the run.";
+        let code = FailureCode::InsufficientCredits;
+        self.fail_run(Failure { code, step_id: None, error: error.to_owned() }, None, now);
     }
 
     fn halt(&mut self, caused_by: Option<StepIx>, stopped: bool, now: Timestamp) {

@@ -2,6 +2,7 @@
 
 use super::{Machine, Slot};
 use crate::analytics::{Counts, Tally};
+use crate::billing::{Bill, LedgerEntry, Metering};
 use crate::clock::Timestamp;
 use crate::run::Tokens;
 
@@ -9,6 +10,7 @@ impl Machine {
     /// An attempt has succeeded. Not of a loop, which executes nothing itself, nor of a `while`'s condition.
     pub(super) fn note_executed(&mut self, slot: Slot, started_at: Timestamp, now: Timestamp) {
         self.run.usage.steps_executed += 1;
+        self.run.usage.credits_used_microcredits += self.run.bill.price().0;
         if let Some(step_type) = self.kind(slot).map(crate::workflow::StepKind::type_name) {
             self.run.tally.executed(step_type, now.since(started_at));
         }
@@ -28,5 +30,11 @@ impl Machine {
     /// writes both or neither.
     pub fn take_counts(&mut self) -> Option<Counts> {
         Tally::count(&mut self.run)
+    }
+
+    /// What is to be debited with the next write of the run, which says that it was. Whoever takes it writes both or
+    /// neither.
+    pub fn take_debit(&mut self, metering: Metering, now: Timestamp) -> Option<LedgerEntry> {
+        Bill::debit(&mut self.run, metering, now)
     }
 }

@@ -48,6 +48,7 @@ fn start(plan: &Arc<Plan>, granted: &[&str], excluded: &[&str]) -> Machine {
         excluded: texts(excluded),
         parent: None,
         without_mcp: false,
+        price: crate::billing::DEFAULT_STEP_PRICE,
         recovery: None,
     };
     Machine::start(Arc::clone(plan), new, at(0)).0

@@ -1,0 +1,10 @@
+//! The Lambda function `billing`.
+
+use shared::AppState;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::telemetry::init("info");
+    let state = AppState::from_env().await;
+    lambda_http::run(billing::router(state)).await
+}
