@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use shared::AppState;
 use shared::billing::Metering;
+use shared::billing::plans::PlanSettings;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, PlatformMcp};
 use shared::limits::Limit;
@@ -179,6 +180,7 @@ fn config(queue_url: String, options: &Options) -> Config {
         },
         call_parallelism: CALLS_SIDE_BY_SIDE,
         metering: options.metering,
+        plans: PlanSettings::default(),
     }
 }
 

@@ -124,6 +124,7 @@ const EXCEPTIONS: &[(&str, &str, Traced)] = &[
     ("POST", "/v1/mcp/instances/{id}/validate", Traced::Never),
     ("POST", "/v1/mcp/instances/resolve", Traced::Never),
     ("POST", "/v1/llm/resolve", Traced::Never),
+    ("POST", "/v1/billing/discounts/validate", Traced::Never),
     ("POST", "/v1/workflows/{id}/command", Traced::ByHandler),
     ("POST", "/v1/workflows/{id}/versions", Traced::Always(Cow::Borrowed("workflow.publish"))),
     ("GET", "/v1/pats/{id}/reveal", Traced::Always(Cow::Borrowed("pat.reveal"))),
@@ -132,6 +133,7 @@ const EXCEPTIONS: &[(&str, &str, Traced)] = &[
     // Operators' changes are in the ledger, which is a trail of its own.
     ("POST", "/v1/billing/grants", Traced::Never),
     ("PUT", "/v1/billing/action-pricing", Traced::Never),
+    ("POST", "/v1/billing/codes", Traced::Never),
     // Each call of a tool is a request of its own.
     ("POST", "/mcp", Traced::Never),
 ];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::billing::Metering;
+use crate::billing::plans::PlanSettings;
 use crate::clock::Timestamp;
 use crate::limits::Limit;
 use crate::outbound_http::OutboundPolicy;
@@ -44,6 +45,8 @@ pub struct Config {
     pub platform_mcp: PlatformMcp,
     /// Whether workspaces without credits may go on.
     pub metering: Metering,
+    /// What is sold, and through whom.
+    pub plans: PlanSettings,
 }
 
 /// What one token may do a second where nothing else is set.
@@ -73,6 +76,7 @@ impl Config {
             )),
             platform_mcp: PlatformMcp::from_env(),
             metering: text("METERING").parse().unwrap_or_default(),
+            plans: PlanSettings::from_env(),
             outbound: OutboundPolicy::of_texts(
                 &text("OUTBOUND_ALLOW_PRIVATE"),
                 &text("OUTBOUND_ALLOW_HTTP"),

@@ -7,6 +7,7 @@ use aws_config::BehaviorVersion;
 use tokio::sync::Semaphore;
 
 use crate::auth::Authenticator;
+use crate::billing::stripe::ProviderKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::{PatId, SubscriptionId};
@@ -60,6 +61,8 @@ pub struct Shared {
     pub llm_keys: LlmKeys,
     /// The deployment's.
     pub system_keys: SystemKeys,
+    /// The deployment's of its payment provider.
+    pub provider_keys: ProviderKeys,
 }
 
 /// The rate limits of a process.
@@ -111,6 +114,7 @@ impl AppState {
             outbound: Arc::new(Outbound::new(config.outbound.clone())),
             llm_keys: LlmKeys::default(),
             system_keys: SystemKeys::default(),
+            provider_keys: ProviderKeys::default(),
             clock,
             config,
         }))

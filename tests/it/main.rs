@@ -5,7 +5,10 @@
 mod analytics;
 mod audit;
 mod billing_ledger;
+mod billing_plans;
 mod billing_replay;
+mod billing_stripe;
+mod billing_year;
 mod bodies;
 mod callers;
 mod calls;

@@ -198,6 +198,7 @@ pub fn table() -> Vec<Route> {
     ]
     .into_iter()
     .chain(table_of_mcp())
+    .chain(table_of_plans())
     .collect()
 }
 
@@ -232,6 +233,31 @@ fn table_of_mcp() -> Vec<Route> {
         route("POST /v1/mcp/instances/{id}/config-profiles/{profile_id}/set-active", Token(CONTRIBUTOR, IntegrationWrite), Thing, "{}"),
         route("GET /v1/workflows/{id}/connection-overrides", Token(CONTRIBUTOR, IntegrationRead), Thing, ""),
         route("PUT /v1/workflows/{id}/connection-overrides", Token(CONTRIBUTOR, IntegrationWrite), Thing, r#"{"overrides":[]}"#),
+    ]
+}
+
+// They tell of the caller's own workspace, and change it; `billing_stripe` shows that.
+#[rustfmt::skip]
+fn table_of_plans() -> Vec<Route> {
+    let route = |name, who, others, body| Route { name, who, others, body };
+    let (reads, changes) = (Token(CONTRIBUTOR, BillingRead), Token(TENANT_ADMIN, BillingWrite));
+    vec![
+        route("GET /v1/billing/plans", reads, NamesNothing, ""),
+        route("GET /v1/billing/status", reads, NamesNothing, ""),
+        route("GET /v1/billing/summary", reads, NamesNothing, ""),
+        route("GET /v1/billing/payment-history", reads, TenantList(&["?limit=100", "?limit=1"]), ""),
+        route("GET /v1/config/stripe", reads, NamesNothing, ""),
+        route("POST /v1/billing/trial", changes, NamesNothing, "{}"),
+        route("POST /v1/billing/subscription", changes, NamesNothing, r#"{"plan_code":"free"}"#),
+        route("POST /v1/billing/subscription/change-plan", changes, NamesNothing, r#"{"plan_code":"free"}"#),
+        route("POST /v1/billing/subscription/cancel", changes, NamesNothing, "{}"),
+        route("POST /v1/billing/subscription/convert-trial-now", changes, NamesNothing, "{}"),
+        route("POST /v1/billing/topups/payg/intent", changes, NamesNothing, r#"{"amount_cents":2000}"#),
+        route("POST /v1/billing/codes", Operator, NamesNothing, r#"{"code":"C","microcredits":1}"#),
+        route("POST /v1/billing/codes/apply", changes, NamesNothing, r#"{"code":"C"}"#),
+        route("POST /v1/billing/discounts/validate", changes, NamesNothing, r#"{"code":"C"}"#),
+        // What it takes for a proof is in `billing_stripe`.
+        route("POST /v1/billing/stripe-webhook", OwnProof("billing_stripe"), NamesNothing, "{}"),
     ]
 }
 

@@ -14,6 +14,7 @@ use serde_json::json;
 use shared::AppState;
 use shared::auth::{PlainToken, Role, Scope};
 use shared::billing::Metering;
+use shared::billing::plans::PlanSettings;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, PlatformMcp};
 use shared::ids::{MemberId, PatId, Place, RunId};
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use crate::client::{Client, Workspace};
 use crate::faults::Faults;
 use crate::secrets::{FaultySecrets, MemorySecrets};
+use crate::stripe::StripeStandIn;
 
 /// What the operator of these deployments sends.
 pub const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
@@ -120,6 +122,19 @@ impl Stores {
         AppState::new(config, clock, clients)
     }
 
+    /// An environment of a deployment that sells these plans, one of whose calls of a store fails.
+    pub fn selling(&self, clock: Clock, plans: PlanSettings, faults: &Faults) -> AppState {
+        let state = self.faulty_state(clock.clone(), faults);
+        let config = Config { plans, ..state.config.clone() };
+        let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
+        let clients = Clients {
+            dynamodb: self.dynamodb(&[faults.interceptor()]),
+            sqs: sqs_client(&self.sqs, [faults.interceptor()]),
+            secrets: Arc::new(secrets),
+        };
+        AppState::new(config, clock, clients)
+    }
+
     fn state_on(
         &self,
         clock: Clock,
@@ -152,6 +167,7 @@ impl Stores {
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },
             call_parallelism: 256,
             metering: self.metering,
+            plans: PlanSettings::default(),
         };
         AppState::new(config, clock, clients)
     }
@@ -319,6 +335,30 @@ impl TestApp {
         state.store.create_table().await.expect("a table");
         let anyone = Client::new(local::router(state.clone()));
         Self { state, stores, anyone, stop: watch::Sender::new(false) }
+    }
+
+    /// Of a deployment that takes its payments at this stand-in. Nobody polls.
+    ///
+    /// # Panics
+    /// When the table cannot be created.
+    pub async fn selling(clock: Clock, stripe: &StripeStandIn) -> Self {
+        let (name, keys) = StripeStandIn::secret();
+        let mut app = Self::without_worker(clock.clone()).await;
+        app.stores.secrets.put(name, keys).await.expect("a secret");
+        app.state = app.stores.selling(clock, stripe.settings(), &Faults::default());
+        app.anyone = Client::new(local::router(app.state.clone()));
+        app
+    }
+
+    /// The same with these plans, and without a payment provider.
+    ///
+    /// # Panics
+    /// When the table cannot be created.
+    pub async fn with_plans(clock: Clock, plans: PlanSettings) -> Self {
+        let mut app = Self::without_worker(clock.clone()).await;
+        app.state = app.stores.selling(clock, plans, &Faults::default());
+        app.anyone = Client::new(local::router(app.state.clone()));
+        app
     }
 
     /// Opens a workspace.

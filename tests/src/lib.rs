@@ -20,6 +20,7 @@ mod run;
 mod secrets;
 mod sender;
 mod sockets;
+mod stripe;
 
 pub use app::{OPERATOR_TOKEN, Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
@@ -40,3 +41,4 @@ pub use run::Run;
 pub use secrets::MemorySecrets;
 pub use sender::{Sender, pat_id, standard_signature};
 pub use sockets::http_client;
+pub use stripe::StripeStandIn;

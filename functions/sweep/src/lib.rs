@@ -1,12 +1,13 @@
 //! Finds what has to be done at a time that has passed: runs that somebody must look at again (a lost message, a
-//! worker that died, a retry that is due) get a message, triggers fire, secrets that nothing owns are destroyed. What has to be done with a run is not
-//! decided here: the worker reads it from the run.
+//! worker that died, a retry that is due) get a message, triggers fire, secrets that nothing owns are destroyed, plans
+//! go on or end. What has to be done with a run is not decided here: the worker reads it from the run.
 
 mod trigger;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use shared::billing::subscription;
 use shared::clock::Timestamp;
 use shared::error::Kind;
 use shared::queue::Wake;
@@ -23,9 +24,9 @@ const MOST_PAGES: usize = 50;
 /// How many runs and triggers of a shard are acted on at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Wakes every run whose deadline is before `before`, fires triggers and destroys secrets. Triggers and secrets go by
-/// the clock whatever `before` is, so that taking up all runs, as the local process does when it starts, touches none
-/// before its time.
+/// Wakes every run whose deadline is before `before`, fires triggers, destroys secrets, and lets plans go on or end. All
+/// but runs go by the clock whatever `before` is, so that taking up all runs, as the local process does when it starts,
+/// touches none before its time.
 /// Returns how many runs were woken or started.
 ///
 /// # Errors
@@ -57,7 +58,7 @@ async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp) -> Result<u
         let page = state.store.due(shard, before, after.as_deref(), PAGE).await?;
         let fresh = |due: &Due| match due {
             Due::Run(due) => woken.insert(due.run.clone()),
-            Due::Trigger(_) | Due::Secret(_) => true,
+            Due::Trigger(_) | Due::Secret(_) | Due::Standing(_) => true,
         };
         let mut due: Vec<Due> = page.due;
         due.retain(fresh);
@@ -95,6 +96,7 @@ async fn act_on(state: &AppState, batch: &[Due]) -> Vec<Result<usize>> {
                 Due::Run(run) => wake(&state, &run).await,
                 Due::Trigger(key) => trigger::fire(&state, &key).await,
                 Due::Secret(secret) => destroy_due(&state, &secret).await.map(|()| 0),
+                Due::Standing(tenant) => subscription::look(&state, &tenant).await.map(|()| 0),
             }
         });
     }

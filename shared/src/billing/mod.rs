@@ -5,6 +5,12 @@
 //! grants as of what was used when it was last changed. What was used since then is counted in rows of its own, to
 //! which the transactions add that write runs; a balance is both together, in one read.
 
+pub mod codes;
+pub mod payments;
+pub mod plans;
+pub mod stripe;
+pub mod subscription;
+
 mod account;
 mod bill;
 mod dimensions;

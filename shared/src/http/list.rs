@@ -60,7 +60,7 @@ impl Cursor {
         let invalid = || Error::invalid("cursor: is not one of ours; send next_cursor as it was answered.");
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
         let place = String::from_utf8(bytes).map_err(|_| invalid())?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-:.#".contains(c);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-:.#_".contains(c);
         if place.is_empty() || place.len() > 200 || !place.chars().all(plain) {
             Err(invalid())
         } else {

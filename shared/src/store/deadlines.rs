@@ -1,5 +1,6 @@
 //! The deadline index: what has to be done at a time, in shards, the most overdue first. Runs stand in it with the
-//! time at which somebody must look at them again, triggers with their next due time, and secrets that nothing owns with the time at which they are destroyed.
+//! time at which somebody must look at them again, triggers with their next due time, secrets that nothing owns with the
+//! time at which they are destroyed, and tenants' standings with the end of what they have.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ use super::item::{self, s};
 use super::keys::{self, AtDeadline, DEADLINE_PK, DEADLINE_SK};
 use super::{DueSecret, Store, StoreError};
 use crate::clock::Timestamp;
-use crate::ids::{RunRef, TriggerRef};
+use crate::ids::{RunRef, TenantId, TriggerRef};
 
 /// What stands in the index with a time that has passed.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub enum Due {
     Trigger(TriggerRef),
     /// A secret that nothing owns.
     Secret(DueSecret),
+    /// A tenant's standing with its plan; what is to be done is for its row to say.
+    Standing(TenantId),
 }
 
 /// A run whose deadline has passed.
@@ -49,7 +52,7 @@ impl Store {
         after: Option<&str>,
         limit: i32,
     ) -> Result<DuePage, StoreError> {
-        // Places end in a UUID, so nothing lies between one and the same with a space behind it.
+        // Places end in a UUID or a tenant, so nothing lies between one and the same with a space behind it.
         let low = after.map_or_else(|| "0".to_owned(), |after| format!("{after} "));
         let query = self
             .client
@@ -77,6 +80,7 @@ impl Store {
                     let at = keys::deadline_of(&position).unwrap_or_default();
                     page.due.push(Due::Secret(DueSecret { secret, at }));
                 }
+                Some(AtDeadline::Standing(tenant)) => page.due.push(Due::Standing(tenant)),
                 None => tracing::error!(position, "a place in the deadline index that cannot be read"),
             }
             page.next = Some(position).filter(|_| full);

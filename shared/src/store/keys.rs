@@ -1,6 +1,8 @@
 //! Every partition key, sort key and attribute name of the table, in one place. Tenant and project begin each
 //! key of a tenant's things; `docs/access-patterns.md` says which query uses which.
 
+mod plans;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,6 +17,8 @@ use crate::ids::{
 use crate::run::Slot;
 use crate::secrets::SecretRef;
 use crate::webhook::Outcome;
+
+pub(crate) use plans::*;
 
 /// Partition key.
 pub(crate) const PK: &str = "pk";
@@ -477,6 +481,7 @@ pub(crate) enum AtDeadline {
     Run(RunRef),
     Trigger(TriggerRef),
     Secret(SecretRef),
+    Standing(TenantId),
 }
 
 /// The time of a place in the deadline index.
@@ -490,6 +495,7 @@ pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
         Some(Place { tenant_id: tenant.parse().ok()?, project_id: project.parse().ok()? })
     };
     match position.split('#').skip(1).collect::<Vec<_>>()[..] {
+        [plans::PLAN_MARK, tenant] => Some(AtDeadline::Standing(tenant.parse().ok()?)),
         [tenant, project, run] => {
             Some(AtDeadline::Run(RunRef { place: place(tenant, project)?, run_id: run.parse().ok()? }))
         }
@@ -515,7 +521,7 @@ mod tests {
     use crate::secrets::SecretKind;
 
     #[test]
-    fn runs_triggers_and_secrets_are_told_apart_by_their_place_among_the_deadlines() {
+    fn what_stands_there_is_told_apart_by_their_place_among_the_deadlines() {
         let at = Timestamp::from_millis(1_790_000_000_000);
         // A tenant may be called anything that a slug can spell.
         let place = Place { tenant_id: "trigger".parse().unwrap(), project_id: "default".parse().unwrap() };
@@ -533,6 +539,9 @@ mod tests {
         let position = secret_position(at, &secret);
         assert_eq!(deadline_of(&position), Some(at));
         assert_eq!(at_deadline(&position), Some(AtDeadline::Secret(secret)));
+        let tenant = trigger.place.tenant_id.clone();
+        let position = standing_position(at, &tenant);
+        assert_eq!(at_deadline(&position), Some(AtDeadline::Standing(tenant)));
         for wrong in ["", "1", "1#a#b", "1#TRIGGER#a#b", "1#a#b#c", "1#a#b#c#d", "1#RUN#a#b#c#d"] {
             assert_eq!(at_deadline(wrong), None, "{wrong}");
         }

@@ -17,6 +17,7 @@ mod pats;
 mod projects;
 mod runs;
 mod schema;
+mod standings;
 mod tasks;
 mod tenants;
 mod triggers;

@@ -1,0 +1,134 @@
+//! The signature on the provider's events: `Stripe-Signature: t=<unix s>,v1=<hex HMAC-SHA256>`, over `<t>.<body>`.
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
+
+use super::client::Provider;
+use crate::clock::Timestamp;
+use crate::error::Kind;
+use crate::{Error, Result};
+
+/// By how many seconds the sender's clock may differ from ours.
+const TOLERANCE: u64 = 300;
+/// The most signatures of one event that are looked at.
+const MOST_SIGNATURES: usize = 10;
+
+/// What an event carries to show who sent it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    at: Option<u64>,
+    stamp: String,
+    signatures: Vec<String>,
+}
+
+impl Signature {
+    /// From the header.
+    pub fn read(header: &str) -> Self {
+        let mut read = Self::default();
+        for part in header.split(',') {
+            match part.trim().split_once('=') {
+                Some(("t", stamp)) => {
+                    // Digits only: `+5` would be another text for the same time.
+                    read.at = stamp.parse().ok().filter(|_| stamp.bytes().all(|byte| byte.is_ascii_digit()));
+                    stamp.clone_into(&mut read.stamp);
+                }
+                Some(("v1", signature)) if read.signatures.len() < MOST_SIGNATURES => {
+                    read.signatures.push(signature.to_ascii_lowercase());
+                }
+                _ => {}
+            }
+        }
+        read
+    }
+
+    /// Whether it is one of this body under one of these secrets, and of now. Every secret and every signature is
+    /// compared, in constant time, whatever is wrong.
+    fn is_of(&self, secrets: &[SecretString], body: &[u8], now: Timestamp) -> bool {
+        let mut signed = Choice::from(0);
+        for secret in secrets {
+            let Some(expected) = hex(secret, &self.stamp, body) else { continue };
+            for signature in &self.signatures {
+                signed |= expected.as_bytes().ct_eq(signature.as_bytes());
+            }
+        }
+        let now = u64::try_from(now.as_seconds()).unwrap_or(0);
+        bool::from(signed) && self.at.is_some_and(|at| now.abs_diff(at) <= TOLERANCE)
+    }
+}
+
+impl Provider<'_> {
+    /// Checks that an event is the provider's.
+    ///
+    /// # Errors
+    /// Unreadable `INVALID_SIGNATURE`, with the same words whatever is wrong.
+    pub fn check(&self, signature: &Signature, body: &[u8]) -> Result<()> {
+        if signature.is_of(self.webhook_secrets(), body, self.state.clock.now()) {
+            return Ok(());
+        }
+        let message = "Stripe-Signature: is not of this body, or not of now.";
+        Err(Error::new(Kind::Unreadable, "INVALID_SIGNATURE", message))
+    }
+}
+
+/// The header for a body, for senders.
+pub fn sign(secret: &SecretString, at: Timestamp, body: &[u8]) -> String {
+    let stamp = at.as_seconds().to_string();
+    format!("t={stamp},v1={}", hex(secret, &stamp, body).unwrap_or_default())
+}
+
+fn hex(secret: &SecretString, stamp: &str, body: &[u8]) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
+    mac.update(stamp.as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+    fn seconds(count: i64) -> Timestamp {
+        Timestamp::from_millis(NOW.as_millis() + count * 1000)
+    }
+
+    #[test]
+    fn a_signature_of_the_body_and_of_now_is_the_senders() {
+        let (one, other): (SecretString, SecretString) = ("whsec_1".into(), "whsec_2".into());
+        let secrets = [one.clone(), other.clone()];
+        let header = sign(&one, NOW, b"{}");
+        let known = "t=1790000000,v1=";
+        assert!(header.starts_with(known) && header.len() == known.len() + 64, "{header}");
+        let is = |header: &str, body: &[u8], now| Signature::read(header).is_of(&secrets, body, now);
+        assert!(is(&header, b"{}", NOW));
+        assert!(is(&sign(&other, NOW, b"{}"), b"{}", NOW));
+        assert!(is(&header, b"{}", seconds(300)) && is(&header, b"{}", seconds(-300)));
+        assert!(!is(&header, b"{}", seconds(301)) && !is(&header, b"{}", seconds(-301)));
+        assert!(!is(&header, b"{} ", NOW));
+        assert!(!is(&sign(&"whsec_3".into(), NOW, b"{}"), b"{}", NOW));
+    }
+
+    #[test]
+    fn one_good_signature_among_several_is_enough_and_other_versions_are_none() {
+        let secret: SecretString = "whsec_1".into();
+        let header = sign(&secret, NOW, b"{}");
+        let (stamp, good) = header.split_once(",v1=").unwrap();
+        let is = |header: &str| Signature::read(header).is_of(std::slice::from_ref(&secret), b"{}", NOW);
+        assert!(is(&format!("{stamp},v1={},v1={good}", "0".repeat(64))));
+        for bad in [
+            format!("{stamp},v0={good}"),
+            format!("v1={good}"),
+            format!("t=+1790000000,v1={good}"),
+            format!("t=1790000001,v1={good}"),
+            stamp.to_owned(),
+            String::new(),
+        ] {
+            assert!(!is(&bad), "{bad}");
+        }
+        assert!(!Signature::read(&header).is_of(&[], b"{}", NOW));
+    }
+}
