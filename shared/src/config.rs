@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::billing::Metering;
 use crate::clock::Timestamp;
 use crate::limits::Limit;
+use crate::metrics::MetricsSink;
 use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
@@ -20,6 +21,8 @@ pub struct Config {
     pub token_key_secret: String,
     /// What the names of tenants' secrets begin with in the secret store.
     pub secret_prefix: String,
+    /// The key of KMS that encrypts tenants' secrets; empty for the account's own.
+    pub secret_kms_key: String,
     /// The name of the secret with the deployment's own keys of model providers; empty for none.
     pub llm_system_secret: String,
     /// The region in which the environment's role may call models of Bedrock; empty when it may not.
@@ -44,6 +47,8 @@ pub struct Config {
     pub platform_mcp: PlatformMcp,
     /// Whether workspaces without credits may go on.
     pub metering: Metering,
+    /// Where figures for CloudWatch go.
+    pub metrics: MetricsSink,
 }
 
 /// What one token may do a second where nothing else is set.
@@ -61,6 +66,7 @@ impl Config {
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
             secret_prefix: text("SECRET_PREFIX"),
+            secret_kms_key: text("SECRET_KMS_KEY"),
             llm_system_secret: text("LLM_SYSTEM_SECRET"),
             bedrock_region: text("BEDROCK_REGION"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
@@ -79,6 +85,10 @@ impl Config {
                 &text("OUTBOUND_ALLOWED"),
             ),
             call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
+            metrics: match text("METRICS_STACK") {
+                stack if stack.is_empty() => MetricsSink::Off,
+                stack => MetricsSink::Lambda { stack, function: text("AWS_LAMBDA_FUNCTION_NAME") },
+            },
         }
     }
 }
