@@ -210,6 +210,7 @@ template() {
   cfn-lint --template template.yaml
   sam validate --lint
   # What operators run, held against the services' models.
+  counted python3 -u tests/operations-tools/template_test.py
   counted python3 -u tests/operations-tools/redrive_test.py
 }
 
