@@ -1,7 +1,7 @@
 //! What operators see: metrics, the ids in every line of the log, and one trace from a request to its steps.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
@@ -35,6 +35,10 @@ impl Write for Lines {
 impl Lines {
     /// Logs what this thread does from now on.
     fn log(&self, level: &str) -> tracing::subscriber::DefaultGuard {
+        // While there is one subscriber only, `tracing` asks threads that have none whether a line is wanted, and keeps
+        // their no.
+        static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| tracing::Dispatch::new(telemetry::lines(level, "info", io::sink)));
         let lines = self.clone();
         tracing::subscriber::set_default(telemetry::lines(level, "info", move || lines.clone()))
     }

@@ -2,6 +2,7 @@
 //! in JSON whatever goes wrong, and the batches of MCP 2025-03-26. Every other method is refused with 405, as the
 //! transport asks of a server without streams and sessions.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use axum::Extension;
@@ -77,9 +78,9 @@ pub struct Message {
 #[allow(dead_code, reason = "the SDK writes responses; this describes them")]
 pub enum Answered {
     /// To a message.
-    One(#[schema(value_type = Object)] Value),
+    One(HashMap<String, Value>),
     /// To a batch.
-    Batch(#[schema(value_type = Vec<Object>)] Vec<Value>),
+    Batch(Vec<HashMap<String, Value>>),
 }
 
 /// Why a message was not taken: as a JSON-RPC error, or as the API refuses a caller.

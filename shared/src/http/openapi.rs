@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, RefOr, Required, Schema};
+use utoipa::openapi::{Components, Content, RefOr, Required, Schema};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -41,14 +41,17 @@ pub fn completed(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::Ope
 
 fn relax_body(operation: &mut Operation, components: &Components) {
     let Some(RefOr::T(body)) = &mut operation.request_body else { return };
-    let needs_nothing = body.content.values().all(|content| match &content.schema {
-        Some(RefOr::Ref(named)) => {
-            let name = named.ref_location.rsplit('/').next().unwrap_or_default();
-            matches!(components.schemas.get(name), Some(RefOr::T(Schema::Object(object))) if object.required.is_empty())
+    let names_it = |content: &RefOr<Content>| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(named)), .. }) => {
+            named.ref_location.rsplit('/').next().map(str::to_owned)
         }
+        _ => None,
+    };
+    let needs_nothing = |name: String| match components.schemas.get(&name) {
+        Some(RefOr::T(Schema::Object(object))) => object.required.is_empty(),
         _ => false,
-    });
-    if needs_nothing {
+    };
+    if body.content.values().all(|content| names_it(content).is_some_and(needs_nothing)) {
         body.required = Some(Required::False);
     }
 }
