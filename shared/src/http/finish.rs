@@ -69,7 +69,8 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
         }
         response
     };
-    Trace::around(traced, work.instrument(span)).await
+    // In a box: it is what all the work of a request is done in.
+    Box::pin(Trace::around(traced, work.instrument(span))).await
 }
 
 /// The trace that a request tells, or that of the work which led to it inside the process.
