@@ -110,7 +110,7 @@ async fn one(state: &AppState, received: Received, until: Instant) -> bool {
         }
         moved.is_ok()
     };
-    Trace::around(trace, work.instrument(span)).await
+    Box::pin(Trace::around(trace, work.instrument(span))).await
 }
 
 async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
