@@ -4,8 +4,8 @@
 pub mod analytics;
 pub mod audit;
 pub mod auth;
-pub mod billing;
 pub mod aws;
+pub mod billing;
 pub mod clock;
 pub mod config;
 pub mod connection;

@@ -24,7 +24,7 @@ const MOST_MEMORY_MB: u64 = 20;
 const LARGEST_ZIP: u64 = 5 * 1024 * 1024;
 
 /// Functions and the sample of events/ that each is handed first.
-const FUNCTIONS: [(&str, &str); 14] = [
+const FUNCTIONS: [(&str, &str); 15] = [
     ("onboarding", "onboarding_create_workspace"),
     ("workflows", "workflows_create"),
     ("runs", "runs_start"),
@@ -33,6 +33,7 @@ const FUNCTIONS: [(&str, &str); 14] = [
     ("llm", "llm_create_key"),
     ("platform_mcp", "platform_mcp_call"),
     ("analytics", "analytics_runs_count"),
+    ("billing", "billing_grant"),
     ("connections", "connections_create"),
     ("inbound_webhooks", "inbound_webhooks_create"),
     ("webhook_ingress", "webhook_ingress_delivery"),
@@ -74,7 +75,7 @@ pub async fn print_and_check(directory: &Path) -> bool {
             continue;
         }
         found += 1;
-        let bearer = if name == "onboarding" { OPERATOR_TOKEN } else { token.reveal() };
+        let bearer = if matches!(name, "onboarding" | "billing") { OPERATOR_TOKEN } else { token.reveal() };
         let event = event(sample, bearer);
         let measured = measure(name, &bootstrap, stores.table(), &aws, &event).await;
         ok &= print(name, &measured);
