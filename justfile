@@ -30,3 +30,16 @@ bench *arguments:
 # Writes docs/openapi.json anew from the code; a test fails while it is not what the code says.
 openapi:
     UPDATE_OPENAPI=1 cargo test -p it --test it openapi
+
+# So many cases for each group of endpoints, made from the OpenAPI document.
+schemathesis cases="1000":
+    SCHEMATHESIS_CASES={{ cases }} ./test.sh schemathesis
+
+# Sends a stack's dead letters to its workers again; `just redrive agentruntime-prod --only-count` counts them.
+redrive stack *arguments:
+    .tools/venv/bin/python operations/redrive.py {{ stack }} {{ arguments }}
+
+# Start-up, size and memory of the functions, which this builds for release.
+bench-functions:
+    PATH="$PWD/.tools/venv/bin:$PATH" cargo lambda build --release
+    cargo run --release -p it --bin bench -- --only functions

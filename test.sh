@@ -3,8 +3,8 @@
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
 # Usage: ./test.sh [section …]
-# Sections, in their order: lint dependencies tests everything dynamodb-local mcp template deploy. Without any, all of
-# them.
+# Sections, in their order: lint dependencies tests everything dynamodb-local mcp schemathesis template deploy. Without
+# any, all of them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -13,7 +13,7 @@ readonly MACHETE=0.9.2
 readonly MCP_EVERYTHING_VERSION=2026.8.31
 readonly DYNAMODB_LOCAL=11.1.0
 readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
-readonly ALL=(lint dependencies tests everything dynamodb-local mcp template deploy)
+readonly ALL=(lint dependencies tests everything dynamodb-local mcp schemathesis template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 # What builds and tools take on a fresh machine, in MiB.
@@ -197,10 +197,21 @@ mcp() {
   counted python3 -u tests/mcp-tools/mcp_test.py "$TOOLS/mcp/node_modules" "${CARGO_TARGET_DIR:-target}/debug/local-process"
 }
 
+# The API, held against its own document. SCHEMATHESIS_CASES says how many cases each group of endpoints gets.
+schemathesis() {
+  heading "schemathesis"
+  cargo test --locked -p it --test it --no-run
+  counted python3 -u tests/schemathesis-tools/schemathesis_test.py "$TOOLS/venv/bin/schemathesis" \
+    "${CARGO_TARGET_DIR:-target}/debug/local-process"
+}
+
 template() {
   heading "template"
   cfn-lint --template template.yaml
   sam validate --lint
+  # What operators run, held against the services' models.
+  counted python3 -u tests/operations-tools/template_test.py
+  counted python3 -u tests/operations-tools/redrive_test.py
 }
 
 deploy() {

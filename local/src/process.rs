@@ -12,6 +12,7 @@ use shared::billing::plans::PlanSettings;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, PlatformMcp};
 use shared::limits::Limit;
+use shared::metrics::MetricsSink;
 use shared::outbound_http::OutboundPolicy;
 use shared::state::Clients;
 use tokio::net::TcpListener;
@@ -161,6 +162,7 @@ fn config(queue_url: String, options: &Options) -> Config {
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
         secret_prefix: credentials::SECRET_PREFIX.to_owned(),
+        secret_kms_key: String::new(),
         llm_system_secret: match options.llm_system_keys {
             Some(_) => credentials::LLM_SYSTEM_KEYS.to_owned(),
             None => String::new(),
@@ -181,6 +183,7 @@ fn config(queue_url: String, options: &Options) -> Config {
         call_parallelism: CALLS_SIDE_BY_SIDE,
         metering: options.metering,
         plans: PlanSettings::default(),
+        metrics: MetricsSink::Off,
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn poll(state: AppState, client: Client, mut stop: watch::Receiver<boo
             .receive_message()
             .queue_url(&state.config.queue_url)
             .max_number_of_messages(i32::try_from(BATCH.min(hands.available_permits() + 1)).unwrap_or(1))
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
             .wait_time_seconds(20);
         let received = tokio::select! {
             received = request.send() => received,
@@ -69,16 +69,17 @@ pub async fn poll(state: AppState, client: Client, mut stop: watch::Receiver<boo
 }
 
 async fn handle(state: &AppState, message: Message, handled: &mpsc::Sender<String>) {
-    let count =
-        message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
-    let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
+    let attributes = message.attributes.unwrap_or_default();
+    let attribute = |name: &str| attributes.get(&MessageSystemAttributeName::from(name)).map(String::as_str);
+    let count = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let Some(receipt) = message.receipt_handle else { return };
     let message = run_step_worker::Message {
         id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
-        receive_count,
+        receive_count: count.unwrap_or(1),
     };
-    let failed = run_step_worker::handle(state, [message], Instant::now() + NEVER).await;
+    let received = run_step_worker::Received::with_attributes(message, attribute);
+    let failed = run_step_worker::handle(state, [received], Instant::now() + NEVER).await;
     if failed.is_empty() {
         // Only when the process ends is there nobody to delete it.
         let _ = handled.send(receipt).await;

@@ -6,6 +6,7 @@ use crate::billing::Metering;
 use crate::billing::plans::PlanSettings;
 use crate::clock::Timestamp;
 use crate::limits::Limit;
+use crate::metrics::MetricsSink;
 use crate::outbound_http::OutboundPolicy;
 
 /// The settings of one process.
@@ -21,6 +22,8 @@ pub struct Config {
     pub token_key_secret: String,
     /// What the names of tenants' secrets begin with in the secret store.
     pub secret_prefix: String,
+    /// The key of KMS that encrypts tenants' secrets; empty for the account's own.
+    pub secret_kms_key: String,
     /// The name of the secret with the deployment's own keys of model providers; empty for none.
     pub llm_system_secret: String,
     /// The region in which the environment's role may call models of Bedrock; empty when it may not.
@@ -47,6 +50,8 @@ pub struct Config {
     pub metering: Metering,
     /// What is sold, and through whom.
     pub plans: PlanSettings,
+    /// Where figures for CloudWatch go.
+    pub metrics: MetricsSink,
 }
 
 /// What one token may do a second where nothing else is set.
@@ -64,6 +69,7 @@ impl Config {
             operator_secret: text("OPERATOR_SECRET"),
             token_key_secret: text("TOKEN_KEY_SECRET"),
             secret_prefix: text("SECRET_PREFIX"),
+            secret_kms_key: text("SECRET_KMS_KEY"),
             llm_system_secret: text("LLM_SYSTEM_SECRET"),
             bedrock_region: text("BEDROCK_REGION"),
             script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
@@ -83,6 +89,10 @@ impl Config {
                 &text("OUTBOUND_ALLOWED"),
             ),
             call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
+            metrics: match text("METRICS_STACK") {
+                stack if stack.is_empty() => MetricsSink::Off,
+                stack => MetricsSink::Lambda { stack, function: text("AWS_LAMBDA_FUNCTION_NAME") },
+            },
         }
     }
 }

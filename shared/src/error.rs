@@ -99,6 +99,17 @@ impl Error {
         .with_context(context)
     }
 
+    /// A later version of this program wrote this, in a form that is not known here yet. Nothing is changed; it can be
+    /// read once this deployment is brought up to date, which it may be just now.
+    pub fn newer(what: &str, form: u64) -> Self {
+        let kind = Kind::Unavailable { retry_after: Duration::from_secs(30) };
+        let message =
+            "This was written by a newer version of the service, which is being deployed; try again shortly.";
+        Self::new(kind, "NEWER_DATA", message).with_context(format!(
+            "{what} of form {form}, which this version does not know: deploy the newer one"
+        ))
+    }
+
     /// Something that must not happen; the caller learns only that it did.
     pub fn internal(context: impl Into<String>) -> Self {
         Self::new(

@@ -7,6 +7,7 @@ use aws_config::BehaviorVersion;
 use tokio::sync::Semaphore;
 
 use crate::auth::Authenticator;
+use crate::aws;
 use crate::billing::stripe::ProviderKeys;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,6 +16,7 @@ use crate::limits::Limiter;
 use crate::llm::SystemKeys;
 use crate::llm::keys::LlmKeys;
 use crate::mcp::Mcp;
+use crate::metrics::Metrics;
 use crate::outbound_http::Outbound;
 use crate::queue::Queue;
 use crate::run::{PlanCache, RunWatch};
@@ -63,6 +65,8 @@ pub struct Shared {
     pub system_keys: SystemKeys,
     /// The deployment's of its payment provider.
     pub provider_keys: ProviderKeys,
+    /// Figures for CloudWatch.
+    pub metrics: Metrics,
 }
 
 /// The rate limits of a process.
@@ -115,6 +119,7 @@ impl AppState {
             llm_keys: LlmKeys::default(),
             system_keys: SystemKeys::default(),
             provider_keys: ProviderKeys::default(),
+            metrics: Metrics::new(config.metrics.clone()),
             clock,
             config,
         }))
@@ -122,12 +127,15 @@ impl AppState {
 
     /// Around the clients of the AWS account that the environment names.
     pub async fn from_env() -> Self {
-        let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let config = Config::from_env();
+        let aws =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(aws::http_client()).load().await;
+        let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&aws), &config.secret_kms_key);
         let clients = Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(&aws),
             sqs: aws_sdk_sqs::Client::new(&aws),
-            secrets: Arc::new(SecretsManager::new(aws_sdk_secretsmanager::Client::new(&aws))),
+            secrets: Arc::new(secrets),
         };
-        Self::new(Config::from_env(), Clock::System, clients)
+        Self::new(config, Clock::System, clients)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use it::{Client, Stores, Workspace, chain, issue_token};
@@ -55,6 +56,7 @@ pub struct Environments {
     pub requests: Meter,
     /// What the worker costs.
     pub work: Meter,
+    table: Arc<Table>,
 }
 
 impl Environments {
@@ -72,7 +74,12 @@ impl Environments {
         let worker = stores.state(Clock::System, &[work.interceptor()]);
         let token = issue_token(&prepared, ("bench", "bench"), Role::TenantAdmin, &[], None).await;
         let (prepared, caller) = (somebody(&prepared, &token), somebody(&api, &token));
-        Self { stores, worker, prepared, caller, requests, work }
+        Self { stores, worker, prepared, caller, requests, work, table }
+    }
+
+    /// How many items were kept through the metered clients, and their bytes.
+    pub fn stored(&self) -> (usize, usize) {
+        self.table.stored()
     }
 
     /// How many calls the secret store has had.

@@ -10,14 +10,18 @@
 mod analytics;
 mod budget;
 mod client;
+mod cost;
 mod crowd;
+mod functions;
 mod ingress;
 mod load;
 mod meter;
+mod prices;
 mod procfs;
 mod report;
 mod server;
 mod shapes;
+mod stand_in;
 mod start_up;
 mod units;
 
@@ -45,6 +49,10 @@ struct Arguments {
     /// What to measure; everything when absent.
     #[arg(long, value_enum)]
     only: Vec<Section>,
+    /// What `--only functions` measures: a directory with `<function>/bootstrap` for each, as `cargo lambda build
+    /// --release` leaves them in target/lambda.
+    #[arg(long, default_value = "target/lambda")]
+    functions: PathBuf,
     /// The program to measure; absent, this package's `local-process`, built like this program.
     #[arg(long)]
     server: Option<PathBuf>,
@@ -59,6 +67,8 @@ enum Section {
     Crowd,
     Analytics,
     Ingress,
+    Cost,
+    Functions,
 }
 
 // One thread: the server needs the cores more.
@@ -71,6 +81,13 @@ async fn main() -> ExitCode {
     if wanted(Section::Requests) {
         ok &= budget::print_and_check().await;
         ok &= shapes::print_and_check().await;
+    }
+    if wanted(Section::Cost) {
+        cost::print().await;
+    }
+    // Only when it is asked for: it needs what `cargo lambda build --release` makes.
+    if arguments.only.contains(&Section::Functions) {
+        ok &= functions::print_and_check(&arguments.functions).await;
     }
     if wanted(Section::Analytics) {
         ok &= analytics::print_and_check().await;

@@ -20,6 +20,9 @@ pub struct Tally {
     pub write_units: u64,
     /// Units of its indexes.
     pub index_units: u64,
+    /// Units of other writes: counters that are added to, rows that are deleted, conditions of transactions. Each is
+    /// taken for a row of up to 1 KB.
+    pub other_units: u64,
     /// Units of strongly consistent reads.
     pub read_units: u64,
     /// Bytes of the items written.
@@ -63,6 +66,7 @@ impl AddAssign for Tally {
         }
         self.write_units += other.write_units;
         self.index_units += other.index_units;
+        self.other_units += other.other_units;
         self.read_units += other.read_units;
         self.bytes += other.bytes;
         self.of_trail += other.of_trail;
@@ -81,6 +85,12 @@ impl Table {
     /// An empty table of this shape.
     pub fn new(description: &TableDescription) -> Arc<Self> {
         Arc::new(Self { indexes: units::indexes(description), items: Mutex::default() })
+    }
+
+    /// How many items there are, and their bytes.
+    pub fn stored(&self) -> (usize, usize) {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        (items.len(), items.values().map(units::size).sum())
     }
 }
 
@@ -131,11 +141,24 @@ impl Onlooker for Meter {
             self.written(item, times);
         }
         let is_entry = request["Item"]["pk"]["S"].as_str().is_some_and(|pk| pk.ends_with("#AUDIT"));
+        let others = times * others(request);
         let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
         let read = answer["Items"].as_array().into_iter().flatten().chain(answer.get("Item"));
         let units: u64 = read.map(units::read).sum();
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.read_units += units;
+        tally.other_units += others;
         tally.of_trail += u64::from(is_entry);
     }
+}
+
+/// How many rows a request writes, or checks as part of a write, other than by putting them.
+fn others(request: &Value) -> u64 {
+    let in_transaction = request["TransactItems"].as_array().into_iter().flatten();
+    let in_transaction =
+        in_transaction.filter(|write| write["Put"].is_null() && write["Get"].is_null()).count();
+    // `UpdateItem` has an expression; `DeleteItem` none, and neither has a projection or asks to be consistent.
+    let is_get = request.get("ConsistentRead").is_some() || request.get("ProjectionExpression").is_some();
+    let alone = request["Key"].is_object() && !is_get;
+    in_transaction as u64 + u64::from(alone)
 }

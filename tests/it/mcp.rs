@@ -319,8 +319,8 @@ async fn profiles_are_checked_and_one_of_them_counts() {
         json!({ "type": "object", "required": ["region"], "properties": { "region": { "type": "string" } } });
     let version = json!({ "activate": true, "config_schema": schema });
     acme.client.post(&format!("/v1/mcp/servers/{server}/versions"), &version).await.expect(201);
-    let instance = json!({ "server_id": server });
-    let instance = id(&acme.client.post("/v1/mcp/instances", &instance).await.expect(201));
+    let instance = acme.client.post("/v1/mcp/instances", &json!({ "server_id": server })).await.expect(201);
+    let instance = id(&instance);
     let key = acme.connection("a-key-of-twenty").await;
     let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
     for (wrong, spec) in [
@@ -348,13 +348,12 @@ async fn profiles_are_checked_and_one_of_them_counts() {
     let second = json!({ "name": "Two", "source_spec": { "config": { "region": "us" } } });
     let second = acme.client.post(&profiles, &second).await.expect(201);
     assert_eq!(second["active"], false);
-    let connection_id = key.parse().unwrap();
     let here = Place { tenant_id: "acme".parse().unwrap(), project_id: "default".parse().unwrap() };
-    let users = app.state.store.connection_users(&here, connection_id).await.unwrap();
+    let users = app.state.store.connection_users(&here, key.parse().unwrap()).await.unwrap();
     assert_eq!(users.len(), 1);
     let set = format!("{profiles}/{}/set-active", id(&second));
     assert_eq!(acme.client.post(&set, &json!({})).await.expect(200)["active"], true);
-    assert!(app.state.store.connection_users(&here, connection_id).await.unwrap().is_empty());
+    assert!(app.state.store.connection_users(&here, key.parse().unwrap()).await.unwrap().is_empty());
     let renamed =
         acme.client.patch(&format!("{profiles}/{}", id(&first)), &json!({ "name": "Uno" })).await.expect(200);
     assert_eq!((&renamed["name"], &renamed["active"]), (&json!("Uno"), &json!(false)));
@@ -371,6 +370,5 @@ async fn profiles_are_checked_and_one_of_them_counts() {
     acme.command_start(&workflow, json!({})).await.refused(422, "MCP_INSTANCE_NOT_FOUND");
     acme.client.delete(&server).await.expect(204);
     acme.client.get(&server).await.refused(404, "NOT_FOUND");
-    let again = json!({ "name": "Back office", "canonical_url": mcp.url });
-    acme.client.post("/v1/mcp/servers", &again).await.expect(201);
+    acme.client.post("/v1/mcp/servers", &new).await.expect(201);
 }

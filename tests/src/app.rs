@@ -19,6 +19,7 @@ use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, PlatformMcp};
 use shared::ids::{MemberId, PatId, Place, RunId};
 use shared::limits::Limit;
+use shared::metrics::MetricsSink;
 use shared::outbound_http::OutboundPolicy;
 use shared::secrets::SecretStore;
 use shared::state::Clients;
@@ -111,9 +112,14 @@ impl Stores {
 
     /// An environment of a deployment that gives its MCP server the tools that answer with secrets.
     pub fn state_with_risk_tools(&self, clock: Clock) -> AppState {
+        self.state_with(clock, |config| config.platform_mcp.risk_tools = true)
+    }
+
+    /// An environment of a deployment with other settings.
+    pub fn state_with(&self, clock: Clock, change: impl FnOnce(&mut Config)) -> AppState {
         let state = self.state(clock.clone(), &[]);
         let mut config = state.config.clone();
-        config.platform_mcp.risk_tools = true;
+        change(&mut config);
         let clients = Clients {
             dynamodb: self.dynamodb(&[]),
             sqs: sqs_client(&self.sqs, []),
@@ -155,6 +161,7 @@ impl Stores {
             operator_secret: "operator-token".to_owned(),
             token_key_secret: "token-key".to_owned(),
             secret_prefix: "test".to_owned(),
+            secret_kms_key: String::new(),
             llm_system_secret: "llm-system-keys".to_owned(),
             bedrock_region: String::new(),
             script_parallelism: 8,
@@ -168,6 +175,7 @@ impl Stores {
             call_parallelism: 256,
             metering: self.metering,
             plans: PlanSettings::default(),
+            metrics: MetricsSink::Off,
         };
         AppState::new(config, clock, clients)
     }

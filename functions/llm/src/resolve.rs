@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 /// A model as a step names it, with the step's credential.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResolveModel)]
 pub struct Resolve {
     /// `direct.<provider>.<model>`.
     #[schema(example = "direct.openai.gpt-4.1")]

@@ -2,6 +2,7 @@
 //! in JSON whatever goes wrong, and the batches of MCP 2025-03-26. Every other method is refused with 405, as the
 //! transport asks of a server without streams and sessions.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use axum::Extension;
@@ -14,10 +15,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::http::{CanConnect, CommonErrors, LARGEST_BODY, read_bytes};
+use shared::http::{CanConnect, CommonErrors, ErrorBody, LARGEST_BODY, read_bytes};
 use shared::{AppState, Result};
+use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::server::Server;
@@ -52,18 +55,68 @@ impl Endpoint {
     }
 }
 
+/// A JSON-RPC message. Clients of MCP 2025-03-26 may send a list of them.
+#[derive(ToSchema)]
+#[schema(as = McpMessage, example = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }))]
+#[allow(dead_code, reason = "the SDK reads messages; this describes them")]
+pub struct Message {
+    /// `2.0`.
+    jsonrpc: String,
+    /// Absent in a notification.
+    id: Option<i64>,
+    /// Such as `tools/call`.
+    method: String,
+    /// What the method takes.
+    #[schema(value_type = Option<Object>)]
+    params: Option<Value>,
+}
+
+/// The response to a message, or to each message of a batch that is no notification.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = McpResponse)]
+#[allow(dead_code, reason = "the SDK writes responses; this describes them")]
+pub enum Answered {
+    /// To a message.
+    One(HashMap<String, Value>),
+    /// To a batch.
+    Batch(Vec<HashMap<String, Value>>),
+}
+
+/// Why a message was not taken: as a JSON-RPC error, or as the API refuses a caller.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = McpRefused)]
+#[allow(dead_code, reason = "the SDK writes them; this describes them")]
+pub enum Refused {
+    /// `jsonrpc`, `error` with `code` and `message`, and the message's `id` when it could be read.
+    Protocol {
+        /// `2.0`.
+        jsonrpc: String,
+        /// `code` and `message`.
+        #[schema(value_type = Object)]
+        error: Value,
+    },
+    /// The API's own.
+    Api(ErrorBody),
+}
+
 /// Speak MCP (streamable HTTP, stateless): the API as tools.
 ///
 /// The body is a JSON-RPC message of the Model Context Protocol (`initialize`, `tools/list`, `tools/call`, `ping`, or
 /// `server/discover` of 2026-07-28); notifications are answered with 202. Any valid token may connect; each tool needs
 /// the role and scope of the route behind it.
-#[utoipa::path(post, path = "/mcp", tag = "mcp", request_body(content = Object, description = "a JSON-RPC message"),
+#[utoipa::path(post, path = "/mcp", tag = "mcp", request_body = Message,
                params(("MCP-Protocol-Version" = Option<String>, Header, example = "2025-11-25")),
-               responses((status = 200, body = Object, description = "a JSON-RPC response"),
+               responses((status = 200, body = Answered, description = "a JSON-RPC response, or those to a batch"),
                          (status = 202, description = "a notification was taken"),
-                         (status = 406, description = "the caller accepts no JSON"),
-                         (status = 415, description = "the body is declared to be something else than JSON"),
-                         CommonErrors))]
+                         CommonErrors,
+                         (status = 400, body = Refused, description = "no message of the protocol"),
+                         (status = 403, body = Refused, description = "not allowed, or from a page that may not call"),
+                         (status = 404, body = Refused, description = "no such method"),
+                         (status = 406, body = Refused, description = "the caller accepts no JSON"),
+                         (status = 413, body = Refused, description = "larger than 1 MiB"),
+                         (status = 415, body = Refused, description = "the body is declared to be something else")))]
 pub async fn mcp(
     State(state): State<AppState>,
     Extension(endpoint): Extension<Endpoint>,

@@ -22,12 +22,13 @@ use shared::{AppState, Error, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::hands::{Hand, Hands, SCRIPTS_SIDE_BY_SIDE, Wants};
 use crate::prepare::{self, Start};
 use crate::scope::Scopes;
-use crate::{calls, loops};
+use crate::{calls, loops, observe};
 
 /// What happened is written at the latest after this time (engine.md, *Budget*).
 const LONGEST_UNWRITTEN: Duration = Duration::from_millis(200);
@@ -338,14 +339,19 @@ impl Drive {
 
     fn execute(&mut self, slot: Slot, script: Script, place: Option<OwnedSemaphorePermit>) {
         self.hands.takes_script(slot, script.cancel.clone());
-        self.tasks.spawn(async move {
+        let span = observe::step(self.session.machine(), slot);
+        let inside = span.clone();
+        let work = async move {
             let ran = tokio::task::spawn_blocking(move || {
-                let scripted = script.run();
+                let scripted = inside.in_scope(|| script.run());
                 drop(place);
                 scripted
             });
-            (slot, ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic)).into())
-        });
+            let scripted = ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic));
+            tracing::debug!("executed");
+            (slot, scripted.into())
+        };
+        self.tasks.spawn(work.instrument(span));
     }
 
     /// Performs a call whose claim is written, unless somebody else moved the run before that.
@@ -356,11 +362,13 @@ impl Drive {
         }
         let Some(attempt) = prepare::attempt(machine, slot, self.state.clock.now()) else { return };
         let state = self.state.clone();
-        let call = self.tasks.spawn(async move {
+        let work = async move {
             let performed = effect.perform(&state, &attempt).await;
             drop(permit);
+            tracing::debug!("called");
             (slot, performed)
-        });
+        };
+        let call = self.tasks.spawn(work.instrument(observe::step(self.session.machine(), slot)));
         self.hands.takes_call(slot, call);
     }
 
@@ -390,6 +398,7 @@ impl Drive {
         self.hands.lets_go(slot);
         self.settled += 1;
         let Performed { mut outcome, log, tokens } = performed;
+        observe::step_ended(&self.state, self.session.machine(), slot, &outcome);
         if self.session.machine().is_condition(slot) {
             outcome = prepare::decided(outcome);
         }

@@ -5,13 +5,17 @@ mod calls;
 mod drive;
 mod hands;
 mod loops;
+mod observe;
 mod prepare;
 mod scope;
 
+use shared::clock::Timestamp;
 use shared::error::Kind;
 use shared::ids::RunRef;
+use shared::metrics::Metric;
 use shared::queue::{self, Wake};
 use shared::run::{Command, Session};
+use shared::trace::Trace;
 use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,20 +32,51 @@ pub struct Message {
     pub receive_count: u32,
 }
 
+/// A message, and what the queue says of it.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The message.
+    pub message: Message,
+    /// When it was sent.
+    pub sent_at: Option<Timestamp>,
+    /// The trace of the work that sent it.
+    pub trace: Option<Trace>,
+}
+
+impl Received {
+    /// With the system attributes of SQS, by their names.
+    pub fn with_attributes<'a>(message: Message, attribute: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let sent_at = attribute("SentTimestamp").and_then(|millis| millis.parse().ok());
+        Self {
+            message,
+            sent_at: sent_at.map(Timestamp::from_millis),
+            trace: attribute("AWSTraceHeader").and_then(Trace::parse),
+        }
+    }
+}
+
+impl From<Message> for Received {
+    fn from(message: Message) -> Self {
+        Self { message, sent_at: None, trace: None }
+    }
+}
+
 /// Handles a batch, each message by itself, and returns the ids of those that failed: the queue will bring
 /// them again. `until` is when this invocation ends.
 pub async fn handle(
     state: &AppState,
-    messages: impl IntoIterator<Item = Message>,
+    messages: impl IntoIterator<Item = impl Into<Received>>,
     until: Instant,
 ) -> Vec<String> {
+    state.metrics.begin();
     let mut tasks = JoinSet::new();
     let mut ids = std::collections::HashMap::new();
-    for message in messages {
+    for received in messages {
+        let received: Received = received.into();
         let state = state.clone();
-        let id = message.id.clone();
+        let id = received.message.id.clone();
         // A task of its own: a panic fails one message, not the batch.
-        let task = tasks.spawn(async move { Box::pin(one(&state, &message, until)).await });
+        let task = tasks.spawn(async move { Box::pin(one(&state, received, until)).await });
         ids.insert(task.id(), id);
     }
     let mut failed = Vec::new();
@@ -54,32 +89,40 @@ pub async fn handle(
             failed.extend(ids.remove(&task));
         }
     }
+    state.metrics.flush(state.clock.now());
     failed
 }
 
-async fn one(state: &AppState, message: &Message, until: Instant) -> bool {
-    let moved = match queue::parse(&message.body) {
-        Ok(wake) => move_run(state, &wake, message.receive_count > 1, until).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = &moved {
-        tracing::error!(%error, message_id = message.id, body = message.body, "a message failed");
+/// Whether the message is done with.
+async fn one(state: &AppState, received: Received, until: Instant) -> bool {
+    let Received { message, sent_at, trace } = received;
+    if let Some(sent_at) = sent_at {
+        state.metrics.time(Metric::QueueAge, &[], state.clock.now().since(sent_at));
     }
-    moved.is_ok()
+    let span = observe::message(&message, trace.as_ref());
+    let work = async {
+        let moved = match queue::parse(&message.body) {
+            Ok(wake) => move_run(state, &wake, message.receive_count > 1, until).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &moved {
+            tracing::error!(%error, body = message.body, "a message failed");
+        }
+        moved.is_ok()
+    };
+    Box::pin(Trace::around(trace, work.instrument(span))).await
 }
 
 async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
     let run = &wake.run;
-    let span = tracing::info_span!("drive", tenant_id = %run.place.tenant_id, run_id = %run.run_id);
-    async move {
-        let moved = drive::drive(state, wake, again, until).await;
-        if let Err(Error { kind: Kind::Internal, .. }) = &moved {
-            give_up(state, run).await?;
-        }
-        moved
+    let span = tracing::Span::current();
+    span.record("tenant_id", run.place.tenant_id.as_str());
+    span.record("run_id", tracing::field::display(run.run_id));
+    let moved = drive::drive(state, wake, again, until).await;
+    if let Err(Error { kind: Kind::Internal, .. }) = &moved {
+        give_up(state, run).await?;
     }
-    .instrument(span)
-    .await
+    moved
 }
 
 /// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for

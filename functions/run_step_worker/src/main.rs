@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use run_step_worker::{Message, handle};
+use run_step_worker::{Message, Received, handle};
 use shared::AppState;
 use tokio::time::Instant;
 
@@ -21,14 +21,15 @@ async fn main() -> Result<(), Error> {
 async fn batch(state: AppState, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
     // A deadline that has passed is none: `cargo lambda watch` sets 1970.
     let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(UNKNOWN_DEADLINE);
-    let messages = event.payload.records.into_iter().map(|record| Message {
-        id: record.message_id.unwrap_or_default(),
-        body: record.body.unwrap_or_default(),
-        receive_count: record
-            .attributes
-            .get("ApproximateReceiveCount")
-            .and_then(|count| count.parse().ok())
-            .unwrap_or(1),
+    let messages = event.payload.records.into_iter().map(|record| {
+        let attribute = |name: &str| record.attributes.get(name).map(String::as_str);
+        let count = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+        let message = Message {
+            id: record.message_id.unwrap_or_default(),
+            body: record.body.unwrap_or_default(),
+            receive_count: count.unwrap_or(1),
+        };
+        Received::with_attributes(message, attribute)
     });
     let failed = handle(&state, messages, Instant::now() + left).await;
     let mut response = SqsBatchResponse::default();

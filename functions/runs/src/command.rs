@@ -64,6 +64,8 @@ pub enum Commanded {
 
 /// A run that a command was given to.
 #[derive(Debug, Serialize, ToSchema)]
+// It says so in the document, where it is told from a run that was started.
+#[serde(deny_unknown_fields)]
 pub struct RunControlled {
     /// The run.
     #[schema(value_type = uuid::Uuid)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use shared::billing::subscription;
 use shared::clock::Timestamp;
 use shared::error::Kind;
+use shared::metrics::Metric;
 use shared::queue::Wake;
 use shared::secrets::destroy_due;
 use shared::store::{DEADLINE_SHARDS, Due, DueRun};
@@ -32,6 +33,13 @@ const SIDE_BY_SIDE: usize = 8;
 /// # Errors
 /// When a store or the queue does not answer; what was not done is found again by the next sweep.
 pub async fn sweep(state: &AppState, before: Timestamp) -> Result<usize> {
+    state.metrics.begin();
+    let swept = sweep_all(state, before).await;
+    state.metrics.flush(state.clock.now());
+    swept
+}
+
+async fn sweep_all(state: &AppState, before: Timestamp) -> Result<usize> {
     let mut shards = JoinSet::new();
     for shard in 0..DEADLINE_SHARDS {
         let state = state.clone();
@@ -115,5 +123,6 @@ async fn wake(state: &AppState, due: &DueRun) -> Result<usize> {
         return Ok(0);
     }
     state.queue.send(&Wake::overdue(due.run.clone()), Duration::ZERO).await?;
+    state.metrics.count(Metric::SweepRepairs, &[]);
     Ok(1)
 }

@@ -25,8 +25,8 @@ use crate::view::{find, find_with_draft};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
-    /// The graph; the saved draft when absent.
-    #[schema(value_type = Option<Object>)]
+    /// The graph; the saved draft when absent. What is no graph at all is answered with what is wrong with it.
+    #[schema(value_type = Option<Value>)]
     graph: Option<Value>,
     /// The input that a run would get.
     #[schema(value_type = Option<Object>)]

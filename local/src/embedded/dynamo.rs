@@ -10,7 +10,7 @@ mod tokens;
 mod wire;
 mod worker;
 
-use super::connector::{self, Unsigned};
+use super::connector::{self, JsonService, Unsigned};
 use aws_sdk_dynamodb::config::{Builder, SharedHttpClient, SharedInterceptor};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ pub enum DynamoError {
 #[derive(Clone, Debug)]
 pub struct EmbeddedDynamo {
     worker: Worker,
+    service: Arc<Service>,
     http_client: SharedHttpClient,
 }
 
@@ -51,14 +52,21 @@ impl EmbeddedDynamo {
     /// When the file cannot be opened or was written by a newer version.
     pub async fn open(path: Option<&Path>) -> Result<Self, DynamoError> {
         let worker = Worker::start(path).await?;
-        let http_client = connector::http_client(Arc::new(Service::new(worker.clone())));
-        Ok(Self { worker, http_client })
+        let service = Arc::new(Service::new(worker.clone()));
+        let http_client = connector::http_client(Arc::clone(&service));
+        Ok(Self { worker, service, http_client })
     }
 
     /// The HTTP client that answers DynamoDB requests from this database.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         self.http_client.clone()
+    }
+
+    /// Answers a request that came over HTTP: status and body for an `X-Amz-Target` and a body. None after shutdown.
+    pub async fn answer(&self, target: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let answer = self.service.answer(target, body).await.ok()?;
+        Some((answer.status, answer.body.bytes().unwrap_or_default().to_vec()))
     }
 
     /// Settings of an SDK client on this database, to which a caller may add its own.

@@ -151,6 +151,11 @@ impl Ended {
 }
 
 impl Counts {
+    /// Whether a run has ended with them.
+    pub fn has_ended(&self) -> bool {
+        self.figures.iter().any(|(_, figures)| figures.finished() > 0)
+    }
+
     fn at(&mut self, at: Timestamp) -> &mut Figures {
         let place = self.figures.iter().position(|(other, _)| *other == at).unwrap_or(self.figures.len());
         if place == self.figures.len() {

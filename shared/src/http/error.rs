@@ -53,6 +53,9 @@ pub enum CommonErrors {
     /// Readable, but wrong.
     #[response(status = 422)]
     Invalid(ErrorBody),
+    /// Too many requests; `Retry-After` says when to try again.
+    #[response(status = 429)]
+    TooMany(ErrorBody),
     /// Something went wrong on our side.
     #[response(status = 500)]
     Internal(ErrorBody),

@@ -24,6 +24,7 @@ use crate::error::{Error, Kind};
 use crate::ids::seed::with_seed;
 use crate::limits::Allowance;
 use crate::state::AppState;
+use crate::trace::{self, Trace};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -54,20 +55,50 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
         request.headers_mut().insert(REQUEST_ID, value);
     }
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", %request_id, %method, route, tenant_id = tracing::field::Empty);
+    let traced = trace_of(&request);
+    let span = request_span(&request_id, &request, &route, traced.as_ref());
     let begun = Instant::now();
-    async move {
+    let work = async move {
+        state.metrics.begin();
         let mut response = carried_out(&state, request, next, &request_id).await;
         let elapsed_ms = begun.elapsed().as_millis();
         tracing::info!(status = response.status().as_u16(), elapsed_ms, "request");
+        state.metrics.flush(state.clock.now());
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
         response
+    };
+    // In a box: it is what all the work of a request is done in.
+    Box::pin(Trace::around(traced, work.instrument(span))).await
+}
+
+/// The trace that a request tells, or that of the work which led to it inside the process.
+fn trace_of(request: &Request) -> Option<Trace> {
+    let header = request.headers().get(trace::HEADER).and_then(|value| value.to_str().ok());
+    header.and_then(Trace::parse).or_else(Trace::current)
+}
+
+/// What every line of a request's log says; who calls is known later.
+fn request_span(request_id: &str, request: &Request, route: &str, trace: Option<&Trace>) -> tracing::Span {
+    use tracing::field::Empty;
+    let method = request.method();
+    let span = tracing::info_span!(
+        "request", %request_id, %method, route, tenant_id = Empty, run_id = Empty, trace_id = Empty
+    );
+    if let Some(trace) = trace {
+        span.record("trace_id", trace.id());
     }
-    .instrument(span)
-    .await
+    if let Some(run_id) = run_in(route, request.uri().path()) {
+        span.record("run_id", tracing::field::display(run_id));
+    }
+    span
+}
+
+/// The run that a path names, if it is one of a run's and the name can be one.
+fn run_in(route: &str, path: &str) -> Option<Uuid> {
+    let place = route.split('/').position(|part| part == "{run_id}")?;
+    path.split('/').nth(place)?.parse().ok()
 }
 
 /// What the route answers, or has answered before.

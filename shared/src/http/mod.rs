@@ -17,7 +17,7 @@ pub use error::{CommonErrors, ErrorBody};
 pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;
 pub use list::{Cursor, Page};
-pub use openapi::document;
+pub use openapi::{completed, document};
 pub use operator::Operator;
 pub use params::{Path, Query};
 pub use permit::{

@@ -83,6 +83,13 @@ pub fn check(tools: &[ToolSpec]) -> Result<(), String> {
 /// What is wrong with the schemas of tools: a call's arguments are not checked against a schema that is none.
 pub fn bad_schemas(tools: &[ToolSpec]) -> Vec<String> {
     let of = |tool: &ToolSpec| {
+        let objects = [Some(&tool.input_schema), tool.output_schema.as_ref(), tool.annotations.as_ref()];
+        if objects.into_iter().flatten().any(|value| !value.is_object()) {
+            return Some(format!(
+                "{:?}: input_schema, output_schema and annotations must be objects",
+                tool.name
+            ));
+        }
         let problem = json_schema_problems(&tool.input_schema).into_iter().next()?;
         Some(format!("{:?}: {}", tool.name, shown(&problem)))
     };

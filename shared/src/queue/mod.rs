@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunId, RunRef};
+use crate::store::FORM;
+use crate::trace::Trace;
 use crate::{Error, Result};
 
 /// SQS delays no message for longer.
@@ -68,10 +71,34 @@ impl Queue {
         if seconds > 0 {
             message = message.delay_seconds(i32::try_from(seconds).unwrap_or(i32::MAX));
         }
+        if let Some(trace) = Trace::current() {
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            message = message.message_system_attributes(name, trace_value(&trace)?);
+        }
         let sent = message.send().await;
         sent.map(|_| ())
             .map_err(|error| Error::unavailable("The queue", DisplayErrorContext(error).to_string()))
     }
+}
+
+fn trace_value(trace: &Trace) -> Result<MessageSystemAttributeValue> {
+    let value =
+        MessageSystemAttributeValue::builder().data_type("String").string_value(trace.header()).build();
+    value.map_err(|error| Error::internal(error.to_string()))
+}
+
+/// A message as it is sent: with the form in which it is written.
+#[derive(Serialize)]
+struct Formed<'a> {
+    v: u32,
+    #[serde(flatten)]
+    wake: &'a Wake,
+}
+
+/// The form of a message, whatever else it holds; the first one did not say.
+#[derive(Deserialize)]
+struct Form {
+    v: Option<u32>,
 }
 
 /// A message's body.
@@ -79,14 +106,19 @@ impl Queue {
 /// # Errors
 /// Never; the type says so because JSON says so.
 pub fn body(wake: &Wake) -> Result<String> {
-    serde_json::to_string(wake).map_err(|error| Error::internal(error.to_string()))
+    serde_json::to_string(&Formed { v: FORM, wake }).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// What a message's body says.
 ///
 /// # Errors
-/// When the body is not one of ours.
+/// When the body is not one of ours, or one that a later version of this program wrote.
 pub fn parse(body: &str) -> Result<Wake> {
-    serde_json::from_str(body)
-        .map_err(|error| Error::internal(format!("a message that cannot be read: {error}")))
+    let unreadable =
+        |error: serde_json::Error| Error::internal(format!("a message that cannot be read: {error}"));
+    let Form { v } = serde_json::from_str(body).map_err(unreadable)?;
+    if let Some(form) = v.filter(|form| *form > FORM) {
+        return Err(Error::newer("A message", form.into()));
+    }
+    serde_json::from_str(body).map_err(unreadable)
 }

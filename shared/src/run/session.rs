@@ -18,6 +18,7 @@ use crate::analytics::Counts;
 use crate::billing::{self, Balance, LedgerEntry, Metering, Microcredits};
 use crate::clock::Timestamp;
 use crate::ids::{RunId, RunRef};
+use crate::metrics::Metric;
 use crate::state::AppState;
 use crate::store::{Beside, RunChange, RunRecord, Spread, StoreError};
 use crate::workflow::StepIx;
@@ -274,6 +275,10 @@ impl Session {
     }
 
     fn written(&mut self) {
+        if self.counts.as_ref().is_some_and(Counts::has_ended) {
+            let outcome = self.machine.run().status.as_str();
+            self.state.metrics.count(Metric::RunsEnded, &[("outcome", outcome)]);
+        }
         self.rev += 1;
         self.is_postponed = false;
         self.journal.clear();

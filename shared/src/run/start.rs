@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::error::Kind;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::mcp::bind::{Bindings, bind, calls};
+use crate::metrics::Metric;
 use crate::queue::Wake;
 use crate::state::AppState;
 use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
@@ -289,6 +290,10 @@ async fn keep(
             }
             Err(error) => return Err(error.into()),
         }
+    }
+    state.metrics.count(Metric::RunsStarted, &[("trigger", run.trigger_type.as_str())]);
+    if run.status.is_terminal() {
+        state.metrics.count(Metric::RunsEnded, &[("outcome", run.status.as_str())]);
     }
     // The row is there, so the run is accepted; without the message the sweep finds it by its deadline.
     if !run.status.is_terminal()

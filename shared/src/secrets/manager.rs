@@ -12,12 +12,13 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct SecretsManager {
     client: Client,
+    kms_key: Option<String>,
 }
 
 impl SecretsManager {
-    /// Behind this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Behind this client; new secrets are encrypted with this key of KMS, or when it is empty with the account's own.
+    pub fn new(client: Client, kms_key: &str) -> Self {
+        Self { client, kms_key: (!kms_key.is_empty()).then(|| kms_key.to_owned()) }
     }
 }
 
@@ -40,8 +41,8 @@ impl SecretStore for SecretsManager {
         if value.len() > LARGEST_SECRET {
             return Err(Error::internal(format!("a secret of {} bytes", value.len())));
         }
-        let created = self.client.create_secret().name(name).secret_string(value).send().await;
-        match created {
+        let create = self.client.create_secret().name(name).secret_string(value);
+        match create.set_kms_key_id(self.kms_key.clone()).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => {
                 let replaced = self.client.put_secret_value().secret_id(name).secret_string(value).send();

@@ -139,7 +139,12 @@ impl Store {
         if !inline {
             for mut chunk in item::chunks(&key.pk, &keys::answer_chunks(&claim.owner), sealed) {
                 chunk.insert(EXPIRES_AT.to_owned(), n(row.expires_at));
-                self.client.put_item().table_name(&self.table).set_item(Some(chunk)).send().await?;
+                self.client
+                    .put_item()
+                    .table_name(&self.table)
+                    .set_item(Some(item::formed(chunk)))
+                    .send()
+                    .await?;
                 chunks += 1;
             }
         }
@@ -199,7 +204,7 @@ impl Store {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(item::formed(item)))
             .condition_expression(condition)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         for (name, value) in values {

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, n, s};
+use super::item::{Item, formed, n, s};
 use super::keys::{self, EXPIRES_AT, PK, SK};
 use super::runs::Listed;
 use super::tenants::with_key;
@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn keep_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        self.client.put_item().table_name(&self.table).set_item(Some(row(record)?)).send().await?;
+        self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?))).send().await?;
         Ok(())
     }
 
@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it has one.
     pub async fn end_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row(record)?));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?)));
         put.condition_expression("outcome = :begun")
             .expression_attribute_values(":begun", s("begun"))
             .send()

@@ -17,6 +17,29 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The attribute that holds a value, or a part of one.
 pub(super) const BODY: &str = "body";
 
+/// The form in which this program writes rows and messages. A change after which an earlier program would read them
+/// wrongly makes it one more; `tests/it/upgrade.rs` holds what each form looks like.
+///
+/// - 1: rows and messages that say nothing of their form.
+/// - 2: they say it.
+pub const FORM: u32 = 2;
+/// The attribute, and the member of a message, that says the form.
+const FORM_NAME: &str = "v";
+
+/// A row that says in which form it is.
+pub(super) fn formed(mut row: Item) -> Item {
+    row.insert(FORM_NAME.to_owned(), n(FORM));
+    row
+}
+
+/// Whether a row is in a form that this program knows; those that do not say are in the first.
+pub(super) fn check_form(row: &Item) -> Result<(), StoreError> {
+    match row.contains_key(FORM_NAME).then(|| number(row, FORM_NAME)).transpose()? {
+        Some(form) if form > u64::from(FORM) => Err(StoreError::Newer(form)),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
@@ -76,7 +99,7 @@ impl Store {
         condition: Option<&str>,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<TransactWriteItem, StoreError> {
-        let mut put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let mut put = Put::builder().table_name(&self.table).set_item(Some(formed(item)));
         put = put.set_condition_expression(condition.map(str::to_owned));
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);
@@ -106,7 +129,9 @@ impl Store {
     /// One item, strongly consistent.
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key.into_map()));
-        Ok(request.consistent_read(true).send().await?.item)
+        let item = request.consistent_read(true).send().await?.item;
+        item.as_ref().map(check_form).transpose()?;
+        Ok(item)
     }
 
     /// Every item of a partition whose sort key begins with `prefix`, strongly consistent, in order.
@@ -128,6 +153,7 @@ impl Store {
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
+                items.iter().try_for_each(check_form)?;
                 return Ok(items);
             }
         }
@@ -135,7 +161,7 @@ impl Store {
 
     /// Replaces a row that still has the revision that was read.
     pub(super) async fn replace_at(&self, row: Item, revision: u64) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         put.condition_expression("revision = :revision")
             .expression_attribute_values(":revision", n(revision))
             .send()
@@ -188,6 +214,7 @@ impl Store {
             let page = query.send().await?;
             start = page.last_evaluated_key;
             for item in page.items.unwrap_or_default() {
+                check_form(&item)?;
                 rows.push(from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?);
             }
             if rows.len() > limit {

@@ -36,6 +36,7 @@ pub(crate) use blob::{decode as decode_value, encode as encode_value};
 pub use connections::{ConnectionRecord, ConnectionUse, ConnectionUser};
 pub use counters::Spread;
 pub use deadlines::{Due, DuePage, DueRun};
+pub use item::FORM;
 pub use keys::DEADLINE_SHARDS;
 pub use llm_keys::{LlmKeyRecord, MOST_LLM_KEYS};
 pub use mcp::{InstanceRecord, McpServerRecord, McpVersionRecord, NewMcpVersion, ProfileRecord};
@@ -65,6 +66,9 @@ pub enum StoreError {
     /// A row cannot be read, or a value cannot be written.
     #[error("stored data: {0}")]
     Corrupt(String),
+    /// A row was written by a later version of this program.
+    #[error("a row of form {0}, which this version does not know")]
+    Newer(u64),
 }
 
 impl From<StoreError> for crate::Error {
@@ -77,6 +81,7 @@ impl From<StoreError> for crate::Error {
             StoreError::Busy => Self::unavailable("The database", "a counter was busy every time"),
             StoreError::Unavailable(context) => Self::unavailable("The database", context),
             StoreError::Corrupt(context) => Self::internal(context),
+            StoreError::Newer(form) => Self::newer("A row", form),
         }
     }
 }

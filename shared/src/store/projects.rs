@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, s};
+use super::item::{Item, formed, s};
 use super::keys::{self, PK, PROJECT, SK};
 use super::pats::unless_of_another;
 use super::runs::Listed;
@@ -51,7 +51,7 @@ impl Store {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(row(record)?))
+            .set_item(Some(formed(row(record)?)))
             .condition_expression(condition);
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);

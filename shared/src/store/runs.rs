@@ -237,7 +237,7 @@ impl Store {
         let stands_alone = run.parent.is_none() && receipt.is_none() && trace.is_none() && counts.is_none();
         if beside_rows.is_empty() && stands_alone {
             let put = self.client.put_item().table_name(&self.table);
-            put.set_item(Some(row)).condition_expression(condition).send().await?;
+            put.set_item(Some(item::formed(row))).condition_expression(condition).send().await?;
             return Ok(());
         }
         let beside_rows = self.put_ahead(beside_rows).await?;
@@ -264,7 +264,12 @@ impl Store {
     async fn put_ahead(&self, mut rows: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         while rows.len() > MOST_BESIDE {
             if let Some(row) = rows.pop() {
-                self.client.put_item().table_name(&self.table).set_item(Some(row)).send().await?;
+                self.client
+                    .put_item()
+                    .table_name(&self.table)
+                    .set_item(Some(item::formed(row)))
+                    .send()
+                    .await?;
             }
         }
         Ok(rows)
@@ -300,7 +305,7 @@ impl Store {
         let expected = (":rev", n(change.rev));
         let stands_alone = change.counts.is_none() && change.debit.is_none();
         if change.closed.is_none() && change.tasks.is_empty() && stands_alone {
-            let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+            let put = self.client.put_item().table_name(&self.table).set_item(Some(item::formed(row)));
             put.condition_expression("rev = :rev")
                 .expression_attribute_values(expected.0, expected.1)
                 .send()

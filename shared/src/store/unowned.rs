@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
-use super::item::{Item, s};
+use super::item::{Item, formed, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -25,7 +25,7 @@ impl Store {
     /// Notes that nothing owns a secret, which is destroyed at this time unless something does by then.
     pub(crate) async fn note_unowned(&self, secret: &SecretRef, at: Timestamp) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table);
-        put.set_item(Some(row(secret, at))).send().await?;
+        put.set_item(Some(formed(row(secret, at)))).send().await?;
         Ok(())
     }
 

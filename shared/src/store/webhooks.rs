@@ -239,7 +239,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn note_duplicate(&self, receipt: &Receipt, run_id: RunId) -> Result<(), StoreError> {
         let row = delivery_row(receipt, Outcome::Duplicate, run_id);
-        self.client.put_item().table_name(&self.table).set_item(Some(row)).send().await?;
+        self.client.put_item().table_name(&self.table).set_item(Some(item::formed(row))).send().await?;
         Ok(())
     }
 

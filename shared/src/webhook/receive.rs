@@ -18,6 +18,7 @@ use crate::auth::Scope;
 use crate::error::Kind;
 use crate::ids::{RunId, RunRef, SubscriptionId};
 use crate::limits::Allowance;
+use crate::metrics::Metric;
 use crate::run::{RunStatus, start};
 use crate::state::AppState;
 use crate::store::{PatRecord, Receipt, SubscriptionRecord};
@@ -63,11 +64,19 @@ pub struct Received {
 /// too large; unreadable; unavailable when a store does not answer, and then nothing was started; and what
 /// [`start`] refuses.
 pub async fn receive(state: &AppState, id: SubscriptionId, delivery: &Delivery) -> Result<Received> {
-    let record = state.webhooks.subscription(state, id).await?.ok_or_else(unknown)?;
+    let Some(record) = state.webhooks.subscription(state, id).await? else {
+        state.metrics.count(Metric::IngressRefusals, &[("reason", "UNKNOWN")]);
+        return Err(unknown());
+    };
+    tracing::Span::current().record("tenant_id", record.place.tenant_id.as_str());
     match accept(state, &record, delivery).await {
-        Ok(received) => Ok(received),
+        Ok(received) => {
+            tracing::Span::current().record("run_id", tracing::field::display(received.run_id));
+            Ok(received)
+        }
         Err(Refused { reason, error }) => {
             if !matches!(error.kind, Kind::Unavailable { .. } | Kind::Internal) {
+                state.metrics.count(Metric::IngressRefusals, &[("reason", reason)]);
                 note_refusal(state, &record, reason).await;
             }
             Err(error)

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 /// Whose steps to resolve.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResolveInstances)]
 pub struct Resolve {
     /// A workflow's draft.
     #[schema(value_type = Option<uuid::Uuid>)]

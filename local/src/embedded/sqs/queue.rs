@@ -59,6 +59,8 @@ pub(super) struct Message {
     pub(super) body: String,
     /// The sender's attributes, as JSON objects of `DataType` and a value.
     pub(super) attributes: BTreeMap<String, serde_json::Value>,
+    /// The trace that it was sent with.
+    pub(super) trace: Option<String>,
     /// When it was sent.
     pub(super) sent_millis: u128,
     /// When it was first received.
@@ -76,6 +78,7 @@ impl Message {
             id: Uuid::now_v7(),
             body,
             attributes,
+            trace: None,
             sent_millis: now.unix_millis,
             first_received_millis: None,
             receive_count: 0,

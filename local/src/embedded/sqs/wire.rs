@@ -89,6 +89,8 @@ struct Send {
     delay_seconds: Option<u64>,
     #[serde(default)]
     message_attributes: BTreeMap<String, Value>,
+    #[serde(default)]
+    message_system_attributes: BTreeMap<String, Value>,
 }
 
 /// A request about a received message, on its own or in a batch.
@@ -316,7 +318,12 @@ fn send(queue: &Channel, request: Send) -> Result<String, SqsError> {
     }
     let delay = seconds(request.delay_seconds, MAX_DELAY, "DelaySeconds")?.unwrap_or(queue.settings.delay);
     let now = Now::read();
-    let message = Message::new(request.message_body, request.message_attributes, now);
+    let mut message = Message::new(request.message_body, request.message_attributes, now);
+    message.trace = request
+        .message_system_attributes
+        .get("AWSTraceHeader")
+        .and_then(|value| value["StringValue"].as_str())
+        .map(str::to_owned);
     let id = message.id.to_string();
     queue.update(|queue| queue.send(message, delay, now));
     Ok(id)
@@ -341,11 +348,13 @@ fn delivery(message: Message, request: &ReceiveRequest) -> Value {
         let names = request.attribute_names.iter().chain(&request.message_system_attribute_names);
         names.into_iter().any(|wanted| wanted == "All" || wanted == name)
     };
+    let receipt_handle = message.receipt_handle();
     let source = message.dead_letter_source.as_deref().map(server::arn);
     let values = [
         ("ApproximateReceiveCount", Some(message.receive_count.to_string())),
         ("SentTimestamp", Some(message.sent_millis.to_string())),
         ("ApproximateFirstReceiveTimestamp", message.first_received_millis.map(|at| at.to_string())),
+        ("AWSTraceHeader", message.trace),
         ("DeadLetterQueueSourceArn", source),
     ];
     let system: Map<_, _> = values
@@ -359,7 +368,6 @@ fn delivery(message: Message, request: &ReceiveRequest) -> Value {
             None => wanted == "All" || wanted == name,
         })
     };
-    let receipt_handle = message.receipt_handle();
     let attributes: Map<_, _> = message.attributes.into_iter().filter(|(name, _)| asked_for(name)).collect();
     json!({
         "MessageId": message.id.to_string(),

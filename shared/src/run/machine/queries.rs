@@ -99,6 +99,19 @@ impl Machine {
         }
     }
 
+    /// The id of a step; of the loop, for the condition of a `while`.
+    pub fn step_id(&self, slot: Slot) -> &str {
+        self.step_of(slot).map_or(&self.plan.step(slot.step).step.id, |step| &step.id)
+    }
+
+    /// Since when a worker is on the step.
+    pub fn running_since(&self, slot: Slot) -> Option<Timestamp> {
+        match self.state(slot)? {
+            StepState::Running { started_at, .. } => Some(*started_at),
+            _ => None,
+        }
+    }
+
     /// What names the attempt that is under way at a step to the outside, whoever makes it and however often:
     /// `run_id/step_id[/index]/attempt`. Where that would name two things it says more: an inner step whose id is
     /// also in another loop is called `loop.step`, and in a loop's later attempts the last part is

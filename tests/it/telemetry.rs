@@ -1,0 +1,213 @@
+//! What operators see: metrics, the ids in every line of the log, and one trace from a request to its steps.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+use it::{Client, TestApp, Workspace, call, graph, lua, lua_after};
+use local::embedded::sqs_client;
+use run_step_worker::{Message, Received};
+use serde_json::{Value, json};
+use shared::AppState;
+use shared::clock::{Clock, Timestamp};
+use shared::metrics::MetricsSink;
+use shared::telemetry;
+use tokio::time::Instant;
+
+const TRACE: &str = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
+const TRACE_ID: &str = "1-67891233-abcdef012345678912345678";
+
+/// Lines that were written.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// Logs what this thread does from now on.
+    fn log(&self, level: &str) -> tracing::subscriber::DefaultGuard {
+        // While there is one subscriber only, `tracing` asks threads that have none whether a line is wanted, and keeps
+        // their no.
+        static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| tracing::Dispatch::new(telemetry::lines(level, "info", io::sink)));
+        let lines = self.clone();
+        tracing::subscriber::set_default(telemetry::lines(level, "info", move || lines.clone()))
+    }
+
+    fn take(&self) -> Vec<Value> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// A field of a line, of itself or of the spans that it stands in.
+fn field<'a>(line: &'a Value, name: &str) -> Option<&'a str> {
+    let spans = line["spans"].as_array().into_iter().flatten();
+    spans.chain([line]).find_map(|of| of[name].as_str())
+}
+
+/// A deployment that measures: an app, somebody in it, its environment and what that has written.
+async fn measured(clock: Clock) -> (TestApp, Workspace, AppState, Arc<Mutex<Vec<String>>>) {
+    let app = TestApp::without_worker(clock.clone()).await;
+    let kept = Arc::default();
+    let sink = MetricsSink::Kept(Arc::clone(&kept));
+    let state = app.stores.state_with(clock, |config| config.metrics = sink);
+    let mut acme = app.workspace("acme").await;
+    acme.client = Client::new(local::router(state.clone())).bearer(&acme.token);
+    (app, acme, state, kept)
+}
+
+/// Every value of a metric, with those of its lines' labels that are asked for.
+fn values(kept: &Mutex<Vec<String>>, metric: &str, labels: &[&str]) -> Vec<(Vec<String>, Value)> {
+    let lines = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let has = |line: &Value| !line[metric].is_null();
+    let labels = |line: &Value| labels.iter().map(|name| line[*name].as_str().unwrap().to_owned()).collect();
+    lines.filter(has).map(|line| (labels(&line), line[metric].clone())).collect()
+}
+
+/// Hands the worker every message there is, with what the queue says of it; their traces.
+async fn work(app: &TestApp, worker: &AppState) -> Vec<Option<String>> {
+    let client = sqs_client(&app.stores.sqs, []);
+    let url = &app.stores.queue_url;
+    let mut traces = Vec::new();
+    loop {
+        let receive = client.receive_message().queue_url(url).max_number_of_messages(1);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+        let Some(message) = receive.send().await.unwrap().messages.unwrap_or_default().pop() else {
+            return traces;
+        };
+        let attributes = message.attributes.unwrap();
+        let attribute =
+            |name: &str| attributes.get(&MessageSystemAttributeName::from(name)).map(String::as_str);
+        traces.push(attribute("AWSTraceHeader").map(str::to_owned));
+        let known = Message { id: "m".to_owned(), body: message.body.unwrap(), receive_count: 1 };
+        let received = Received::with_attributes(known, attribute);
+        let far = Instant::now() + Duration::from_secs(3600);
+        assert!(run_step_worker::handle(worker, [received], far).await.is_empty());
+        client
+            .delete_message()
+            .queue_url(url)
+            .receipt_handle(message.receipt_handle.unwrap())
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_measured_from_its_start_to_its_end() {
+    let (app, acme, worker, kept) = measured(Clock::System).await;
+    let steps = [lua("a", "return {}"), lua_after("b", &["a"], "error('no')")];
+    let run = acme.begin(&graph(steps), json!({})).await;
+    work(&app, &worker).await;
+    assert_eq!(run.status().await, "failed");
+
+    let texts = |labels: &[&str]| labels.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    assert_eq!(values(&kept, "runs_started", &["trigger"]), [(texts(&["api"]), json!(1))]);
+    assert_eq!(values(&kept, "runs_ended", &["outcome"]), [(texts(&["failed"]), json!(1))]);
+    let mut durations = values(&kept, "step_duration", &["step_type", "step_outcome"]);
+    durations.sort_by(|one, other| one.0.cmp(&other.0));
+    let of: Vec<_> = durations.iter().map(|(labels, _)| labels.clone()).collect();
+    assert_eq!(of, [texts(&["lua_script", "completed"]), texts(&["lua_script", "failed"])]);
+    assert!(durations.iter().all(|(_, took)| took.is_u64()), "{durations:?}");
+    let ages = values(&kept, "queue_age", &[]);
+    assert!(ages.len() == 1 && ages[0].1.as_u64().unwrap() < 60_000, "{ages:?}");
+    assert_eq!(values(&kept, "cold_starts", &["function"]), [(texts(&["test"]), json!(1))]);
+}
+
+#[tokio::test]
+async fn what_the_sweep_repairs_and_what_the_ingress_refuses_is_counted() {
+    let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
+    let (app, acme, state, kept) = measured(clock.clone()).await;
+    acme.begin(&graph([lua("a", "return {}")]), json!({})).await;
+    app.lose_messages().await;
+    clock.advance(Duration::from_secs(120));
+    sweep::sweep(&state, clock.now()).await.unwrap();
+    assert_eq!(values(&kept, "sweep_repairs", &[]), [(vec![], json!(1))]);
+
+    let workflow = acme.publish(&graph([lua("a", "return {}")])).await;
+    let new = json!({ "workflow_id": workflow, "name": "Orders", "automation_bearer": acme.token });
+    let made = acme.client.post("/v1/inbound-webhooks", &new).await.expect(201);
+    let ingress = made["ingress_path"].as_str().unwrap();
+    acme.client.post(ingress, &json!({})).await.expect(401);
+    let nowhere = "/v1/inbound-webhooks/0199c1f0-5a00-7000-8000-00000000000a";
+    acme.client.post(nowhere, &json!({})).await.expect(404);
+    let refusals = values(&kept, "ingress_refusals", &["reason"]);
+    let reasons: Vec<_> = refusals.iter().map(|(labels, count)| (labels[0].as_str(), count)).collect();
+    assert_eq!(reasons, [("SIGNATURE_MISSING", &json!(1)), ("UNKNOWN", &json!(1))]);
+    let text = kept.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+    assert!(!text.contains(&acme.token) && !text.contains("acme"), "{text}");
+}
+
+#[tokio::test]
+async fn one_trace_leads_from_a_request_through_messages_to_the_steps_of_a_called_run() {
+    let (app, acme, worker, _) = measured(Clock::System).await;
+    let lines = Lines::default();
+    let child = acme.publish(&graph([lua("inner", "return {}")])).await;
+    let parent = acme.publish(&graph([call("outer", &[], &child, &json!({}))])).await;
+    let _guard = lines.log("info,run_step_worker=debug");
+    let mut traced = acme.clone();
+    traced.client = acme.client.with("x-amzn-trace-id", TRACE);
+    let run = traced.begin_again(&parent, json!({})).await;
+    let started = lines.take();
+    assert_eq!(started.len(), 1, "{started:#?}");
+    assert_eq!(field(&started[0], "trace_id"), Some(TRACE_ID));
+
+    let traces = work(&app, &worker).await;
+    assert!(traces.len() >= 3, "the parent, the child, the parent again: {traces:?}");
+    assert!(traces.iter().all(|trace| trace.as_deref() == Some(TRACE)), "{traces:?}");
+    let worked = lines.take();
+    let of_steps: Vec<_> = worked.iter().filter(|line| field(line, "step_id").is_some()).collect();
+    assert!(!of_steps.is_empty(), "{worked:#?}");
+    assert!(worked.iter().all(|line| field(line, "trace_id") == Some(TRACE_ID)), "{worked:#?}");
+    assert_eq!(run.status().await, "completed");
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_trace_goes_no_further() {
+    let (app, acme, worker, _) = measured(Clock::System).await;
+    let workflow = acme.publish(&graph([lua("a", "return {}")])).await;
+    let mut odd = acme.clone();
+    odd.client = acme.client.with("x-amzn-trace-id", "Root=<script>");
+    odd.start(&workflow, json!({})).await;
+    assert_eq!(work(&app, &worker).await, [None]);
+}
+
+#[tokio::test]
+async fn every_line_of_a_request_or_step_says_whose_and_of_what_it_is() {
+    let (app, acme, worker, _) = measured(Clock::System).await;
+    let workflow = acme.publish(&graph([lua("a", "return {}")])).await;
+    let lines = Lines::default();
+    let _guard = lines.log("info,run_step_worker=debug");
+    let run = acme.begin_again(&workflow, json!({})).await;
+    work(&app, &worker).await;
+    acme.client.with("x-request-id", "of-this-test").get(&run.path("")).await.expect(200);
+    let lines = lines.take();
+
+    assert!(lines.iter().all(|line| field(line, "tenant_id") == Some("acme")), "{lines:#?}");
+    let of_step: Vec<_> = lines.iter().filter(|line| field(line, "step_id").is_some()).collect();
+    assert_eq!(of_step.len(), 1, "{lines:#?}");
+    let attempt = format!("{}/a/1", run.id);
+    for (name, value) in [("run_id", &run.id), ("step_id", &"a".to_owned()), ("attempt_key", &attempt)] {
+        assert_eq!(field(of_step[0], name), Some(value.as_str()), "{lines:#?}");
+    }
+    assert_eq!(field(of_step[0], "message_id"), Some("m"));
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (field(last, "request_id"), field(last, "run_id")),
+        (Some("of-this-test"), Some(run.id.as_str()))
+    );
+    let text = Value::from(lines.clone()).to_string();
+    assert!(!text.contains(&acme.token), "{text}");
+}

@@ -1,0 +1,71 @@
+"""What cfn-lint cannot know of template.yaml: that the dashboard's text is JSON, that alarms and dashboard look at metrics
+that functions write, and that docs/operations.md has each alarm and each metric.
+
+Usage: template_test.py
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = (ROOT / "template.yaml").read_text()
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+# The names in `Metric::name`.
+WRITTEN = set(re.findall(r'Self::\w+ => "([a-z_]+)"', (ROOT / "shared/src/metrics.rs").read_text()))
+
+
+def dashboard():
+    """The dashboard's body, with every reference filled in."""
+    lines = TEMPLATE.partition("DashboardBody: !Sub |\n")[2].splitlines()
+    body = []
+    for line in lines:
+        if line.strip() and not line.startswith(" " * 8):
+            break
+        body.append(line)
+    return json.loads(re.sub(r"\$\{[^}]+\}", "filled", "\n".join(body)))
+
+
+def the_dashboard_is_json_and_shows_what_functions_write():
+    widgets = dashboard()["widgets"]
+    assert len(widgets) >= 10, len(widgets)
+    shown = {metric[1] for each in widgets for metric in each["properties"]["metrics"] if metric[0] == "AgentRuntime"}
+    text = json.dumps(widgets)
+    shown |= set(re.findall(r'MetricName=\\\\\\"([a-z_]+)', text)) | set(re.findall(r'MetricName=\\"([a-z_]+)', text))
+    assert shown == WRITTEN, f"shown and not written, or the other way: {sorted(shown ^ WRITTEN)}"
+
+
+def alarms_look_at_metrics_that_are_written():
+    looked_at = set(re.findall(r"Namespace: AgentRuntime\n\s+MetricName: (\w+)", TEMPLATE))
+    assert looked_at and looked_at <= WRITTEN, sorted(looked_at - WRITTEN)
+
+
+def operators_read_of_every_alarm_and_every_metric():
+    alarms = re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm$", TEMPLATE, re.MULTILINE)
+    assert len(alarms) >= 9, alarms
+    missing = [name for name in [*alarms, *sorted(WRITTEN)] if f"`{name}`" not in OPERATIONS]
+    assert not missing, f"docs/operations.md does not have {missing}"
+
+
+def main():
+    works = [
+        the_dashboard_is_json_and_shows_what_functions_write,
+        alarms_look_at_metrics_that_are_written,
+        operators_read_of_every_alarm_and_every_metric,
+    ]
+    failed = 0
+    for work in works:
+        try:
+            work()
+        except Exception as error:
+            failed += 1
+            print(f"FAILED: {work.__name__.replace('_', ' ')}: {type(error).__name__}: {error}", flush=True)
+        else:
+            print(f"ok: {work.__name__.replace('_', ' ')}", flush=True)
+    print(f"template: {len(works) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
