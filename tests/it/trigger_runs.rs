@@ -389,7 +389,7 @@ async fn many_triggers_that_are_due_at_once_all_fire() {
                 world.app.state.store.due(shard, world.clock.now(), after.as_deref(), 3).await.unwrap();
             found.extend(page.due.iter().filter_map(|due| match due {
                 Due::Trigger(trigger) => Some(trigger.trigger_id.to_string()),
-                Due::Run(_) | Due::Secret(_) => None,
+                Due::Run(_) | Due::Secret(_) | Due::Standing(_) => None,
             }));
             after = page.next;
             if after.is_none() {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, n, s};
+use super::item::{Item, formed, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, Key, PK};
 use super::runs::Listed;
 use super::tenants::with_key;
@@ -52,7 +52,7 @@ impl Store {
             row.insert(DEADLINE_PK.to_owned(), s(keys::standing_shard_of(&next.tenant_id)));
             row.insert(DEADLINE_SK.to_owned(), s(keys::standing_position(at, &next.tenant_id)));
         }
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         let put = match expected {
             0 => put.condition_expression(format!("attribute_not_exists({PK})")),
             _ => put
@@ -70,7 +70,7 @@ impl Store {
     /// [`StoreError::Conflict`] when it is another tenant's.
     pub async fn link_customer(&self, customer: &str, tenant: &TenantId) -> Result<(), StoreError> {
         let row = with_key(keys::customer(customer), &Customer { tenant_id: tenant.clone() })?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         put.condition_expression(format!("attribute_not_exists({PK}) OR tenant_id = :tenant"))
             .expression_attribute_values(":tenant", s(tenant.as_str()))
             .send()
@@ -93,7 +93,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn keep_payment(&self, tenant: &TenantId, payment: &Payment) -> Result<(), StoreError> {
         let row = with_key(keys::payment(tenant, payment.at, &payment.id), payment)?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         // `status` is one of DynamoDB's own words.
         let kept = put
             .condition_expression(format!("attribute_not_exists({PK}) OR #status <> :made"))
@@ -129,7 +129,7 @@ impl Store {
     /// [`StoreError::Conflict`] when there is one of this name.
     pub async fn create_code(&self, code: &Code) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table);
-        put.set_item(Some(with_key(keys::code(&code.code), code)?))
+        put.set_item(Some(formed(with_key(keys::code(&code.code), code)?)))
             .condition_expression(format!("attribute_not_exists({PK})"))
             .send()
             .await?;

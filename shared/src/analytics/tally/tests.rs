@@ -1,4 +1,5 @@
 use super::*;
+use crate::billing::Bill;
 use crate::ids::{Place, RunId, RunRef, WorkflowId};
 use crate::run::TriggerType;
 
@@ -25,6 +26,7 @@ fn run() -> Run {
         retries: 0,
         attempts_before: BTreeMap::new(),
         usage: Usage::default(),
+        bill: Bill::default(),
         tally: Tally::default(),
         steps: Vec::new(),
     }
