@@ -23,7 +23,6 @@ pub struct NewGrant {
     #[schema(example = "acme")]
     tenant_id: String,
     /// For what.
-    #[schema(inline)]
     bucket: Bucket,
     /// How many millionths of a credit.
     #[schema(minimum = 1, example = 5_000_000)]
@@ -45,7 +44,6 @@ pub struct GrantView {
     /// The workspace.
     tenant_id: String,
     /// For what.
-    #[schema(inline)]
     bucket: Bucket,
     /// How many millionths of a credit.
     microcredits: Microcredits,

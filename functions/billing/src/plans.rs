@@ -32,7 +32,6 @@ pub struct PlanView {
     #[schema(example = "usd")]
     currency: String,
     /// How often it is paid.
-    #[schema(inline)]
     interval: Interval,
     /// How many of them a period has.
     interval_count: u8,

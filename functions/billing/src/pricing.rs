@@ -21,7 +21,6 @@ pub struct PricingView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActionView {
     /// The action.
-    #[schema(inline)]
     action: Action,
     /// What is counted.
     #[schema(example = "step")]
@@ -38,7 +37,6 @@ pub struct NewPrice {
     #[schema(example = "acme")]
     tenant_id: String,
     /// The action.
-    #[schema(inline)]
     action: Action,
     /// What one costs it from now on; the usual price when null.
     microcredits: Option<u64>,

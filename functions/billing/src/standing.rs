@@ -15,7 +15,6 @@ use crate::usage::UsageView;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StandingView {
     /// In one word.
-    #[schema(inline)]
     status: Status,
     /// The plan; absent when it never had one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +42,6 @@ pub struct StandingView {
     trial_available: bool,
     /// The trial that there is or was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
     trial: Option<TrialView>,
     /// Whether this deployment takes payments.
     payments_enabled: bool,
@@ -81,10 +79,8 @@ pub struct Summary {
     #[schema(example = "acme")]
     tenant_id: String,
     /// Its plan.
-    #[schema(inline)]
     plan: StandingView,
     /// What it has left.
-    #[schema(inline)]
     credits: UsageView,
 }
 

@@ -28,6 +28,7 @@ pub struct HistoryQuery {
 /// What kind of entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LedgerEntryKind)]
 pub enum Kind {
     /// Credits that were given.
     Grant,
@@ -54,7 +55,6 @@ pub struct EntryView {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// What kind.
-    #[schema(inline)]
     kind: Kind,
     /// What caused it; no two entries have the same.
     #[schema(example = "run/0199c000-0000-7000-8000-000000000001/1")]
@@ -63,7 +63,6 @@ pub struct EntryView {
     microcredits: Microcredits,
     /// Of grants and lapses: for what.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
     bucket: Option<Bucket>,
     /// Of grants: when what is left of it lapses.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ pub const DEFAULT_STEP_PRICE: Microcredits = Microcredits(1_000);
 
 /// Something that is charged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = MeteredAction)]
 pub enum Action {
     /// An attempt at a step that succeeds.
     #[serde(rename = "workflow.step.execute")]

@@ -41,6 +41,7 @@ pub struct Payg {
 /// How long a plan's period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = BillingInterval)]
 pub enum Interval {
     /// A calendar month.
     Month,

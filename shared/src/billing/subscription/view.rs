@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 /// Where a workspace stands with its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SubscriptionStatus)]
 pub enum Status {
     /// It has no plan, and pays as it goes.
     None,
