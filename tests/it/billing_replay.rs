@@ -118,7 +118,6 @@ async fn every_fault(graph: &Value) {
     for delivery in DELIVERIES {
         runs += replay(delivery, graph).await;
     }
-    println!("{runs} runs, each debited once");
     assert!(runs >= LEAST_RUNS, "only {runs} runs");
 }
 

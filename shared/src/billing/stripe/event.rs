@@ -73,24 +73,24 @@ mod tests {
 
     use super::*;
 
-    fn event(kind: &str, object: Value) -> Event {
+    fn event(kind: &str, object: &Value) -> Event {
         serde_json::from_value(json!({ "id": "evt_1", "type": kind, "data": { "object": object } })).unwrap()
     }
 
     #[test]
     fn an_event_names_what_it_is_about() {
         let session = json!({ "id": "cs_1", "subscription": "sub_1", "customer": "cus_1" });
-        let completed = event("checkout.session.completed", session);
+        let completed = event("checkout.session.completed", &session);
         assert_eq!(completed.object(), EventObject::Subscription("sub_1"));
         assert_eq!(completed.customer(), Some("cus_1"));
         let deleted =
-            event("customer.subscription.deleted", json!({ "id": "sub_2", "customer": { "id": "cus_2" } }));
+            event("customer.subscription.deleted", &json!({ "id": "sub_2", "customer": { "id": "cus_2" } }));
         assert_eq!(
             (deleted.object(), deleted.customer()),
             (EventObject::Subscription("sub_2"), Some("cus_2"))
         );
-        assert_eq!(event("invoice.paid", json!({ "id": "in_1" })).object(), EventObject::Invoice("in_1"));
-        let paid = event("payment_intent.succeeded", json!({ "id": "pi_1" }));
+        assert_eq!(event("invoice.paid", &json!({ "id": "in_1" })).object(), EventObject::Invoice("in_1"));
+        let paid = event("payment_intent.succeeded", &json!({ "id": "pi_1" }));
         assert_eq!(paid.object(), EventObject::Payment("pi_1"));
     }
 
@@ -102,7 +102,7 @@ mod tests {
             ("invoice.paid", json!({ "id": 7 })),
             ("checkout.session.completed", json!({ "id": "cs_1", "subscription": null })),
         ] {
-            assert_eq!(event(kind, object).object(), EventObject::Other, "{kind}");
+            assert_eq!(event(kind, &object).object(), EventObject::Other, "{kind}");
         }
     }
 }

@@ -264,7 +264,7 @@ impl Invoice {
         };
         let lines = self.lines.iter().flat_map(|lines| &lines.data);
         // Of a change the last line is the new plan's.
-        let plan = lines.filter_map(|line| settings.plan_of_price(line.price()?)).last();
+        let plan = lines.filter_map(|line| settings.plan_of_price(line.price()?)).next_back();
         (amount_cents > 0).then(|| Payment {
             id: self.id.clone(),
             at: seconds(self.created),
