@@ -5,7 +5,7 @@ checks: no server error, no status, header or body that the document does not de
 forbids, nothing reachable without a token. Ids of things that exist are mixed into the cases, so that they do not
 all end at 404.
 
-Usage: schemathesis_test.py <schemathesis> <the local process> [--cases 300] [--only <tag> …] [--seed 1]
+Usage: schemathesis_test.py <schemathesis> <the local process> [--cases 40] [--only <tag> …] [--seed 1]
 """
 
 import argparse
@@ -160,7 +160,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("schemathesis")
     parser.add_argument("program")
-    parser.add_argument("--cases", type=int, default=int(os.environ.get("SCHEMATHESIS_CASES", "300")), help="about so many fuzzed cases for each group, beside those of examples and coverage")
+    parser.add_argument("--cases", type=int, default=int(os.environ.get("SCHEMATHESIS_CASES", "40")), help="about so many fuzzed cases for each group, beside those of examples and coverage")
     parser.add_argument("--only", nargs="*", help="these groups only")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

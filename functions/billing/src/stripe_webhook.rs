@@ -25,9 +25,9 @@ pub struct Received {
 ///
 /// For the payment provider: the signature over the body's raw bytes is the proof. Events that are of no concern are
 /// answered alike.
-#[utoipa::path(post, path = "/v1/billing/stripe-webhook", tag = "billing",
+#[utoipa::path(post, path = "/v1/billing/stripe-webhook", tag = "billing", security(()),
                request_body = std::collections::HashMap<String, serde_json::Value>,
-               params(("Stripe-Signature" = String, Header, example = "t=…,v1=…")),
+               params(("Stripe-Signature" = String, Header, example = "t=1764288000,v1=5257a869e7ec")),
                responses((status = 200, body = Received), CommonErrors))]
 pub async fn receive_event(State(state): State<AppState>, request: Request) -> Result<Json<Received>> {
     let provider = Provider::of(&state).await?;

@@ -28,8 +28,8 @@ pub struct Validate {
     /// The graph; the saved draft when absent. What is no graph at all is answered with what is wrong with it.
     #[schema(value_type = Option<Value>)]
     graph: Option<Value>,
-    /// The input that a run would get.
-    #[schema(value_type = Option<Object>)]
+    /// The input that a run would get; an object, or the check of the input says so.
+    #[schema(value_type = Option<Value>)]
     params: Option<Value>,
     /// Outputs by step id: scripts that read only these are run.
     #[schema(value_type = Option<Object>)]

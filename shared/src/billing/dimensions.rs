@@ -47,7 +47,6 @@ pub struct ProjectUse {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActionUse {
     /// The action.
-    #[schema(inline)]
     action: Action,
     /// How often.
     count: u64,
