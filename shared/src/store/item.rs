@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use serde::de::DeserializeOwned;
@@ -134,22 +135,24 @@ impl Store {
         Ok(item)
     }
 
+    /// A query for a partition's rows that begin so. A value of a key must not be empty, so neither may a prefix.
+    fn rows_of(&self, pk: &str, prefix: &str) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.table).expression_attribute_values(":pk", s(pk));
+        match prefix {
+            "" => query.key_condition_expression(format!("{PK} = :pk")),
+            _ => query
+                .key_condition_expression(format!("{PK} = :pk AND begins_with({SK}, :prefix)"))
+                .expression_attribute_values(":prefix", s(prefix)),
+        }
+    }
+
     /// Every item of a partition whose sort key begins with `prefix`, strongly consistent, in order.
     pub(super) async fn get_all(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(format!("{PK} = :pk AND begins_with({SK}, :prefix)"))
-                .expression_attribute_values(":pk", s(pk))
-                .expression_attribute_values(":prefix", s(prefix))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
+            let page =
+                self.rows_of(pk, prefix).consistent_read(true).set_exclusive_start_key(start).send().await?;
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -193,23 +196,12 @@ impl Store {
     ) -> Result<Listed<T>, StoreError> {
         let mut start = start.map(Key::into_map);
         let mut rows: Vec<T> = Vec::new();
-        let condition = match prefix {
-            "" => format!("{PK} = :pk"),
-            _ => format!("{PK} = :pk AND begins_with({SK}, :prefix)"),
-        };
         loop {
-            let mut query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(&condition)
-                .expression_attribute_values(":pk", s(pk))
+            let query = self
+                .rows_of(pk, prefix)
                 .set_exclusive_start_key(start)
                 .scan_index_forward(false)
                 .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX));
-            if !prefix.is_empty() {
-                query = query.expression_attribute_values(":prefix", s(prefix));
-            }
             // A page may also be short because its rows are large.
             let page = query.send().await?;
             start = page.last_evaluated_key;
