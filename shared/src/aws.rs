@@ -1,7 +1,7 @@
 //! The HTTP client with which the AWS SDK calls AWS: it trusts the few authorities that sign AWS's own servers.
 //!
 //! Reading the machine's whole list, some 140 certificates, was most of what a function did before its first
-//! invocation (docs/decisions/0027-small-choices-of-operations.md).
+//! invocation (docs/decisions/0021-small-choices-of-operations.md).
 
 use std::env;
 
