@@ -131,6 +131,11 @@ async fn the_free_plan_is_granted_each_month_by_the_sweep_once_however_often_it_
     acme.client.post("/v1/billing/subscription/cancel", &json!({})).await.expect(200);
     assert_eq!(left(&acme).await, [0, 0, 0]);
     acme.client.post("/v1/billing/subscription/cancel", &json!({})).await.refused(409, "NO_SUBSCRIPTION");
+    // Taking it again grants no month again, only the next one.
+    acme.client.post("/v1/billing/subscription", &take).await.expect(200);
+    assert_eq!(left(&acme).await, [0, 0, 0]);
+    app.pass(31 * DAY).await;
+    assert_eq!(left(&acme).await, [0, 1_000, 0]);
 }
 
 #[tokio::test]

@@ -16,9 +16,13 @@ pub struct Standing {
     /// The trial, which there is once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
-    /// The free plan, if it has it.
+    /// The free plan's code, if it has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub free: Option<Free>,
+    pub free: Option<String>,
+    /// When it had the free plan first. Its months are counted from here whenever it has it, so that the ledger knows
+    /// each by its cause: who gives the plan up and takes it again is granted no month twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_since: Option<Timestamp>,
     /// What it pays for, or has paid for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Paid>,
@@ -58,15 +62,6 @@ pub struct Trial {
     /// When it was over, if it is: at its end, or when its plan was paid before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-}
-
-/// A plan that costs nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Free {
-    /// The plan.
-    pub plan_code: String,
-    /// When it began; its months are counted from here.
-    pub since: Timestamp,
 }
 
 /// A subscription at the payment provider, as it was last seen.
@@ -140,6 +135,7 @@ impl Standing {
             tenant_id,
             trial: None,
             free: None,
+            free_since: None,
             paid: None,
             included: None,
             customer_id: None,
@@ -194,7 +190,8 @@ impl Standing {
             return Err(Refusal::Subscribed);
         }
         if self.free.is_none() {
-            self.free = Some(Free { plan_code: plan.plan_code.clone(), since: now });
+            self.free = Some(plan.plan_code.clone());
+            self.free_since.get_or_insert(now);
             self.grant_free(plan, now);
         }
         Ok(())
@@ -253,13 +250,13 @@ impl Standing {
 
     /// The free plan, when it is had and grants something.
     fn free_plan<'a>(&self, product: &'a Product) -> Option<&'a Plan> {
-        let plan = product.plan(&self.free.as_ref()?.plan_code)?;
+        let plan = product.plan(self.free.as_ref()?)?;
         Some(plan).filter(|plan| plan.included_microcredits > 0)
     }
 
     fn grant_free(&mut self, plan: &Plan, now: Timestamp) {
-        let Some(free) = self.free.as_ref().filter(|_| plan.included_microcredits > 0) else { return };
-        let month = Period::month_at(free.since, now);
+        let Some(since) = self.free_since.filter(|_| plan.included_microcredits > 0) else { return };
+        let month = Period::month_at(since, now);
         if self.included.as_ref().is_none_or(|included| included.month.end <= month.start) {
             self.grant_month(plan, month, &format!("free/{}", plan.plan_code));
         }

@@ -71,7 +71,7 @@ pub fn status(standing: &Standing, now: Timestamp) -> (Status, Option<&str>) {
         return (Status::Trialing, Some(&trial.plan_code));
     }
     if let Some(free) = &standing.free {
-        return (Status::Active, Some(&free.plan_code));
+        return (Status::Active, Some(free));
     }
     match &standing.paid {
         Some(paid) => (Status::Canceled, Some(&paid.plan_code)),
