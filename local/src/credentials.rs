@@ -116,8 +116,7 @@ impl Credentials {
 fn random(prefix: &str) -> Result<SecretString> {
     let mut bytes = [0_u8; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(failed)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{prefix}_{hex}").into())
+    Ok(format!("{prefix}_{}", shared::text::hex(&bytes)).into())
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {

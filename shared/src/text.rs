@@ -1,4 +1,4 @@
-//! Texts that people give: trimmed and of bounded length. And how they are told what does not fit.
+//! Texts that people give: trimmed and of bounded length. How they are told what does not fit. And bytes as text.
 
 use crate::workflow::quote;
 use crate::{Error, Result};
@@ -39,6 +39,11 @@ pub fn text(field: &str, text: &str) -> Result<String> {
         )));
     }
     Ok(text.to_owned())
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// serde's messages name Rust's types and quote the value, which may be long or a secret; callers know JSON's

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::budget::Environments;
 use crate::meter::Tally;
 use crate::prices::{self, Price};
+use crate::shapes;
 
 /// What a request to DynamoDB or SQS takes within a region, in seconds.
 const REQUEST_S: f64 = 0.005;
@@ -104,23 +105,14 @@ pub async fn print() {
     others();
 }
 
-/// The second run of a graph, whose environments know its version: what its start and its worker cost.
+/// [`shapes::second`] on stores of its own; it must complete.
 async fn second(graph: &Value, models: Option<&Models>) -> (Tally, Tally) {
     let dir = tempfile::tempdir().expect("a directory");
     let bench = Environments::open(&dir.path().join("bench.sqlite")).await;
     if let Some(models) = models {
         bench.prepared.openai_key(models, "sk-test-0123456789abcdef").await;
     }
-    let workflow = bench.prepared.publish(graph).await;
-    bench.caller.begin_again(&workflow, json!({})).await;
-    bench.deliver().await;
-    bench.requests.take();
-    bench.work.take();
-    let run = bench.caller.begin_again(&workflow, json!({})).await;
-    let start = bench.requests.take();
-    bench.deliver().await;
-    let worker = bench.work.take();
-    let run = bench.prepared.known_run(&workflow, &run.id);
+    let (run, start, worker) = shapes::second(&bench, graph).await;
     assert_eq!(run.status().await, "completed", "{:#}", run.view().await);
     (start, worker)
 }

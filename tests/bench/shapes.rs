@@ -34,7 +34,7 @@ async fn environments(dir: &tempfile::TempDir) -> Environments {
 }
 
 /// A second run of a graph, whose environments know its version: what its start and its worker cost.
-async fn second(bench: &Environments, graph: &Value) -> (Run, Tally, Tally) {
+pub async fn second(bench: &Environments, graph: &Value) -> (Run, Tally, Tally) {
     let workflow = bench.prepared.publish(graph).await;
     bench.caller.begin_again(&workflow, json!({})).await;
     bench.deliver().await;

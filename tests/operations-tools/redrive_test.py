@@ -9,6 +9,8 @@ from pathlib import Path
 import boto3
 from botocore.stub import Stubber
 
+from checks import run
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "operations"))
 from redrive import redrive  # noqa: E402
 
@@ -76,17 +78,7 @@ def a_move_that_fails_says_why():
 
 def main():
     works = [an_empty_queue_is_left_alone, messages_are_counted_only_when_that_is_asked_for, a_move_is_followed_to_its_end, a_move_that_fails_says_why]
-    failed = 0
-    for work in works:
-        try:
-            work()
-        except Exception as error:
-            failed += 1
-            print(f"FAILED: {work.__name__.replace('_', ' ')}: {type(error).__name__}: {error}", flush=True)
-        else:
-            print(f"ok: {work.__name__.replace('_', ' ')}", flush=True)
-    print(f"redrive: {len(works) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return run("redrive", works)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from checks import run
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "template.yaml").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -54,17 +56,7 @@ def main():
         alarms_look_at_metrics_that_are_written,
         operators_read_of_every_alarm_and_every_metric,
     ]
-    failed = 0
-    for work in works:
-        try:
-            work()
-        except Exception as error:
-            failed += 1
-            print(f"FAILED: {work.__name__.replace('_', ' ')}: {type(error).__name__}: {error}", flush=True)
-        else:
-            print(f"ok: {work.__name__.replace('_', ' ')}", flush=True)
-    print(f"template: {len(works) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return run("template", works)
 
 
 if __name__ == "__main__":

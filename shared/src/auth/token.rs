@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::Error;
 use crate::ids::PatId;
+use crate::{Error, text};
 
 const PREFIX: &str = "pat_";
 const ID: usize = 32;
@@ -120,11 +120,11 @@ impl TokenKey {
             mac.update(&part.len().to_be_bytes());
             mac.update(part);
         }
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        text::hex(&mac.finalize().into_bytes())
     }
 
     fn hex(&self, text: &str) -> String {
-        self.mac(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        text::hex(&self.mac(text))
     }
 
     pub(super) fn mac(&self, text: &str) -> [u8; 32] {

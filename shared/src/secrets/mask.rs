@@ -43,7 +43,7 @@ impl Mask {
         let mut forms = vec![value.to_owned(), json_escaped(value)];
         if value.len() >= SHORTEST_ENCODED {
             forms.extend(percent_encoded(value));
-            let hex = value.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let hex = crate::text::hex(value.as_bytes());
             forms.push(hex.to_uppercase());
             forms.push(hex);
             forms.extend(in_base64(value.as_bytes()));
@@ -159,7 +159,7 @@ mod tests {
             "key=s3cr%22et%2Fpass%20word%2B%C3%BC&x".to_owned(),
             "key=s3cr%22et%2fpass%20word%2b%c3%bc&x".to_owned(),
             "key=s3cr%22et%2Fpass+word%2B%C3%BC&x".to_owned(),
-            SECRET.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            crate::text::hex(SECRET.as_bytes()),
         ] {
             assert!(mask().text(&form).contains(MASK), "{form}");
         }

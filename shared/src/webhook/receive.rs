@@ -22,6 +22,7 @@ use crate::metrics::Metric;
 use crate::run::{RunStatus, start};
 use crate::state::AppState;
 use crate::store::{PatRecord, Receipt, SubscriptionRecord};
+use crate::text::hex;
 use crate::{Error, Result};
 
 /// The most bytes of a delivery's body.
@@ -237,9 +238,7 @@ fn hashed(keys: &[String]) -> Result<Vec<String>> {
         let message = format!("Idempotency-Key and webhook-id have 1 to {LONGEST_KEY} characters.");
         return Err(Error::new(Kind::Unreadable, "KEY_UNREADABLE", message));
     }
-    let hash = |key: &String| {
-        Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let hash = |key: &String| hex(&Sha256::digest(key.as_bytes()));
     let mut hashes: Vec<String> = keys.iter().map(hash).collect();
     hashes.dedup();
     Ok(hashes)

@@ -144,7 +144,7 @@ mod tests {
     fn hmac(key: &str, text: &str) -> String {
         let mut mac = of_text(&key.to_owned().into()).unwrap();
         mac.update(text.as_bytes());
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::text::hex(&mac.finalize().into_bytes())
     }
 
     fn standard(id: &str, at: &str, body: &str) -> String {

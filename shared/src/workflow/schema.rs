@@ -93,9 +93,7 @@ pub(super) fn hash(graph: &Value) -> String {
     let mut hasher = Sha256::new();
     // Neither the hasher nor a JSON value can fail to be written.
     let _ = serde_json::to_writer(Hashing(&mut hasher), &Canonical(graph));
-    let digest = hasher.finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", crate::text::hex(&hasher.finalize()))
 }
 
 struct Hashing<'a>(&'a mut Sha256);

@@ -1,6 +1,5 @@
 //! Calls of the provider: form-encoded, with a pinned version, tried again while that may help.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::error::Kind;
 use crate::ids::TenantId;
 use crate::outbound_http::{Answer, Limits, OutboundError, Url};
 use crate::state::AppState;
+use crate::text::hex;
 use crate::{Error, Result};
 
 /// The version of Stripe's API that objects are read in.
@@ -51,11 +51,7 @@ impl Key {
 
     fn text(&self, path: &str, body: &str) -> String {
         let body = if self.by_body { body } else { "" };
-        let hash = Sha256::digest(format!("{}\n{path}\n{body}", self.scope));
-        hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&Sha256::digest(format!("{}\n{path}\n{body}", self.scope)))
     }
 }
 

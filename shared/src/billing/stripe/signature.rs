@@ -8,7 +8,7 @@ use subtle::{Choice, ConstantTimeEq};
 use super::client::Provider;
 use crate::clock::Timestamp;
 use crate::error::Kind;
-use crate::{Error, Result};
+use crate::{Error, Result, text};
 
 /// By how many seconds the sender's clock may differ from ours.
 const TOLERANCE: u64 = 300;
@@ -48,7 +48,7 @@ impl Signature {
     fn is_of(&self, secrets: &[SecretString], body: &[u8], now: Timestamp) -> bool {
         let mut signed = Choice::from(0);
         for secret in secrets {
-            let Some(expected) = hex(secret, &self.stamp, body) else { continue };
+            let Some(expected) = digits(secret, &self.stamp, body) else { continue };
             for signature in &self.signatures {
                 signed |= expected.as_bytes().ct_eq(signature.as_bytes());
             }
@@ -75,15 +75,15 @@ impl Provider<'_> {
 /// The header for a body, for senders.
 pub fn sign(secret: &SecretString, at: Timestamp, body: &[u8]) -> String {
     let stamp = at.as_seconds().to_string();
-    format!("t={stamp},v1={}", hex(secret, &stamp, body).unwrap_or_default())
+    format!("t={stamp},v1={}", digits(secret, &stamp, body).unwrap_or_default())
 }
 
-fn hex(secret: &SecretString, stamp: &str, body: &[u8]) -> Option<String> {
+fn digits(secret: &SecretString, stamp: &str, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
     mac.update(stamp.as_bytes());
     mac.update(b".");
     mac.update(body);
-    Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(text::hex(&mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]
