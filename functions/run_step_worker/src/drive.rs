@@ -9,12 +9,14 @@
 //! Steps with an effect outside are always claimed first, and all that happened before is written with the claim:
 //! one write begins a call, the next one settles it (and begins what follows).
 
+mod others;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
 use shared::ids::RunId;
-use shared::queue::{LONGEST_DELAY, Wake};
+use shared::queue::Wake;
 use shared::run::{Command, Commit, FailureCode, Machine, Outcome, Session, Slot, Tokens, Wait, Work};
 use shared::step::{Effect, Performed, Script, Scripted};
 use shared::workflow::StepKind;
@@ -25,7 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::hands::{Hand, Hands, SCRIPTS_SIDE_BY_SIDE, Wants};
+use crate::hands::{Hand, Hands, Wants};
 use crate::prepare::{self, Start};
 use crate::scope::Scopes;
 use crate::{calls, loops, observe};
@@ -38,10 +40,6 @@ const MOST_EVENTS: u64 = 200;
 const MOST_BYTES: usize = 256 * 1024;
 /// What an invocation keeps to write down what it has done.
 const TIME_TO_COMMIT: Duration = Duration::from_secs(5);
-/// The most helpers one worker asks for: with them a hundred scripts of one run are executed at a time.
-const MOST_HELPERS: usize = 25;
-/// What a worker would take for the steps that wait, for each helper that it asks for.
-const WORTH_A_HELPER: Duration = Duration::from_secs(2);
 /// Human tasks are written in one transaction with their run; it takes no more than a hundred items.
 const MOST_TASKS: usize = 40;
 
@@ -443,57 +441,6 @@ impl Drive {
 
     fn is_over(&self) -> bool {
         self.session.machine().run().status.is_terminal()
-    }
-
-    /// Steps that wait while all hands are full are offered to other workers, once, if this one would be long
-    /// at them: workers on one run get in each other's way, and what takes milliseconds is done sooner alone.
-    async fn ask_for_help(&mut self) {
-        let machine = self.session.machine();
-        let is_script = |slot| hand(machine, slot) == Hand::Script;
-        let waiting = machine.count_ready_of(self.state.clock.now(), is_script);
-        if self.asked_for_help || waiting < SCRIPTS_SIDE_BY_SIDE {
-            return;
-        }
-        let per_script = self.since.elapsed() / u32::try_from(self.settled).unwrap_or(u32::MAX).max(1);
-        let alone = per_script * u32::try_from(waiting).unwrap_or(u32::MAX);
-        let by_time = alone.as_millis() / WORTH_A_HELPER.as_millis();
-        let helpers = usize::try_from(by_time)
-            .unwrap_or(usize::MAX)
-            .min(waiting / SCRIPTS_SIDE_BY_SIDE)
-            .min(MOST_HELPERS);
-        if helpers == 0 {
-            return;
-        }
-        self.asked_for_help = true;
-        self.claim_first = true;
-        for _ in 0..helpers {
-            self.send(Duration::ZERO).await;
-        }
-    }
-
-    /// Sees to it that somebody goes on where this invocation ends.
-    async fn hand_over(&mut self) -> Result<()> {
-        let machine = self.session.machine();
-        if self.is_over() {
-            return Ok(());
-        }
-        let now = self.state.clock.now();
-        if self.out_of_time || machine.next_work(now).is_some() {
-            self.send(Duration::ZERO).await;
-        } else if let Some(change) = machine.next_change()
-            && Some(change) != self.known_change
-            && change.since(now) <= LONGEST_DELAY
-        {
-            self.send(change.since(now)).await;
-        }
-        Ok(())
-    }
-
-    async fn send(&self, delay: Duration) {
-        let wake = Wake::ready(self.session.machine().run().key.clone());
-        if let Err(error) = self.state.queue.send(&wake, delay).await {
-            tracing::warn!(%error, "no message could be sent; the run's deadline stands in for it");
-        }
     }
 }
 

@@ -6,9 +6,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::item::{Item, formed, n, s};
 use super::keys::{self, EXPIRES_AT, PK, SK};
-use super::runs::Listed;
 use super::tenants::with_key;
-use super::walk::Walk;
+use super::walk::{Listed, Walk};
 use super::{Store, StoreError};
 use crate::audit::{AUDIT_KEPT_FOR, AuditRecord};
 use crate::clock::Timestamp;

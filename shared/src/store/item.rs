@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::keys::{self, Key, PK, SK};
-use super::runs::Listed;
+use super::walk::Listed;
 use super::{Store, StoreError, blob, transaction_error};
 
 /// An item as the SDK gives it.

@@ -1,6 +1,7 @@
 //! Every partition key, sort key and attribute name of the table, in one place. Tenant and project begin each
 //! key of a tenant's things; `docs/access-patterns.md` says which query uses which.
 
+mod ledger;
 mod plans;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::run::Slot;
 use crate::secrets::SecretRef;
 use crate::webhook::Outcome;
 
+pub(crate) use ledger::*;
 pub(crate) use plans::*;
 
 /// Partition key.
@@ -384,39 +386,6 @@ pub(crate) fn live_runs(p: &Place, spread: u8) -> Key {
     Key { pk: format!("{}#LIVE", place(p)), sk: format!("{spread:02}") }
 }
 
-/// The partition with a tenant's account, and the rows that count what it uses.
-pub(crate) fn balance(tenant: &TenantId) -> String {
-    format!("T#{tenant}#BALANCE")
-}
-
-/// The sort key of an account.
-pub(crate) const ACCOUNT: &str = "ACCOUNT";
-
-/// A tenant's account.
-pub(crate) fn account(tenant: &TenantId) -> Key {
-    Key { pk: balance(tenant), sk: ACCOUNT.to_owned() }
-}
-
-/// A row that counts what a tenant uses.
-pub(crate) fn used(tenant: &TenantId, spread: u8) -> Key {
-    Key { pk: balance(tenant), sk: format!("USED#{spread:02}") }
-}
-
-/// The partition with a tenant's ledger, in order of time.
-pub(crate) fn ledger(tenant: &TenantId) -> String {
-    format!("T#{tenant}#LEDGER")
-}
-
-/// An entry of it.
-pub(crate) fn ledger_entry(tenant: &TenantId, at: Timestamp, which: &str) -> Key {
-    Key { pk: ledger(tenant), sk: format!("{at}#{which}") }
-}
-
-/// The row of a grant or lapse by its cause.
-pub(crate) fn ledger_cause(tenant: &TenantId, cause: &str) -> Key {
-    Key { pk: format!("T#{tenant}#CAUSES"), sk: cause.to_owned() }
-}
-
 /// One of the deadline index's partitions.
 pub(crate) fn deadline_shard(shard: u8) -> String {
     format!("D#{shard}")
@@ -515,38 +484,4 @@ pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{SecretVersion, TriggerId};
-    use crate::secrets::SecretKind;
-
-    #[test]
-    fn what_stands_there_is_told_apart_by_their_place_among_the_deadlines() {
-        let at = Timestamp::from_millis(1_790_000_000_000);
-        // A tenant may be called anything that a slug can spell.
-        let place = Place { tenant_id: "trigger".parse().unwrap(), project_id: "default".parse().unwrap() };
-        let run = RunRef { place: place.clone(), run_id: RunId::new(at) };
-        let workflow_id = WorkflowId::new(at);
-        let trigger = TriggerRef { place, workflow_id, trigger_id: TriggerId::new(at) };
-        assert_eq!(at_deadline(&deadline_position(at, &run)), Some(AtDeadline::Run(run)));
-        assert_eq!(at_deadline(&trigger_position(at, &trigger)), Some(AtDeadline::Trigger(trigger.clone())));
-        let secret = SecretRef {
-            place: trigger.place.clone(),
-            kind: SecretKind::LlmKey,
-            owner: workflow_id.into(),
-            version: SecretVersion::new(at),
-        };
-        let position = secret_position(at, &secret);
-        assert_eq!(deadline_of(&position), Some(at));
-        assert_eq!(at_deadline(&position), Some(AtDeadline::Secret(secret)));
-        let tenant = trigger.place.tenant_id.clone();
-        let position = standing_position(at, &tenant);
-        assert_eq!(at_deadline(&position), Some(AtDeadline::Standing(tenant)));
-        for wrong in ["", "1", "1#a#b", "1#TRIGGER#a#b", "1#a#b#c", "1#a#b#c#d", "1#RUN#a#b#c#d"] {
-            assert_eq!(at_deadline(wrong), None, "{wrong}");
-        }
-        let position = trigger_position(at, &trigger);
-        assert!(position.as_str() > deadline_before(at).as_str(), "not before its time");
-        assert!(position < deadline_before(at.plus(std::time::Duration::from_millis(1))));
-    }
-}
+mod tests;

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::item::{self, Item, n, s};
 use super::keys::{self, Key, PK, SK};
-use super::runs::{Listed, RunRecord};
+use super::runs::RunRecord;
 use super::tenants::with_key;
-use super::walk::{Rows, Walk};
+use super::walk::{Listed, Walk};
 use super::{Spread, Store, StoreError, WorkflowRecord};
 use crate::billing::{Account, LedgerEntry, Microcredits, Used, What};
 use crate::ids::{Place, RunRef, TenantId, WorkflowId};
@@ -168,29 +168,16 @@ impl Store {
         cursor: Option<String>,
         keep: impl Fn(&LedgerEntry) -> bool,
     ) -> Result<Listed<LedgerEntry>, StoreError> {
-        let mut walk = Walk::new(limit, cursor, keep);
         let pk = keys::ledger(tenant);
-        loop {
-            let start = walk.place().map(|sk: &String| Key { pk: pk.clone(), sk: sk.clone() }.into_map());
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression(format!("{PK} = :pk"))
-                .expression_attribute_values(":pk", s(&*pk))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .scan_index_forward(false)
-                .limit(walk.page_size());
-            let page = query.send().await?;
-            let is_last = page.last_evaluated_key.is_none();
-            let rows = page.items.unwrap_or_default().into_iter();
-            let rows = rows.map(|item| Ok((item::text(&item, SK)?.to_owned(), entry(item)?)));
-            if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, StoreError>>()?, is_last })
-            {
-                return Ok(listed);
-            }
-        }
+        let rows = self
+            .client
+            .query()
+            .key_condition_expression(format!("{PK} = :pk"))
+            .expression_attribute_values(":pk", s(&*pk))
+            .consistent_read(true);
+        let key = |sk: &String| Key { pk: pk.clone(), sk: sk.clone() };
+        let read = |item: Item| Ok((item::text(&item, SK)?.to_owned(), entry(item)?));
+        self.walk(rows, Walk::new(limit, cursor, keep), key, read).await
     }
 }
 

@@ -15,6 +15,7 @@ mod mcp;
 mod members;
 mod pats;
 mod projects;
+mod run_lists;
 mod runs;
 mod schema;
 mod standings;
@@ -43,11 +44,13 @@ pub use mcp::{InstanceRecord, McpServerRecord, McpVersionRecord, NewMcpVersion, 
 pub use members::{MOST_PATS, MemberRecord};
 pub use pats::{PatChange, PatRecord};
 pub use projects::ProjectRecord;
-pub use runs::{Beside, Feed, FirstRun, Listed, PageIndex, RunChange, RunRecord, RunRow, StoredInput};
+pub use run_lists::{Feed, RunRow};
+pub use runs::{Beside, FirstRun, PageIndex, RunChange, RunRecord, StoredInput};
 pub use tasks::TaskRecord;
 pub use tenants::NewTenant;
 pub use triggers::{MOST_TRIGGERS, TriggerRecord};
 pub use unowned::DueSecret;
+pub use walk::Listed;
 pub use webhooks::{DeliveryRecord, Receipt, SigningKey, SubscriptionRecord};
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 

@@ -8,8 +8,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::item::{Item, formed, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, Key, PK};
-use super::runs::Listed;
 use super::tenants::with_key;
+use super::walk::Listed;
 use super::{Store, StoreError};
 use crate::billing::codes::{Code, Redemption};
 use crate::billing::payments::Payment;

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::item::{self, Item, s};
 use super::keys::{self, FEED_SK, PK, SK, TENANT_PK};
-use super::runs::{Listed, just_before};
+use super::run_lists::just_before;
+use super::walk::Listed;
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{RunRef, TenantId, WorkflowId};

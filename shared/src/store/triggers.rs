@@ -8,8 +8,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK};
-use super::runs::Listed;
 use super::tenants::with_key;
+use super::walk::Listed;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{Place, RunId, TriggerId, TriggerRef, WorkflowId};

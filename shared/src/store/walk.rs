@@ -4,13 +4,21 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::Item;
 use super::keys::Key;
-use super::runs::Listed;
 use super::{Store, StoreError};
 
 /// How many rows one request looks at when a filter leaves few of them.
 const MOST_EXAMINED: usize = 1000;
 /// How many rows the queries after the first one bring.
 const WIDER: usize = 200;
+
+/// Rows and where to go on.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// Newest first.
+    pub rows: Vec<T>,
+    /// The place of the last row looked at, when there may be more.
+    pub next: Option<String>,
+}
 
 /// What one query brought.
 #[derive(Debug)]

@@ -10,9 +10,8 @@ use serde_json::Value;
 
 use super::item::{self, Item, n, s};
 use super::keys::{self, PK, SK};
-use super::runs::Listed;
 use super::tenants::with_key;
-use super::walk::Walk;
+use super::walk::{Listed, Walk};
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, WorkflowId};

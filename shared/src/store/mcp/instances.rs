@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::item::{self, n};
 use super::super::keys;
-use super::super::runs::Listed;
 use super::super::tenants::with_key;
+use super::super::walk::Listed;
 use super::super::{ConnectionRecord, ConnectionUse, ConnectionUser, Store, StoreError, blob};
 use super::{McpServerRecord, instance_row, read};
 use crate::clock::Timestamp;

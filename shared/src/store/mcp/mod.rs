@@ -11,8 +11,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::item::{self, Item, n};
 use super::keys::{self, Key, PK, SK};
-use super::runs::Listed;
 use super::tenants::with_key;
+use super::walk::Listed;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{McpServerId, Place};

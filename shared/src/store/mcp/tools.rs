@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::item;
 use super::super::keys::{self, Key, SK};
-use super::super::runs::Listed;
 use super::super::tenants::with_key;
+use super::super::walk::Listed;
 use super::super::{Store, StoreError, blob};
 use super::{McpServerRecord, read};
 use crate::clock::Timestamp;
