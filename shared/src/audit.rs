@@ -23,6 +23,7 @@ const LONGEST_TARGET: usize = 500;
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AuditOutcome)]
 pub enum Outcome {
     /// It is under way, or was when its process died: look at the thing itself.
     Begun,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = DeliveryOutcome)]
 pub enum Outcome {
     /// It started a run.
     Accepted,
