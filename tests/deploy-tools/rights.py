@@ -39,6 +39,13 @@ def leading(part):
     return value.get("S", "")
 
 
+def of_batch(asked):
+    """The partitions that a batch is about, in one table."""
+    if isinstance(asked, dict):
+        return {key["pk"]["S"] for key in asked["Keys"]}
+    return {leading(part) for write in asked for part in write.values()}
+
+
 def needed(target, body):
     """What a request needs: rights, each with its resource and, in a table, the partition."""
     service, _, operation = target.partition(".")
@@ -46,7 +53,7 @@ def needed(target, body):
         parts = [part for item in body["TransactItems"] for part in item.items()]
         return {(OF_TRANSACTION.get(kind, "dynamodb:GetItem"), table(part["TableName"]), leading(part)) for kind, part in parts}
     if service == "DynamoDB_20120810" and operation in ("BatchGetItem", "BatchWriteItem"):
-        return {(f"dynamodb:{operation}", table(name), "") for name in body["RequestItems"]}
+        return {(f"dynamodb:{operation}", table(name), each) for name, asked in body["RequestItems"].items() for each in of_batch(asked)}
     if service == "DynamoDB_20120810":
         return {(f"dynamodb:{operation}", table(body["TableName"], body.get("IndexName")), leading(body))}
     if service == "AmazonSQS":
