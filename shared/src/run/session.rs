@@ -29,6 +29,9 @@ use crate::{Error, Result};
 const FULL_PAGE: usize = 16 * 1024;
 /// Results of closed pages that are kept in memory for the steps to come.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
+/// A deadline that is still this far away stays where it is in the index, though a later one would do: moving it costs
+/// two writes of the index with each commit, and the sweep that comes too early a message and a look.
+const FAR: Duration = Duration::from_secs(60);
 /// How often a commit tries again after a conflict.
 const MOST_CONFLICTS: u32 = 12;
 
@@ -75,7 +78,9 @@ pub struct Session {
     journal: Vec<(Command, Timestamp)>,
     /// The next `seq` as of the last commit: events since then are not written.
     committed_seq: u64,
-    /// The deadline in the store is the sweep's, and not the run's own.
+    /// The deadline in the store.
+    deadline: Option<Timestamp>,
+    /// It is the sweep's, and not the run's own.
     is_postponed: bool,
     /// Results of closed pages.
     kept: HashMap<Slot, Arc<Value>>,
@@ -106,6 +111,7 @@ impl Session {
             committed_seq: machine.page().next_seq(),
             machine,
             beside: record.beside,
+            deadline: record.deadline,
             closed: None,
             counts: None,
             debit: None,
@@ -258,20 +264,30 @@ impl Session {
             self.debit = self.machine.take_debit(self.state.config.metering, now);
         }
         let children: Vec<RunId> = self.machine.children().map(|(_, child)| child).collect();
+        let deadline = self.next_deadline(now);
         let change = RunChange {
             rev: self.rev,
             run: self.machine.run(),
             page: self.machine.page(),
             beside: &self.beside,
             closed: self.closed.as_ref(),
-            deadline: self.machine.deadline(now),
+            deadline,
             tasks: self.machine.tasks(),
             children: &children,
             counts: self.counts.as_ref().map(|counts| (counts, self.spread)),
             debit: self.debit.as_ref().map(|debit| (debit, self.spread)),
         };
         // In a box: a transaction's future is large, and every worker's holds this one.
-        Box::pin(self.state.store.save_run(&change)).await
+        Box::pin(self.state.store.save_run(&change)).await?;
+        self.deadline = deadline;
+        Ok(())
+    }
+
+    /// The run's own deadline, or the one that stands in the store when that comes before it and is far enough away.
+    fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let own = self.machine.deadline(now)?;
+        let stays = |at: &Timestamp| !self.is_postponed && *at <= own && *at >= now.plus(FAR);
+        Some(self.deadline.filter(stays).unwrap_or(own))
     }
 
     fn written(&mut self) {
@@ -308,6 +324,7 @@ impl Session {
             run: self.machine.run().clone(),
             page: self.machine.page().clone(),
             beside: self.beside.clone(),
+            deadline: self.deadline,
         }
     }
 
@@ -329,6 +346,7 @@ impl Session {
         self.rev = record.rev;
         self.machine = Machine::resume(plan, record.run, record.page);
         self.beside = record.beside;
+        self.deadline = record.deadline;
         self.closed = None;
         self.counts = None;
         self.debit = None;

@@ -1,21 +1,37 @@
 //! JSON values as bytes in rows: compressed when that pays, and cut into rows that DynamoDB takes.
 
+use std::io;
+use std::sync::LazyLock;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
 use super::StoreError;
 
 /// DynamoDB takes items of 400 KB; the rest is left for keys and attributes.
 pub(crate) const LARGEST_CHUNK: usize = 350 * 1024;
-/// Below this a row costs one write unit with or without compression.
-const SMALLEST_COMPRESSED: usize = 900;
+/// Shorter values are not worth the time.
+const SMALLEST_COMPRESSED: usize = 200;
 /// zstd's fastest ordinary level: rows are written far more often than they are kept.
 const LEVEL: i32 = 1;
 /// More than any value that the engine writes; a row that claims more is damaged.
 const LARGEST_VALUE: usize = 64 * 1024 * 1024;
+/// What rows of runs have in common, so that it need not stand in each of them: it halves them. Rows cannot be read
+/// without it, so it stays as it is; another would come with a form of its own
+/// ([how it was made](../../../docs/decisions/0022-rows-are-compressed-with-a-dictionary.md)).
+const DICTIONARY: &[u8] = include_bytes!("blob.dictionary");
+
+static ENCODER: LazyLock<io::Result<EncoderDictionary<'static>>> =
+    LazyLock::new(|| EncoderDictionary::try_copy(DICTIONARY, LEVEL));
+static DECODER: LazyLock<io::Result<DecoderDictionary<'static>>> =
+    LazyLock::new(|| DecoderDictionary::try_copy(DICTIONARY));
 
 const PLAIN: u8 = b'j';
+/// Without the dictionary: as rows of forms 1 and 2 are.
 const ZSTD: u8 = b'z';
+const ZSTD_WITH_DICTIONARY: u8 = b'd';
 
 /// A value's bytes: one byte that tells the form, and JSON, or its length and zstd.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
@@ -25,16 +41,20 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
         return Ok(json);
     }
     let length = u32::try_from(json.len()).map_err(|_| StoreError::Corrupt("a value of 4 GiB".to_owned()))?;
-    let packed =
-        zstd::bulk::compress(&json[1..], LEVEL).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let packed = compress(&json[1..]).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     if packed.len() + 5 >= json.len() {
         return Ok(json);
     }
     let mut bytes = Vec::with_capacity(packed.len() + 5);
-    bytes.push(ZSTD);
+    bytes.push(ZSTD_WITH_DICTIONARY);
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(&packed);
     Ok(bytes)
+}
+
+fn compress(json: &[u8]) -> io::Result<Vec<u8>> {
+    let dictionary = ENCODER.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+    Compressor::with_prepared_dictionary(dictionary)?.compress(json)
 }
 
 /// Reads what [`encode`] wrote.
@@ -42,17 +62,25 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError>
     let damaged = |what: &str| StoreError::Corrupt(format!("a stored value {what}"));
     match bytes.split_first() {
         Some((&PLAIN, json)) => from_json(json),
-        Some((&ZSTD, rest)) => {
+        Some((&form @ (ZSTD | ZSTD_WITH_DICTIONARY), rest)) => {
             let (length, packed) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("is cut off"))?;
             let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
             if length > LARGEST_VALUE {
                 return Err(damaged("claims an absurd length"));
             }
-            let json = zstd::bulk::decompress(packed, length).map_err(|error| damaged(&error.to_string()))?;
+            let json = decompress(form, packed, length).map_err(|error| damaged(&error.to_string()))?;
             from_json(&json)
         }
         _ => Err(damaged("has an unknown form")),
     }
+}
+
+fn decompress(form: u8, packed: &[u8], length: usize) -> io::Result<Vec<u8>> {
+    if form == ZSTD {
+        return zstd::bulk::decompress(packed, length);
+    }
+    let dictionary = DECODER.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+    Decompressor::with_prepared_dictionary(dictionary)?.decompress(packed, length)
 }
 
 /// Without the parser's limit on nesting: requests and scripts may nest values up to it, and the rows around
@@ -80,10 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_compressed_without_the_dictionary_is_read() {
+        let value = json!({ "text": "x".repeat(2_000) });
+        let json = serde_json::to_vec(&value).unwrap();
+        let length = u32::try_from(json.len()).unwrap().to_be_bytes();
+        let packed = zstd::bulk::compress(&json, LEVEL).unwrap();
+        assert_eq!(decode::<Value>(&[&[ZSTD][..], &length, &packed].concat()).unwrap(), value);
+    }
+
+    #[test]
     fn damaged_bytes_are_an_error() {
         let whole = encode(&json!("x".repeat(100_000))).unwrap();
-        let absurd = [&[ZSTD, 255, 255, 255, 255][..], &whole[5..]].concat();
-        for bytes in [&b""[..], b"?", b"z", b"z\0\0", b"j{", &whole[..whole.len() - 1], &absurd] {
+        let absurd = [&[ZSTD_WITH_DICTIONARY, 255, 255, 255, 255][..], &whole[5..]].concat();
+        for bytes in [&b""[..], b"?", b"z", b"d", b"d\0\0", b"j{", &whole[..whole.len() - 1], &absurd] {
             assert!(decode::<Value>(bytes).is_err());
         }
     }

@@ -23,7 +23,8 @@ pub(super) const BODY: &str = "body";
 ///
 /// - 1: rows and messages that say nothing of their form.
 /// - 2: they say it.
-pub const FORM: u32 = 2;
+/// - 3: values are compressed with a dictionary.
+pub const FORM: u32 = 3;
 /// The attribute, and the member of a message, that says the form.
 const FORM_NAME: &str = "v";
 

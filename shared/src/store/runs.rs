@@ -36,6 +36,8 @@ pub struct RunRecord {
     pub page: Page,
     /// Where older things stand.
     pub beside: Beside,
+    /// Its place in the deadline index, unless the sweep has moved it since.
+    pub deadline: Option<Timestamp>,
 }
 
 /// What of a run does not stand in its state or its newest page, and where to find it.
@@ -339,7 +341,9 @@ impl Store {
 
 pub(super) fn record(item: &Item) -> Result<RunRecord, StoreError> {
     let Body { run, page, beside } = blob::decode(item::bytes(item, item::BODY)?)?;
-    Ok(RunRecord { rev: item::number(item, "rev")?, run, page, beside })
+    let deadline = item.get(DEADLINE_SK).and_then(|position| position.as_s().ok());
+    let deadline = deadline.and_then(|position| keys::deadline_of(position));
+    Ok(RunRecord { rev: item::number(item, "rev")?, run, page, beside, deadline })
 }
 
 fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
