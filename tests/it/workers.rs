@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use it::{Run, TestApp, Workspace, for_each, graph, human, lua, lua_after, with};
+use it::{Models, Run, TestApp, Workspace, for_each, graph, human, lua, lua_after, openai_says, with};
 use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::clock::{Clock, Timestamp};
+use shared::ids::{Place, RunRef};
 use tokio::time::Instant;
 
 const ENDLESS: &str = "while true do end";
@@ -116,17 +117,48 @@ async fn a_paused_run_whose_worker_died_is_left_alone() {
     assert_eq!(attempts, [json!(1), json!(1)], "the same attempt began again");
 }
 
-/// A worker begins the first step and is never heard of again.
-async fn claim_and_die(app: &TestApp, run: &Run) {
-    use shared::ids::{Place, RunRef};
-    use shared::run::{Command, Session, Work};
-    app.lose_messages().await;
+fn key(run: &Run) -> RunRef {
     let place = Place {
         tenant_id: run.owner.tenant_id.parse().unwrap(),
         project_id: run.owner.project_id.parse().unwrap(),
     };
-    let key = RunRef { place, run_id: run.id.parse().unwrap() };
-    let mut session = Session::load(&app.state, &key).await.unwrap().unwrap();
+    RunRef { place, run_id: run.id.parse().unwrap() }
+}
+
+#[tokio::test]
+async fn a_far_deadline_is_left_where_it_is_until_the_sweep_has_looked() {
+    let (app, acme) = acme(stands_still()).await;
+    let models = Models::answering([openai_says("Yes.", 3, 1)]).await;
+    acme.openai_key(&models, "sk-test-0123456789abcdef").await;
+    let call = json!({ "id": "call", "type": "llm_call", "prompt": "Is it?", "timeout_s": 80,
+                       "model_ref": "direct.openai.gpt-4.1" });
+    let ask = with(human("ask", &["call"]), &json!({ "timeout_s": 3600 }));
+    let run = acme.begin(&graph([call, ask]), json!({})).await;
+    let began = app.state.clock.now();
+    let deadline = async || {
+        let record = app.state.store.run(&key(&run)).await.unwrap().unwrap();
+        record.deadline.unwrap().since(began).as_secs()
+    };
+    app.work().await;
+    assert_eq!(run.tasks().await.len(), 1);
+    assert_eq!(deadline().await, 90, "the call's lease, which ended long ago, is early enough");
+    app.pass(Duration::from_secs(91)).await;
+    assert_eq!(deadline().await, 3605, "the question's own");
+    assert_eq!(run.tasks().await.len(), 1);
+    // One that is near gives way to the run's own.
+    let other = acme.begin(&graph([with(human("ask", &[]), &json!({ "timeout_s": 600 }))]), json!({})).await;
+    app.work().await;
+    let record = app.state.store.run(&key(&other)).await.unwrap().unwrap();
+    assert_eq!(record.deadline.unwrap().since(app.state.clock.now()).as_secs(), 605);
+    other.stop().await;
+    assert_eq!(app.state.store.run(&key(&other)).await.unwrap().unwrap().deadline, None);
+}
+
+/// A worker begins the first step and is never heard of again.
+async fn claim_and_die(app: &TestApp, run: &Run) {
+    use shared::run::{Command, Session, Work};
+    app.lose_messages().await;
+    let mut session = Session::load(&app.state, &key(run)).await.unwrap().unwrap();
     let Some(Work::Begin(slot)) = session.machine().next_work(app.state.clock.now()) else {
         panic!("nothing to begin");
     };
