@@ -41,10 +41,10 @@ pub struct Accepted {
                params(("id" = uuid::Uuid, Path, description = "the subscription"),
                       ("X-Agentruntime-Signature" = Option<String>, Header, example = "sha256=0c94515c15e5095b8a87a50ba0df3bf38ed05fe6"),
                       ("X-Agentruntime-Timestamp" = Option<String>, Header, description = "seconds since 1970"),
-                      ("webhook-id" = Option<String>, Header),
+                      ("webhook-id" = Option<String>, Header, max_length = 255, pattern = "[^ \\t]"),
                       ("webhook-timestamp" = Option<String>, Header),
                       ("webhook-signature" = Option<String>, Header, example = "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
-                      ("Idempotency-Key" = Option<String>, Header)),
+                      ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "[^ \\t]")),
                responses((status = 202, body = Accepted),
                          (status = 200, body = Accepted, description = "it had been accepted before"),
                          CommonErrors))]
