@@ -41,5 +41,5 @@ redrive stack *arguments:
 
 # Start-up, size and memory of the functions, which this builds for release.
 bench-functions:
-    PATH="$PWD/.tools/venv/bin:$PATH" cargo lambda build --release
+    PATH="$PWD/.tools/venv/bin:$PATH" cargo lambda build --release $(ls functions | sed 's/^/-p /')
     cargo run --release -p it --bin bench -- --only functions
