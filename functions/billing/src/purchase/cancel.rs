@@ -30,7 +30,7 @@ pub async fn cancel(
     let tenant = caller.place.tenant_id;
     let standing = read(&state, &tenant).await?;
     if standing.live().is_none() {
-        if standing.free.is_none() {
+        if standing.free().is_none() {
             return Err(no_subscription());
         }
         let end = |standing: &mut Standing, _: &_, _| {

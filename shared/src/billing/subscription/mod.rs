@@ -13,7 +13,7 @@ mod window;
 
 pub use observe::{InvoiceState, Observed, ProviderState, Seen};
 pub use service::{ask_provider, change, look, post, read};
-pub use standing::{Checkout, Included, Paid, Posting, Refusal, Standing, Trial};
+pub use standing::{Checkout, Free, Included, Paid, Posting, Refusal, Standing, Trial};
 pub use view::{Status, TrialView, status};
 pub use window::Period;
 

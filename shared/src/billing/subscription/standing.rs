@@ -16,13 +16,9 @@ pub struct Standing {
     /// The trial, which there is once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
-    /// The free plan's code, if it has it.
+    /// The free plan that it has or had: see [`Self::free`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub free: Option<String>,
-    /// When it had the free plan first. Its months are counted from here whenever it has it, so that the ledger knows
-    /// each by its cause: who gives the plan up and takes it again is granted no month twice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub free_since: Option<Timestamp>,
+    free: Option<Free>,
     /// What it pays for, or has paid for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Paid>,
@@ -62,6 +58,19 @@ pub struct Trial {
     /// When it was over, if it is: at its end, or when its plan was paid before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+}
+
+/// A plan that costs nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Free {
+    /// The plan.
+    pub plan_code: String,
+    /// When it was taken first. Its months are counted from here however often it is taken, so that the ledger knows
+    /// each by its cause: who gives it up and takes it again is granted no month twice.
+    pub since: Timestamp,
+    /// It was given up.
+    #[serde(default)]
+    pub has_ended: bool,
 }
 
 /// A subscription at the payment provider, as it was last seen.
@@ -129,13 +138,17 @@ pub enum Refusal {
 }
 
 impl Standing {
+    /// The free plan, if it has it.
+    pub fn free(&self) -> Option<&Free> {
+        self.free.as_ref().filter(|free| !free.has_ended)
+    }
+
     /// Of a tenant that has nothing.
     pub const fn none(tenant_id: TenantId) -> Self {
         Self {
             tenant_id,
             trial: None,
             free: None,
-            free_since: None,
             paid: None,
             included: None,
             customer_id: None,
@@ -189,9 +202,9 @@ impl Standing {
         if self.live().is_some() {
             return Err(Refusal::Subscribed);
         }
-        if self.free.is_none() {
-            self.free = Some(plan.plan_code.clone());
-            self.free_since.get_or_insert(now);
+        if self.free().is_none() {
+            let since = self.free.as_ref().map_or(now, |free| free.since);
+            self.free = Some(Free { plan_code: plan.plan_code.clone(), since, has_ended: false });
             self.grant_free(plan, now);
         }
         Ok(())
@@ -199,7 +212,8 @@ impl Standing {
 
     /// Gives the free plan up. Its credits lapse.
     pub fn end_free(&mut self) {
-        if self.free.take().is_some() {
+        if let Some(free) = self.free.as_mut().filter(|free| !free.has_ended) {
+            free.has_ended = true;
             self.lapse_included();
         }
     }
@@ -250,13 +264,13 @@ impl Standing {
 
     /// The free plan, when it is had and grants something.
     fn free_plan<'a>(&self, product: &'a Product) -> Option<&'a Plan> {
-        let plan = product.plan(self.free.as_ref()?)?;
+        let plan = product.plan(&self.free()?.plan_code)?;
         Some(plan).filter(|plan| plan.included_microcredits > 0)
     }
 
     fn grant_free(&mut self, plan: &Plan, now: Timestamp) {
-        let Some(since) = self.free_since.filter(|_| plan.included_microcredits > 0) else { return };
-        let month = Period::month_at(since, now);
+        let Some(free) = self.free().filter(|_| plan.included_microcredits > 0) else { return };
+        let month = Period::month_at(free.since, now);
         if self.included.as_ref().is_none_or(|included| included.month.end <= month.start) {
             self.grant_month(plan, month, &format!("free/{}", plan.plan_code));
         }

@@ -254,4 +254,8 @@ fn a_row_of_an_earlier_release_is_read() {
     let row = serde_json::json!({ "tenant_id": "acme", "revision": 3, "updated_at": "2026-11-01T00:00:00Z" });
     let read: Standing = serde_json::from_value(row).expect("a standing");
     assert_eq!(Standing { revision: 0, updated_at: Timestamp::from_millis(0), ..read }, acme());
+    let row = serde_json::json!({ "tenant_id": "acme", "revision": 3, "updated_at": "2026-11-01T00:00:00Z",
+                                  "free": { "plan_code": "free", "since": "2026-11-01T00:00:00Z" } });
+    let read: Standing = serde_json::from_value(row).expect("a standing");
+    assert_eq!(read.free().map(|free| free.plan_code.as_str()), Some("free"));
 }

@@ -70,8 +70,8 @@ pub fn status(standing: &Standing, now: Timestamp) -> (Status, Option<&str>) {
     if let Some(trial) = standing.open_trial().filter(|trial| trial.ends_at > now) {
         return (Status::Trialing, Some(&trial.plan_code));
     }
-    if let Some(free) = &standing.free {
-        return (Status::Active, Some(free));
+    if let Some(free) = standing.free() {
+        return (Status::Active, Some(&free.plan_code));
     }
     match &standing.paid {
         Some(paid) => (Status::Canceled, Some(&paid.plan_code)),
