@@ -1,15 +1,19 @@
 //! What workers do with their time: how a long loop is spread, when a script is claimed, and what becomes of runs
 //! that nobody could look at for a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use it::{Models, Run, TestApp, Workspace, for_each, graph, human, lua, lua_after, openai_says, with};
+use it::{Models, Run, TestApp, Workspace, for_each, graph, human, lua, lua_after, with};
 use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::clock::{Clock, Timestamp};
 use shared::ids::{Place, RunRef};
+use shared::run::{Command, Outcome, Session, Slot, Tokens, Work};
 use tokio::time::Instant;
 
+/// Who holds steps, of workers that the tests stand in for.
+const OWNER: &str = "dead";
 const ENDLESS: &str = "while true do end";
 
 async fn acme(clock: Clock) -> (TestApp, Workspace) {
@@ -126,42 +130,65 @@ fn key(run: &Run) -> RunRef {
 }
 
 #[tokio::test]
-async fn a_far_deadline_is_left_where_it_is_until_the_sweep_has_looked() {
+async fn a_far_deadline_stays_where_it_is_unless_the_run_then_waits_for_long() {
     let (app, acme) = acme(stands_still()).await;
-    let models = Models::answering([openai_says("Yes.", 3, 1)]).await;
+    let models = Models::answering([]).await;
     acme.openai_key(&models, "sk-test-0123456789abcdef").await;
-    let call = json!({ "id": "call", "type": "llm_call", "prompt": "Is it?", "timeout_s": 80,
-                       "model_ref": "direct.openai.gpt-4.1" });
-    let ask = with(human("ask", &["call"]), &json!({ "timeout_s": 3600 }));
-    let run = acme.begin(&graph([call, ask]), json!({})).await;
+    let call = |id: &str, after: &[&str]| {
+        json!({ "id": id, "type": "llm_call", "prompt": "Is it?", "model_ref": "direct.openai.gpt-4.1",
+                "timeout_s": 80, "depends_on": after })
+    };
+    let ask = with(human("ask", &["b"]), &json!({ "timeout_s": 3600 }));
+    let run = acme.begin(&graph([call("a", &[]), call("b", &["a"]), ask]), json!({})).await;
+    app.lose_messages().await;
     let began = app.state.clock.now();
     let deadline = async || {
         let record = app.state.store.run(&key(&run)).await.unwrap().unwrap();
         record.deadline.unwrap().since(began).as_secs()
     };
+    let mut session = Session::load(&app.state, &key(&run)).await.unwrap().unwrap();
+    let first = begin_next(&app, &mut session);
+    session.commit().await.unwrap();
+    assert_eq!(deadline().await, 90, "the lease of the first step");
+    app.state.clock.advance(Duration::from_secs(20));
+    settle(&mut session, first);
+    let second = begin_next(&app, &mut session);
+    session.commit().await.unwrap();
+    assert_eq!(deadline().await, 90, "where it was, 20 s before the lease of the second");
+    app.state.clock.advance(Duration::from_secs(20));
+    settle(&mut session, second);
+    session.commit().await.unwrap();
+    assert_eq!(deadline().await, 70, "somebody has to go on within 30 s");
     app.work().await;
+    app.pass(Duration::from_secs(31)).await;
     assert_eq!(run.tasks().await.len(), 1);
-    assert_eq!(deadline().await, 90, "the call's lease, which ended long ago, is early enough");
-    app.pass(Duration::from_secs(91)).await;
-    assert_eq!(deadline().await, 3605, "the question's own");
-    assert_eq!(run.tasks().await.len(), 1);
-    // One that is near gives way to the run's own.
-    let other = acme.begin(&graph([with(human("ask", &[]), &json!({ "timeout_s": 600 }))]), json!({})).await;
-    app.work().await;
-    let record = app.state.store.run(&key(&other)).await.unwrap().unwrap();
-    assert_eq!(record.deadline.unwrap().since(app.state.clock.now()).as_secs(), 605);
-    other.stop().await;
-    assert_eq!(app.state.store.run(&key(&other)).await.unwrap().unwrap().deadline, None);
+    assert_eq!(deadline().await, 71 + 3605, "the question's own");
+    run.stop().await;
+    assert_eq!(app.state.store.run(&key(&run)).await.unwrap().unwrap().deadline, None);
+}
+
+/// A worker begins the next step.
+fn begin_next(app: &TestApp, session: &mut Session) -> Slot {
+    let Some(Work::Begin(slot)) = session.machine().next_work(app.state.clock.now()) else {
+        panic!("nothing to begin");
+    };
+    let begin = Command::Begin { slot, owner: OWNER.to_owned(), input: None };
+    session.apply(begin).unwrap();
+    slot
+}
+
+/// It has ended well.
+fn settle(session: &mut Session, slot: Slot) {
+    let outcome = Outcome::Success { result: Arc::new(json!({})), bytes: 2 };
+    let owner = OWNER.to_owned();
+    let settle = Command::Settle { slot, owner, outcome, log: Vec::new(), tokens: Tokens::default() };
+    session.apply(settle).unwrap();
 }
 
 /// A worker begins the first step and is never heard of again.
 async fn claim_and_die(app: &TestApp, run: &Run) {
-    use shared::run::{Command, Session, Work};
     app.lose_messages().await;
     let mut session = Session::load(&app.state, &key(run)).await.unwrap().unwrap();
-    let Some(Work::Begin(slot)) = session.machine().next_work(app.state.clock.now()) else {
-        panic!("nothing to begin");
-    };
-    let begin = Command::Begin { slot, owner: "dead".to_owned(), input: None };
-    session.perform(begin).await.unwrap().unwrap();
+    begin_next(app, &mut session);
+    session.commit().await.unwrap();
 }

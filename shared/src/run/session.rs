@@ -29,8 +29,9 @@ use crate::{Error, Result};
 const FULL_PAGE: usize = 16 * 1024;
 /// Results of closed pages that are kept in memory for the steps to come.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
-/// A deadline that is still this far away stays where it is in the index, though a later one would do: moving it costs
-/// two writes of the index with each commit, and the sweep that comes too early a message and a look.
+/// A deadline that is still this far away stays where it is in the index, though one up to this much later would do:
+/// moving it costs two writes of the index with each commit, and the sweep that comes too early a message, a look and
+/// these two writes. So a run that waits for long has its own.
 const FAR: Duration = Duration::from_secs(60);
 /// How often a commit tries again after a conflict.
 const MOST_CONFLICTS: u32 = 12;
@@ -286,7 +287,8 @@ impl Session {
     /// The run's own deadline, or the one that stands in the store when that comes before it and is far enough away.
     fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let own = self.machine.deadline(now)?;
-        let stays = |at: &Timestamp| !self.is_postponed && *at <= own && *at >= now.plus(FAR);
+        let is_near_own = |at: Timestamp| at <= own && own <= at.plus(FAR);
+        let stays = |at: &Timestamp| !self.is_postponed && *at >= now.plus(FAR) && is_near_own(*at);
         Some(self.deadline.filter(stays).unwrap_or(own))
     }
 
