@@ -18,7 +18,7 @@ pub struct Standing {
     pub trial: Option<Trial>,
     /// The free plan that it has or had: see [`Self::free`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    free: Option<Free>,
+    pub(super) free: Option<Free>,
     /// What it pays for, or has paid for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Paid>,
