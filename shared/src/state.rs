@@ -103,7 +103,7 @@ impl AppState {
         Self(Arc::new(Shared {
             store: Store::new(clients.dynamodb, &config.table_name),
             queue: Queue::new(clients.sqs, &config.queue_url),
-            auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret),
+            auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret, clock.clone()),
             limits: Limits {
                 tokens: Limiter::new(config.token_limit, clock.clone()),
                 subscriptions: Limiter::new(config.subscription_limit, clock.clone()),

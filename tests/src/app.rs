@@ -299,7 +299,7 @@ pub async fn issue_token(
         created_at: now,
         expires_at_time: expires_at,
     };
-    state.store.create_pat(&PatChange { pat: &pat, owner: &owner }).await.expect("a token");
+    state.store.create_pat(&PatChange { pat: &pat, owner: &owner }, None).await.expect("a token");
     token
 }
 

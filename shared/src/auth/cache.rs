@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use tokio::sync::OnceCell;
 
 use super::{Caller, PlainToken, TokenKey};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::error::Kind;
 use crate::ids::PatId;
 use crate::secrets::SecretStore;
@@ -25,18 +25,33 @@ pub struct Authenticator {
     secrets: Arc<dyn SecretStore>,
     key_name: String,
     key: OnceCell<TokenKey>,
-    /// Also those that are not there: a revoked token must not take longer than a wrong one.
-    rows: Cache<PatId, Option<Arc<PatRecord>>>,
+    clock: Clock,
+    rows: Cache<PatId, Known>,
     /// The day on which this process saw to it that the token's row names it.
     touched: Cache<PatId, i64>,
 }
 
+/// What was read of a token.
+#[derive(Debug, Clone)]
+struct Known {
+    /// Also that there is none: a revoked token must not take longer than a wrong one.
+    row: Option<Arc<PatRecord>>,
+    read_at: Timestamp,
+}
+
+impl Known {
+    /// However often it is used meanwhile. A clock that was set back believes nothing.
+    fn holds(&self, now: Timestamp) -> bool {
+        self.read_at <= now && now < self.read_at.plus(KEPT_FOR)
+    }
+}
+
 impl Authenticator {
     /// Hashes with the key that the secret store holds under `key_name`.
-    pub fn new(secrets: Arc<dyn SecretStore>, key_name: impl Into<String>) -> Self {
-        let rows = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
+    pub fn new(secrets: Arc<dyn SecretStore>, key_name: impl Into<String>, clock: Clock) -> Self {
+        let rows = Cache::builder().max_capacity(MOST_KEPT).build();
         let touched = Cache::builder().max_capacity(MOST_KEPT).build();
-        Self { secrets, key_name: key_name.into(), key: OnceCell::new(), rows, touched }
+        Self { secrets, key_name: key_name.into(), key: OnceCell::new(), clock, rows, touched }
     }
 
     /// The key for hashing tokens, read once per process.
@@ -71,6 +86,7 @@ impl Authenticator {
             scopes: row.scopes.clone(),
             pat_id: row.id,
             member_id: row.member_id,
+            expires_at: row.expires_at_time,
         })
     }
 
@@ -80,11 +96,13 @@ impl Authenticator {
     /// # Errors
     /// Unavailable when the database does not answer.
     pub async fn row(&self, store: &Store, id: PatId) -> Result<Option<Arc<PatRecord>>> {
-        if let Some(known) = self.rows.get(&id) {
-            return Ok(known);
+        // Before the read: what it says may be as old as that.
+        let read_at = self.clock.now();
+        if let Some(known) = self.rows.get(&id).filter(|known| known.holds(read_at)) {
+            return Ok(known.row);
         }
         let row = store.pat(id).await?.map(Arc::new);
-        self.rows.insert(id, row.clone());
+        self.rows.insert(id, Known { row: row.clone(), read_at });
         Ok(row)
     }
 
@@ -92,7 +110,8 @@ impl Authenticator {
     /// process has made it. A note that cannot be made is left out: it must not keep its owner from anything.
     pub async fn touch(&self, store: &Store, caller: &Caller, now: Timestamp) {
         let today = now.day();
-        let of_row = self.rows.get(&caller.pat_id).flatten().and_then(|row| row.last_used_day);
+        let of_row =
+            self.rows.get(&caller.pat_id).and_then(|known| known.row).and_then(|row| row.last_used_day);
         let known = self.touched.get(&caller.pat_id).max(of_row);
         if known >= Some(today) {
             return;

@@ -10,6 +10,7 @@ pub use cache::{Authenticator, KEPT_FOR};
 pub use role::{Role, Scope};
 pub use token::{PlainToken, TokenKey};
 
+use crate::clock::Timestamp;
 use crate::ids::{MemberId, PatId, Place};
 
 /// Whoever is calling.
@@ -25,6 +26,8 @@ pub struct Caller {
     pub pat_id: PatId,
     /// Its owner.
     pub member_id: MemberId,
+    /// When the token ends; what it makes to come in with ends no later.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {

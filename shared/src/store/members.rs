@@ -173,7 +173,11 @@ impl Store {
         self.put_if(row(new)?, Some("revision = :revision"), [(":revision", n(old.revision))])
     }
 
-    async fn pats_of_member(&self, record: &MemberRecord) -> Result<Vec<PatRecord>, StoreError> {
+    /// A member's tokens, those whose time is over too.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn pats_of_member(&self, record: &MemberRecord) -> Result<Vec<PatRecord>, StoreError> {
         if record.pats.is_empty() {
             return Ok(Vec::new());
         }
@@ -182,7 +186,11 @@ impl Store {
     }
 
     /// Adds to a tenant's count of admins, which stays above zero.
-    fn count_admins(&self, tenant: &TenantId, by: i8) -> Result<Option<TransactWriteItem>, StoreError> {
+    pub(super) fn count_admins(
+        &self,
+        tenant: &TenantId,
+        by: i8,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
         if by == 0 {
             return Ok(None);
         }

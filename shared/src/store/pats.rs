@@ -63,28 +63,37 @@ pub struct PatChange<'a> {
 }
 
 impl Store {
-    /// Keeps a new token. A request that is carried out again replaces the token that it made before, which nobody
-    /// has seen.
+    /// Keeps a new token, in the place of `over` when one is named. A request that is carried out again replaces the
+    /// token that it made before, which nobody has seen.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when its owner is not as it was read, the project is not there or archived, or there
-    /// is another token of this id.
-    pub async fn create_pat(&self, new: &PatChange<'_>) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when its owner is not as it was read, the project is not there or archived, there
+    /// is another token of this id, or `over` is gone.
+    pub async fn create_pat(&self, new: &PatChange<'_>, over: Option<PatId>) -> Result<(), StoreError> {
         let mut owner = new.owner.clone();
         owner.pats.insert(new.pat.id);
-        let project = keys::project(&new.pat.place.tenant_id, &new.pat.place.project_id);
+        if let Some(over) = over {
+            owner.pats.remove(&over);
+        }
+        let mut writes = vec![
+            self.new_pat_write(new.pat)?,
+            self.member_write(new.owner, &mut owner)?,
+            self.active_project_check(&new.pat.place)?,
+        ];
+        writes.extend(over.map(|over| self.pat_delete(over)).transpose()?);
+        self.transact(writes).await
+    }
+
+    /// That a project is there and not archived, as part of a transaction.
+    pub(super) fn active_project_check(&self, place: &Place) -> Result<TransactWriteItem, StoreError> {
+        let project = keys::project(&place.tenant_id, &place.project_id);
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(project.into_map()))
             .condition_expression(format!("attribute_exists({PK}) AND attribute_not_exists(archived_at)"))
             .build()
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        self.transact(vec![
-            self.new_pat_write(new.pat)?,
-            self.member_write(new.owner, &mut owner)?,
-            TransactWriteItem::builder().condition_check(check).build(),
-        ])
-        .await
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// A new token's row, as part of a transaction.

@@ -26,7 +26,7 @@ pub struct NewPat {
     /// What it may be used for; none means all that its role allows. Not more than the caller's own token.
     #[serde(default)]
     scopes: Vec<Scope>,
-    /// When it ends; never when absent.
+    /// When it ends; when the caller's own token does, when absent. Not later than that.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// What it may do at most; as much as its owner, and not more than the caller's own token, when absent.
@@ -59,9 +59,7 @@ pub async fn create_pat(
 ) -> Result<(StatusCode, Json<CreatedPat>)> {
     let display_name = text::name("display_name", &new.display_name)?;
     let now = state.clock.now();
-    if new.expires_at.is_some_and(|end| end <= now) {
-        return Err(Error::invalid("expires_at: must be in the future."));
-    }
+    let expires_at_time = end(&caller, new.expires_at, now)?;
     let place = place(&caller, new.project_id.as_deref())?;
     let member_id = new.member_id.unwrap_or(caller.member_id);
     if member_id != caller.member_id {
@@ -72,6 +70,7 @@ pub async fn create_pat(
     let secret_hash = state.auth.key().await?.hash(&token);
     for _ in 0..MOST_TRIES {
         let owner = owner(&state, &place, member_id).await?;
+        let over = make_room(&state, &owner, now).await?;
         let role = role(&caller, &owner, &place.project_id, new.role)?;
         let pat = PatRecord {
             id: token.id(),
@@ -86,9 +85,9 @@ pub async fn create_pat(
             request: seed::request(),
             last_used_day: None,
             created_at: now,
-            expires_at_time: new.expires_at,
+            expires_at_time,
         };
-        match state.store.create_pat(&PatChange { pat: &pat, owner: &owner }).await {
+        match state.store.create_pat(&PatChange { pat: &pat, owner: &owner }, over).await {
             Err(StoreError::Conflict) => check_project(&state, &place).await?,
             kept => {
                 kept?;
@@ -118,14 +117,42 @@ fn only_admins(caller: &Caller, message: &str) -> Result<()> {
 
 async fn owner(state: &AppState, place: &Place, id: MemberId) -> Result<MemberRecord> {
     let found = state.store.member(&place.tenant_id, id).await?;
-    let owner = found.ok_or_else(|| Error::invalid("member_id: the workspace has no such member."))?;
-    if owner.pats.len() >= MOST_PATS {
-        return Err(Error::conflict(
-            "TOO_MANY_TOKENS",
-            format!("A member has at most {MOST_PATS} tokens, and this one has them; revoke one first."),
-        ));
+    found.ok_or_else(|| Error::invalid("member_id: the workspace has no such member."))
+}
+
+/// The token that goes when a member has all that it may have: of those whose time is over, the one that has been so
+/// the longest. They are listed until then.
+async fn make_room(state: &AppState, owner: &MemberRecord, now: Timestamp) -> Result<Option<PatId>> {
+    if owner.pats.len() < MOST_PATS {
+        return Ok(None);
     }
-    Ok(owner)
+    let pats = state.store.pats_of_member(owner).await?;
+    let over =
+        pats.into_iter().filter_map(|pat| Some((pat.expires_at_time.filter(|end| *end <= now)?, pat.id)));
+    match over.min() {
+        Some((_, longest)) => Ok(Some(longest)),
+        None => Err(Error::conflict(
+            "TOO_MANY_TOKENS",
+            format!(
+                "A member has at most {MOST_PATS} valid tokens, and this one has them; revoke one first."
+            ),
+        )),
+    }
+}
+
+/// When the token ends: in the future, and not after the caller's own, so that nobody stays longer than they were let
+/// in for.
+fn end(caller: &Caller, asked: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
+    match (asked, caller.expires_at) {
+        (Some(end), _) if end <= now => Err(Error::invalid("expires_at: must be in the future.")),
+        (Some(end), Some(own)) if end > own => {
+            let message = format!(
+                "expires_at: {end} is later than {own}, when your own token ends; choose that or an earlier time."
+            );
+            Err(Error::new(Kind::Forbidden, "EXPIRY_EXCEEDED", message))
+        }
+        (asked, own) => Ok(asked.or(own)),
+    }
 }
 
 /// Not more than the owner's role there, and not more than the caller's own.
