@@ -70,11 +70,16 @@ impl fmt::Display for Timestamp {
     }
 }
 
-impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
+/// A text that is not a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time with its zone, such as 2026-01-31T12:00:00Z (RFC 3339)")]
+pub struct NotATime;
 
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond()))
+impl std::str::FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond())).map_err(|_| NotATime)
     }
 }
 

@@ -23,6 +23,7 @@ pub mod secrets;
 pub mod state;
 pub mod step;
 pub mod store;
+mod strict;
 pub mod telemetry;
 pub mod text;
 pub mod trace;

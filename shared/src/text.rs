@@ -1,6 +1,8 @@
 //! Texts that people give: trimmed and of bounded length. How they are told what does not fit. And bytes as text.
 
-use crate::workflow::quote;
+use serde_path_to_error::{Path, Segment};
+
+use crate::workflow::{cut, quote};
 use crate::{Error, Result};
 
 /// The most characters of a name.
@@ -41,6 +43,39 @@ pub fn text(field: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// The most characters that an error repeats of a name which the caller chose and we do not know: it may be of any
+/// length, or a token that was pasted into the wrong place, whose public part is 36 characters long.
+const SHOWN_OF_NAME: usize = 32;
+
+/// Where in a value something is, `steps[0].name`; none for the value itself.
+pub(crate) fn shown_path(path: &Path) -> Option<String> {
+    let mut shown = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => shown.push_str(&format!("[{index}]")),
+            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+                shown.push_str(if shown.is_empty() { "" } else { "." });
+                shown.push_str(&cut(name, SHOWN_OF_NAME));
+            }
+            Segment::Unknown => {}
+        }
+    }
+    (!shown.is_empty()).then_some(shown)
+}
+
+/// What serde says of a name that it does not know, with as much of the name as an error shows. A query's problems
+/// begin with the name.
+pub(crate) fn with_short_name(problem: &str) -> String {
+    let shortened = ["unknown field `", "unknown variant `"].into_iter().find_map(|what| {
+        let (before, rest) = problem.split_once(what)?;
+        let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no "))?;
+        let (name, after) = rest.split_at(end);
+        let before = before.strip_suffix(": ").map(|key| format!("{}: ", cut(key, SHOWN_OF_NAME)));
+        Some(format!("{}{what}{}{after}", before.unwrap_or_default(), cut(name, SHOWN_OF_NAME)))
+    });
+    shortened.unwrap_or_else(|| problem.to_owned())
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -51,17 +86,21 @@ pub fn hex(bytes: &[u8]) -> String {
 pub(crate) fn in_json_words(problem: &str) -> String {
     // Where in the text it was found means nothing to whoever made it with a library.
     let problem = problem.rsplit_once(" at line ").map_or(problem, |(problem, _)| problem);
+    let problem = with_short_name(problem);
     let Some((found, expected)) = problem.rsplit_once(", expected ") else {
-        return quote(problem).into_owned();
+        return quote(&problem).into_owned();
     };
     if found.starts_with("unknown field") {
-        return format!("{}, expected {expected}", quote(found));
+        return format!("{found}, expected {expected}");
     }
     let expected = match expected {
         "u32" | "u64" => "a whole number, 0 or more",
         "i64" => "a whole number",
         "f64" => "a number",
-        "a map" | "struct LlmParams" => "an object",
+        "a map" => "an object",
+        // The names of types are ours.
+        of_fields if of_fields.starts_with("struct ") => "an object",
+        of_words if of_words.starts_with("enum ") => "a string",
         "a sequence" => "a list",
         "string or map" => "a string",
         other => other,

@@ -66,6 +66,87 @@ async fn bodies_that_are_json_but_no_object_are_422_and_name_nothing_internal() 
 }
 
 #[tokio::test]
+async fn a_list_is_no_object_at_any_depth_and_changes_nothing() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let id = acme.publish(&graph([lua("a", "return {}")])).await;
+    let extras = json!({ "trigger_payload": { "k": 1 } });
+    let webhook = acme.subscribe(&id, json!({ "name": "w", "extras": extras })).await.path;
+    let server = json!({ "name": "S", "canonical_url": "http://127.0.0.1:1/mcp" });
+    let server = acme.client.post("/v1/mcp/servers", &server).await.expect(201);
+    let tools = json!({ "tools": [{ "name": "t" }], "activate": true });
+    let versions = format!("/v1/mcp/servers/{}/versions", server["id"].as_str().unwrap());
+    acme.client.post(&versions, &tools).await.expect(201);
+    let instance =
+        acme.client.post("/v1/mcp/instances", &json!({ "server_id": server["id"] })).await.expect(201);
+    let profiles = format!("/v1/mcp/instances/{}/config-profiles", instance["id"].as_str().unwrap());
+    let overrides = format!("/v1/workflows/{id}/connection-overrides");
+    let list_of_model =
+        json!({ "id": "m", "type": "llm_call", "prompt": "p", "model": "m", "llm_params": [0.5] });
+    for (method, path, body, named) in [
+        ("PATCH", &webhook, json!({ "extras": [] }), "extras"),
+        ("PATCH", &webhook, json!({ "extras": [{}, {}, [], false] }), "extras"),
+        ("POST", &profiles, json!({ "name": "P", "source_spec": [null, []] }), "source_spec"),
+        ("PUT", &overrides, json!({ "overrides": [["id", "id"]] }), "overrides[0]"),
+        ("POST", &versions, json!({ "tools": [["t"]] }), "tools[0]"),
+    ] {
+        let answer = acme.client.send(method, path, body.to_string()).await.refused(422, "INVALID_REQUEST");
+        let error = answer["error"].as_str().unwrap();
+        let expected = format!("The body's field {named}: expected an object, found a list.");
+        assert_eq!(error, expected, "{method} {path} {body}");
+    }
+    assert_eq!(acme.client.get(&webhook).await.expect(200)["extras"]["trigger_payload"], json!({ "k": 1 }));
+    // A graph says it among its issues.
+    let new = json!({ "name": "w", "graph": graph([list_of_model]) });
+    let refused = acme.client.post("/v1/workflows", &new).await.refused(422, "GRAPH_UNREADABLE");
+    assert!(
+        refused["issues"].to_string().contains("llm_params: expected an object, found a list"),
+        "{refused:#}"
+    );
+}
+
+#[tokio::test]
+async fn errors_speak_of_json_and_repeat_no_more_of_a_name_than_its_beginning() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let id = acme.publish(&graph([lua("a", "return {}")])).await;
+    let webhook = acme.subscribe(&id, json!({ "name": "w" })).await.path;
+    for wrong in [json!("text"), json!(1), json!(true)] {
+        let answer = acme.client.patch(&webhook, &json!({ "extras": wrong })).await;
+        let error = answer.refused(422, "INVALID_REQUEST")["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("extras: expected an object") && !error.contains("struct"), "{error}");
+    }
+    let secret = &acme.token[36..];
+    for name in ["x".repeat(900_000), acme.token.clone(), format!("`, expected `{}", "x".repeat(10_000))] {
+        for body in [json!({ &*name: 1 }), json!({ "name": "w", "extras": { &*name: 1 } })] {
+            let answer = acme.client.patch(&webhook, &body).await.refused(422, "INVALID_REQUEST");
+            let error = answer["error"].as_str().unwrap();
+            assert!(error.len() < 500 && !error.contains(secret), "{error}");
+            assert!(
+                error.contains(&name[..20]) && error.contains("enabled") | error.contains("extras"),
+                "{error}"
+            );
+        }
+    }
+    let params = json!({ "command": "pause", "params": { &*acme.token: 1 } });
+    let answer = acme.client.post(&format!("/v1/workflows/{id}/command"), &params).await;
+    assert!(!answer.refused(422, "INVALID_REQUEST").to_string().contains(secret));
+    let answer = acme.client.get(&format!("/v1/workflows?{}=1", acme.token)).await;
+    let answer = answer.refused(422, "INVALID_REQUEST");
+    assert!(!answer.to_string().contains(secret) && answer.to_string().contains("pat_"), "{answer:#}");
+}
+
+#[tokio::test]
+async fn paths_that_cannot_be_read_name_nothing_and_say_why() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    for (path, why) in [("/v1/workflows/%ff", "UTF-8"), ("/v1/workflows/x", "id cannot be read")] {
+        let refused = acme.client.get(path).await.refused(404, "NOT_FOUND");
+        assert!(refused["error"].as_str().unwrap().contains(why), "{refused:#}");
+    }
+}
+
+#[tokio::test]
 async fn deeply_nested_json_is_refused_and_harms_nobody() {
     let app = TestApp::without_worker(Clock::System).await;
     let acme = app.workspace("acme").await;

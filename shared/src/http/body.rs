@@ -3,13 +3,14 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
 use crate::Error;
 use crate::error::Kind;
-use crate::text::in_json_words;
+use crate::strict::Strict;
+use crate::text::{in_json_words, shown_path};
 
 /// The most bytes of a body.
 pub const LARGEST_BODY: usize = 1024 * 1024;
@@ -43,25 +44,18 @@ pub async fn read_bytes(body: axum::body::Body) -> Result<Bytes, Error> {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // serde would read a list as an object's fields by position.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{')
-        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
-    {
-        return Err(Error::invalid("The body: must be a JSON object."));
-    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
+    let value = serde_path_to_error::deserialize(Strict(&mut deserializer)).map_err(|error| {
+        let what = match shown_path(error.path()) {
+            Some(path) => format!("The body's field {path}"),
+            None => "The body".to_owned(),
+        };
         let inner = error.into_inner();
         match inner.classify() {
-            Category::Data => {
-                let what =
-                    if path == "." { "The body".to_owned() } else { format!("The body's field {path}") };
-                Error::invalid(format!("{what}: {}.", in_json_words(&inner.to_string())))
-            }
+            Category::Data => Error::invalid(format!("{what}: {}.", in_json_words(&inner.to_string()))),
             // serde_json calls it syntax when one of several words was expected and a value of another kind came.
             Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {
-                Error::invalid(format!("The body's field {path}: is of the wrong type."))
+                Error::invalid(format!("{what}: is of the wrong type."))
             }
             Category::Syntax if inner.to_string().starts_with("recursion limit exceeded") => {
                 unreadable("The body is nested too deeply: at most 127 levels can be read.")

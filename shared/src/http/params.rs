@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::error::Kind;
+use crate::text::with_short_name;
 
 /// Path parameters, by position.
 #[derive(Debug)]
@@ -18,10 +19,13 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(rejection) => {
-                let names = RawPathParams::from_request_parts(parts, state).await;
-                let names = names
-                    .map(|all| all.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>().join(", "));
-                let message = format!("Nothing is here: {} cannot be read.", names.unwrap_or_default());
+                let message = match RawPathParams::from_request_parts(parts, state).await {
+                    Ok(all) => {
+                        let names: Vec<&str> = all.iter().map(|(name, _)| name).collect();
+                        format!("Nothing is here: {} cannot be read.", names.join(", "))
+                    }
+                    Err(_) => "Nothing is here: the path's escapes are not UTF-8.".to_owned(),
+                };
                 Err(Error::new(Kind::NotFound, "NOT_FOUND", message).with_context(rejection.to_string()))
             }
         }
@@ -39,7 +43,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(|error| {
             let why = error.to_string();
             let why = why.trim_start_matches("Failed to deserialize query string: ");
-            let why = why.replace("invalid digit found in string", "must be a whole number, 0 or more");
+            let why = with_short_name(why)
+                .replace("invalid digit found in string", "must be a whole number, 0 or more");
             Error::invalid(format!("The query: {why}."))
         })
     }

@@ -22,7 +22,8 @@ use crate::metrics::Metric;
 use crate::queue::Wake;
 use crate::state::AppState;
 use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
-use crate::text::in_json_words;
+use crate::strict::Strict;
+use crate::text::{in_json_words, shown_path};
 use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
@@ -92,9 +93,11 @@ struct Params {
 /// # Errors
 /// Invalid, naming the key that is wrong.
 pub fn read_params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T> {
-    serde_path_to_error::deserialize(Value::Object(params)).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
+    serde_path_to_error::deserialize(Strict(Value::Object(params))).map_err(|error| {
+        let field = match shown_path(error.path()) {
+            Some(path) => format!("params.{path}"),
+            None => "params".to_owned(),
+        };
         Error::invalid(format!("{field}: {}.", in_json_words(&error.inner().to_string())))
     })
 }

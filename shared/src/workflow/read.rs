@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
+use crate::strict::Strict;
 use crate::text::in_json_words;
 
 use super::{
@@ -240,7 +241,7 @@ impl Shape<'_> {
     /// than a field stands in the way.
     pub(super) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
         loop {
-            let error = match serde_path_to_error::deserialize(&*self.fields) {
+            let error = match serde_path_to_error::deserialize(Strict(&*self.fields)) {
                 Ok(read) => return Some(read),
                 Err(error) => error,
             };
@@ -297,7 +298,7 @@ fn descend<'a>(value: &'a mut Value, segment: &Segment) -> Option<&'a mut Value>
 /// # Errors
 /// The first field that does not fit, and why.
 pub(super) fn fit<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T, (String, String)> {
-    serde_path_to_error::deserialize(fields).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(fields)).map_err(|error| {
         let field = error.path().to_string();
         (field, in_json_words(&error.into_inner().to_string()))
     })

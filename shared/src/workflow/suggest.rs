@@ -54,7 +54,7 @@ pub(crate) fn quote(text: &str) -> Cow<'_, str> {
 }
 
 /// The first `most` characters of `text`, and an ellipsis when there are more.
-pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
