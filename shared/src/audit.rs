@@ -14,6 +14,7 @@ use crate::auth::{Caller, Role};
 use crate::clock::Timestamp;
 use crate::ids::{AuditId, MemberId, PatId, Place};
 use crate::state::AppState;
+use crate::store::StoreError;
 
 /// How long entries are kept.
 pub const AUDIT_KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -71,7 +72,7 @@ pub struct AuditRecord {
     pub action: String,
     /// Method and path.
     pub target: String,
-    /// The id of what was made.
+    /// What was made: its id; of a version its number.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub made: Option<String>,
     /// Who.
@@ -101,6 +102,22 @@ impl AuditRecord {
             status: None,
         }
     }
+
+    /// The same, of an act that makes this.
+    #[must_use]
+    pub fn made(mut self: Box<Self>, id: String) -> Box<Self> {
+        self.made = Some(id);
+        self
+    }
+
+    fn end(&mut self, status: u16) {
+        self.status = Some(status);
+        self.outcome = match status {
+            0..400 => Outcome::Done,
+            400..500 => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+    }
 }
 
 /// What a route leaves in the trail.
@@ -108,8 +125,9 @@ impl AuditRecord {
 pub enum Traced {
     /// An entry with this action, written by the layer around all routes.
     Always(Cow<'static, str>),
-    /// The handler says what it does and when, by [`crate::http::Trail`].
-    ByHandler,
+    /// The handler says what it does and when, by [`crate::http::Trail`]; this is the action of a request that is refused
+    /// before it does.
+    ByHandler(Cow<'static, str>),
     /// Nothing: it changes nothing.
     Never,
 }
@@ -126,11 +144,12 @@ const EXCEPTIONS: &[(&str, &str, Traced)] = &[
     ("POST", "/v1/mcp/instances/resolve", Traced::Never),
     ("POST", "/v1/llm/resolve", Traced::Never),
     ("POST", "/v1/billing/discounts/validate", Traced::Never),
-    ("POST", "/v1/workflows/{id}/command", Traced::ByHandler),
+    ("POST", "/v1/workflows/{id}/command", Traced::ByHandler(Cow::Borrowed("run.command"))),
     ("POST", "/v1/workflows/{id}/versions", Traced::Always(Cow::Borrowed("workflow.publish"))),
     ("GET", "/v1/pats/{id}/reveal", Traced::Always(Cow::Borrowed("pat.reveal"))),
-    // Opening a workspace is traced in the workspace, with what it makes.
+    // What operators do to a workspace is traced in the workspace, with what it makes.
     ("POST", "/v1/onboarding/workspaces", Traced::Never),
+    ("POST", "/v1/onboarding/workspaces/{tenant_id}/admins", Traced::Never),
     // Operators' changes are in the ledger, which is a trail of its own.
     ("POST", "/v1/billing/grants", Traced::Never),
     ("PUT", "/v1/billing/action-pricing", Traced::Never),
@@ -178,15 +197,20 @@ pub async fn begin(state: &AppState, record: &AuditRecord) -> Result<()> {
 
 /// Writes how an act ended. If that fails the entry goes on saying that it began.
 pub async fn end(state: &AppState, mut record: AuditRecord, status: u16, made: Option<String>) {
-    record.status = Some(status);
     record.made = made;
-    record.outcome = match status {
-        0..400 => Outcome::Done,
-        400..500 => Outcome::Refused,
-        _ => Outcome::Failed,
-    };
+    record.end(status);
     if let Err(error) = state.store.end_trace(&record).await {
         tracing::warn!(%error, audit_id = %record.id, "the outcome of a request could not be written");
+    }
+}
+
+/// Writes the entry of an act that came to nothing, whose entry would have ridden in it. If it was done after all, the
+/// entry is there and stays.
+pub async fn refuse(state: &AppState, mut record: AuditRecord, status: u16) {
+    record.end(status);
+    match state.store.keep_new_trace(&record).await {
+        Ok(()) | Err(StoreError::Conflict) => {}
+        Err(error) => tracing::warn!(%error, "a refused request could not be noted in the audit trail"),
     }
 }
 
@@ -215,7 +239,7 @@ mod tests {
             ("GET", "/v1/pats/{id}/reveal", "pat.reveal"),
             ("GET", "/v1/pats", "Never"),
             ("POST", "/v1/workflows/validate", "Never"),
-            ("POST", "/v1/workflows/{id}/command", "ByHandler"),
+            ("POST", "/v1/workflows/{id}/command", "ByHandler(\"run.command\")"),
         ] {
             assert_eq!(named(method, route), action, "{method} {route}");
         }

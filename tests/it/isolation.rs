@@ -11,16 +11,16 @@ use shared::clock::Clock;
 use crate::routes::{Others, Route, routes};
 
 /// Somebody with one of each kind of thing.
-struct Owner {
-    workspace: Workspace,
-    workflow: String,
+pub struct Owner {
+    pub workspace: Workspace,
+    pub workflow: String,
     run: String,
     /// What each parameter of a path names, by the path up to and including it.
     things: Vec<(&'static str, String)>,
 }
 
 impl Owner {
-    async fn of(app: &TestApp, workspace: Workspace) -> Self {
+    pub async fn of(app: &TestApp, workspace: Workspace) -> Self {
         let graph = graph([lua("a", "return { secret = input.secret }"), human("ask", &[])]);
         let workflow = workspace.publish(&graph).await;
         let run = workspace.start(&workflow, json!({ "secret": "s3cret" })).await;
@@ -72,12 +72,12 @@ impl Owner {
     }
 
     /// What the parameter at the end of this path names.
-    fn thing(&self, template: &str) -> &str {
+    pub fn thing(&self, template: &str) -> &str {
         let thing = self.things.iter().find(|(path, _)| *path == template);
         &thing.unwrap_or_else(|| panic!("{template} names a thing that an `Owner` has none of; add it")).1
     }
 
-    fn path(&self, template: &str) -> String {
+    pub fn path(&self, template: &str) -> String {
         mixed(template, |_| self)
     }
 

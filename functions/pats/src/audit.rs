@@ -66,7 +66,7 @@ pub struct AuditEntry {
     /// Method and path of the request.
     #[schema(example = "POST /v1/pats")]
     target: String,
-    /// The id of what was made.
+    /// What was made: its id; of a version its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<String>,
     /// Finds the request in the logs.

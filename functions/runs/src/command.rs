@@ -155,14 +155,15 @@ async fn started(
     headers: &HeaderMap,
     (params, trail): (Map<String, Value>, &Trail),
 ) -> Result<RunStarted> {
+    // Kept in the run's own write: a start has no time for two more.
+    let trace = trail.ride(state, "run.start");
     let mut request = StartRequest::from_params(params)?;
     request.without_mcp = !caller.has_scope(Scope::McpExecute);
     let place = caller.place;
     let wait = wait::from_prefer(headers);
     // The id is chosen here so that waiting can begin before the run does and misses nothing.
     let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
-    // Kept in the run's own write: a start has no time for two more.
-    request.trace = trail.ride(state, "run.start", run_id.to_string());
+    request.trace = trace.map(|trace| trace.made(run_id.to_string()));
     let key = RunRef { place: place.clone(), run_id };
     let waiter = wait.map(|wait| (wait, state.watch.subscribe(&key)));
     let started = start(state, &place, id, request).await?;

@@ -33,7 +33,16 @@ struct Inner {
     allowance: OnceLock<Allowance>,
     /// Whose trail it stands in, and who it is.
     actor: OnceLock<(Place, Actor)>,
-    open: Mutex<Option<AuditRecord>>,
+    open: Mutex<Option<Entry>>,
+}
+
+/// An entry of the audit trail that waits for its outcome.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// It is written, and says that the act began.
+    Written(AuditRecord),
+    /// It is written with the act itself; and with the answer, when the act came to nothing.
+    Riding(AuditRecord),
 }
 
 /// Who was admitted to a route.
@@ -95,14 +104,25 @@ impl Exchange {
         let first = self.0.actor.set((caller.place.clone(), caller.into())).is_ok();
         match &self.0.traced {
             Traced::Always(action) if first => self.begin(state, action).await,
+            Traced::ByHandler(action) if first => {
+                self.ride(state, action);
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// An entry that is written elsewhere, unless the request is refused.
+    fn ride(&self, state: &AppState, action: &str) -> Option<AuditRecord> {
+        let record = self.entry(state, action)?;
+        *self.open() = Some(Entry::Riding(record.clone()));
+        Some(record)
     }
 
     async fn begin(&self, state: &AppState, action: &str) -> Result<()> {
         let Some(record) = self.entry(state, action) else { return Ok(()) };
         audit::begin(state, &record).await?;
-        *self.open() = Some(record);
+        *self.open() = Some(Entry::Written(record));
         Ok(())
     }
 
@@ -113,7 +133,7 @@ impl Exchange {
         Some(record)
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, Option<AuditRecord>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, Option<Entry>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -138,7 +158,7 @@ impl Exchange {
     }
 
     /// The entry that waits for its outcome.
-    pub(super) fn take_open(&self) -> Option<AuditRecord> {
+    pub(super) fn take_open(&self) -> Option<Entry> {
         self.open().take()
     }
 }
@@ -167,12 +187,12 @@ impl Trail {
         }
     }
 
-    /// An entry for the transaction of the act itself, which makes `made`: they come to be together or not at all.
-    pub fn ride(&self, state: &AppState, action: &str, made: String) -> Option<Box<AuditRecord>> {
-        let mut record = self.0.as_ref()?.entry(state, action)?;
+    /// An entry for the transaction of the act itself: they come to be together or not at all. When the act comes to
+    /// nothing the entry is written all the same, and says so.
+    pub fn ride(&self, state: &AppState, action: &str) -> Option<Box<AuditRecord>> {
+        let mut record = self.0.as_ref()?.ride(state, action)?;
         record.outcome = Outcome::Done;
         record.status = Some(200);
-        record.made = Some(made);
         Some(Box::new(record))
     }
 }

@@ -17,7 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::error::answer;
-use super::exchange::Exchange;
+use super::exchange::{Entry, Exchange};
 use super::idempotency::{self, Asked};
 use crate::audit;
 use crate::error::{Error, Kind};
@@ -134,15 +134,15 @@ async fn carried_out(state: &AppState, request: Request, next: Next, request_id:
 /// Before the answer is given: it is kept under the request's idempotency key, and the audit trail gets the outcome.
 /// Most requests have neither.
 async fn ended(state: &AppState, exchange: &Exchange, response: Response, code: Option<&str>) -> Response {
-    let (claimed, open) = (exchange.claimed(), exchange.take_open());
     let status = response.status();
+    // What rode in an act that was done is written.
+    let open = exchange.take_open().filter(|open| matches!(open, Entry::Written(_)) || is_error(status));
+    let claimed = exchange.claimed();
     if claimed.is_none() && open.is_none() {
         return response;
     }
     if claimed.is_none() && status != StatusCode::CREATED {
-        if let Some(record) = open {
-            audit::end(state, record, status.as_u16(), None).await;
-        }
+        note_end(state, open, status, None).await;
         return response;
     }
     let (parts, body) = response.into_parts();
@@ -153,20 +153,43 @@ async fn ended(state: &AppState, exchange: &Exchange, response: Response, code: 
             idempotency::settle(state, claimed, (status, &parts.headers, &bytes), code).await;
         }
     };
-    let trace = async {
-        if let Some(record) = open {
-            let made = serde_json::from_slice::<Made>(&bytes).ok().and_then(|made| made.id);
-            audit::end(state, record, status.as_u16(), made).await;
-        }
-    };
-    tokio::join!(keep, trace);
+    let made = Some(status).filter(|status| *status == StatusCode::CREATED).and_then(|_| Made::named(&bytes));
+    tokio::join!(keep, note_end(state, open, status, made));
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// What of an answer the audit trail keeps.
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+async fn note_end(state: &AppState, open: Option<Entry>, status: StatusCode, made: Option<String>) {
+    match open {
+        Some(Entry::Written(record)) => audit::end(state, record, status.as_u16(), made).await,
+        Some(Entry::Riding(record)) => audit::refuse(state, record, status.as_u16()).await,
+        None => {}
+    }
+}
+
+/// What an answer says of what was made. What has no `id` is a version, which has a number, or a project; a subscription
+/// stands inside its answer, beside what is shown once.
 #[derive(Deserialize)]
 struct Made {
     id: Option<String>,
+    subscription: Option<Box<Self>>,
+    /// Of the tools of an MCP server, whose `version` is the publisher's name for it.
+    number: Option<u64>,
+    /// Of a workflow.
+    version: Option<serde_json::Value>,
+    project_id: Option<String>,
+}
+
+impl Made {
+    fn named(answer: &[u8]) -> Option<String> {
+        let of_whole: Self = serde_json::from_slice(answer).ok()?;
+        let inner = of_whole.subscription.and_then(|inner| inner.id);
+        let version = of_whole.number.or(of_whole.version.and_then(|version| version.as_u64()));
+        of_whole.id.or(inner).or(version.map(|number| number.to_string())).or(of_whole.project_id)
+    }
 }
 
 fn tell(headers: &mut HeaderMap, allowance: Allowance) {

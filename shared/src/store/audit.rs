@@ -32,6 +32,16 @@ impl Store {
         Ok(())
     }
 
+    /// Writes an entry, unless it is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is.
+    pub async fn keep_new_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?)));
+        put.condition_expression(format!("attribute_not_exists({PK})")).send().await?;
+        Ok(())
+    }
+
     /// An entry as part of the transaction of its act.
     pub(super) fn trace_write(&self, record: &AuditRecord) -> Result<TransactWriteItem, StoreError> {
         self.put_of(row(record)?)
