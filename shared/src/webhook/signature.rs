@@ -115,7 +115,8 @@ fn stamp(text: &str) -> Stamp {
 
 /// The 32 bytes that 64 hexadecimal digits, of either case, stand for.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 || !text.is_ascii() {
+    // `from_str_radix` alone would take `+3` for a byte.
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
@@ -177,7 +178,11 @@ mod tests {
         assert_eq!(check(&[("x-agentruntime-signature", &good)], again_serialised), wrong);
         let other = format!("sha256={}", hmac("whsec_other", &body()));
         assert_eq!(check(&[("x-agentruntime-signature", &other)], BODY), wrong);
-        for none in ["", "sha256=", "sha1=00", &good[7..], &good[..70], "sha256=zz", &format!("{good}0")] {
+        // The byte `03`, written as no digits are.
+        let signed = format!("sha256={}", "+3".repeat(32));
+        for none in
+            ["", "sha256=", "sha1=00", &good[7..], &good[..70], "sha256=zz", &format!("{good}0"), &signed]
+        {
             assert_eq!(check(&[("x-agentruntime-signature", none)], BODY), Err(Wrong::Missing), "{none}");
         }
         assert_eq!(check(&[], BODY), Err(Wrong::Missing));
