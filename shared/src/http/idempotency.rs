@@ -5,6 +5,8 @@
 //! Answers may hold a secret that is shown once, so they are sealed before they are kept, and bodies are known by a
 //! keyed hash.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
@@ -16,12 +18,14 @@ use super::body::read_bytes;
 use super::exchange::Admitted;
 use crate::error::Kind;
 use crate::state::AppState;
-use crate::store::{Claim, Claimed, KeyedRequest, StoreError, decode_value, encode_value};
+use crate::store::{Claim, Claimed, KeyedRequest, OWNED_FOR, StoreError, decode_value, encode_value};
 use crate::{Error, Result};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
+/// When to ask again for what is being carried out.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The headers that belong to an answer; the others belong to one request.
 const KEPT_HEADERS: [HeaderName; 4] =
@@ -71,11 +75,7 @@ impl Asked {
         let owner = Uuid::new_v4().to_string();
         match state.store.claim_request(&request, &owner, state.clock.now()).await? {
             Claimed::Won(claim) => Ok(Ok((request, claim))),
-            Claimed::Running(retry_after) => Err(Error::new(
-                Kind::InProgress { retry_after },
-                "IDEMPOTENCY_IN_PROGRESS",
-                "Idempotency-Key: a request with this key is being carried out; ask again after Retry-After.",
-            )),
+            Claimed::Running => Err(in_progress()),
             Claimed::OtherRequest => Err(Error::conflict(
                 "IDEMPOTENCY_KEY_REUSED",
                 "Idempotency-Key: was used within 24 hours for a request with another path or body; choose a new \
@@ -105,6 +105,16 @@ impl Asked {
         let fingerprint = token_key.digest("body", &[self.target.as_bytes(), &self.body]);
         Ok(KeyedRequest { place, name, fingerprint })
     }
+}
+
+/// Most requests take milliseconds, so it is soon worth asking again; only when a process has died it takes longer.
+fn in_progress() -> Error {
+    let message = format!(
+        "Idempotency-Key: a request with this key is being carried out; ask again after Retry-After, until it is \
+         answered. If its process has died, that takes up to {} seconds.",
+        OWNED_FOR.as_secs()
+    );
+    Error::new(Kind::InProgress { retry_after: ASK_AGAIN }, "IDEMPOTENCY_IN_PROGRESS", message)
 }
 
 impl Answer {

@@ -48,8 +48,8 @@ pub struct Claim {
 pub enum Claimed {
     /// It is to be carried out.
     Won(Claim),
-    /// Somebody is carrying it out; after this long it may be taken over.
-    Running(Duration),
+    /// Somebody is carrying it out; when they have died, it may be taken over after [`OWNED_FOR`].
+    Running,
     /// The key was used for another request.
     OtherRequest,
     /// It was carried out: the answer, sealed.
@@ -89,7 +89,7 @@ impl Store {
             return Ok(Claimed::Won(claim));
         };
         // It may be gone in this moment: then it is free, which the next attempt finds.
-        let Some(item) = item else { return Ok(Claimed::Running(Duration::from_secs(1))) };
+        let Some(item) = item else { return Ok(Claimed::Running) };
         let sealed =
             item.get(item::BODY).and_then(|body| body.as_b().ok()).map(|body| body.as_ref().to_vec());
         let found: Row = from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -108,7 +108,7 @@ impl Store {
             return Ok(Claimed::Answered(sealed));
         }
         if found.held_until > now.as_millis() {
-            return Ok(Claimed::Running(Timestamp::from_millis(found.held_until).since(now)));
+            return Ok(Claimed::Running);
         }
         claim.begun_at = found.begun_at;
         let values = [(":holder", s(&*found.holder)), (":until", n(found.held_until))];
@@ -117,7 +117,7 @@ impl Store {
         match self.put_answer(request, &row, None, condition, values).await? {
             Ok(()) => Ok(Claimed::Won(claim)),
             Err(Some(found)) if found.get("holder") == Some(&s(owner)) => Ok(Claimed::Won(claim)),
-            Err(_) => Ok(Claimed::Running(OWNED_FOR)),
+            Err(_) => Ok(Claimed::Running),
         }
     }
 
