@@ -1,9 +1,10 @@
 //! No secret leaves its store: values are planted through the API, and then looked for in every file that the process
-//! wrote, in what it logged at the level `trace`, in what it answers, and in the OpenAPI document.
+//! wrote, in every row of its table as it is read, in what it logged at the level `trace`, in what it answers, and in the
+//! OpenAPI document.
 
 use std::path::Path;
 
-use it::{LocalProcess, McpStandIn, Models, graph, openai_says, tool_call};
+use it::{LocalProcess, McpStandIn, Models, graph, openai_says, stored_values, tool_call};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -56,6 +57,10 @@ fn holds(bytes: &[u8], value: &str) -> bool {
     bytes.windows(value.len()).any(|window| window == value.as_bytes())
 }
 
+/// What is no secret, and must be found where it was put: in a script, an input, and a result that a script makes of two
+/// parts.
+const HARMLESS: [&str; 3] = ["harmless-in-a-script", "harmless-in-an-input", "harmless-in-a-result"];
+
 fn planted(number: u8) -> String {
     format!("planted-value-{number}-of-a-credential")
 }
@@ -78,8 +83,8 @@ async fn use_connections(caller: &mut Caller) {
 
 /// Subscribes a sender, delivers well and badly, and reads all that tells of it; the secrets to sign with.
 async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
-    let graph =
-        json!({ "steps": [{ "id": "a", "type": "lua_script", "script": "return { input = input }" }] });
+    let script = "return { input = input, said = 'harmless-' .. 'in-a-result' } -- harmless-in-a-script";
+    let graph = json!({ "steps": [{ "id": "a", "type": "lua_script", "script": script }] });
     let workflow = caller.call("POST", "/v1/workflows", json!({ "name": "w", "graph": graph })).await;
     let id = workflow["id"].as_str().unwrap();
     let workflow = format!("/v1/workflows/{id}");
@@ -97,7 +102,7 @@ async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
         .collect();
     let nobody = it::Client::new(axum::Router::new());
     let sender = it::Sender { client: nobody, path: path.clone(), secret: signing[0].clone() };
-    let body = r#"{"order_id":"12345"}"#;
+    let body = r#"{"order_id":"harmless-in-an-input"}"#;
     let signature = [("x-agentruntime-signature", sender.sign(body.as_bytes()))];
     let (status, accepted) = caller.send("POST", &path, &signature, body).await;
     assert_eq!(status, 202, "{accepted:#}");
@@ -192,7 +197,16 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
     assert!(
         files.iter().any(|(path, bytes)| path.contains("dynamodb.sqlite") && holds(bytes, "CONNECTIONS"))
     );
+    let values = stored_values(&data.join("dynamodb.sqlite")).await;
+    for harmless in HARMLESS {
+        assert!(
+            values.iter().any(|value| value.holds(harmless)),
+            "{harmless} is not found, so nothing would be"
+        );
+    }
     for secret in &secrets {
+        let found = values.iter().find(|value| value.holds(secret));
+        assert!(found.is_none(), "{secret} is in {}", found.map_or("", |value| &*value.place));
         assert!(!holds(&logged, secret), "{secret} is in the log");
         assert!(!caller.answers.contains(secret), "{secret} is in an answer");
         for (path, bytes) in &files {

@@ -1,12 +1,12 @@
 //! No secret leaves its place: what callers were given or sent as secrets is looked for, byte by byte, in every file
-//! that a process wrote, in its log at trace level, in all that it answers later, and in the examples of its
+//! that a process wrote, in every row of its table as it is read, in its log at trace level, in all that it answers later, and in the examples of its
 //! document.
 //!
 //! Here for tokens, however often they are shown; `planted_secrets` has what connections and webhooks hold.
 
 use std::path::{Path, PathBuf};
 
-use it::{LocalProcess, graph, lua};
+use it::{LocalProcess, graph, lua, stored_values};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -60,11 +60,11 @@ async fn plant(api: &mut Api) -> Vec<Planted> {
 /// Does what people do with the secrets, and reads what can be read.
 async fn use_and_read(api: &mut Api) {
     let token = api.process.token.clone();
-    let new = json!({ "name": "w", "graph": graph([lua("a", "return { input = input }")]) });
+    let new = json!({ "name": "w", "graph": graph([lua("a", "return { input = input } -- harmless-in-a-script")]) });
     let made = api.call("POST", "/v1/workflows", &token, new).await;
     let workflow = format!("/v1/workflows/{}", made["id"].as_str().unwrap());
     api.call("POST", &format!("{workflow}/versions"), &token, json!({})).await;
-    let start = json!({ "command": "start", "params": { "k": 1 } });
+    let start = json!({ "command": "start", "params": { "k": "harmless-in-an-input" } });
     let started = api.call("POST", &format!("{workflow}/command"), &token, start).await;
     let run = format!("{workflow}/runs/{}", started["run_id"].as_str().unwrap());
     api.call("GET", &format!("{run}?wait_s=20"), &token, Value::Null).await;
@@ -110,6 +110,15 @@ async fn no_secret_is_in_a_file_a_log_or_an_answer() {
         }
     }
     assert!(places.iter().any(|(name, bytes)| name.ends_with("dynamodb.sqlite") && !bytes.is_empty()));
+    // Most values are compressed in the file: here as they are read.
+    let values = stored_values(&data.join("dynamodb.sqlite")).await;
+    for harmless in ["harmless-in-a-script", "harmless-in-an-input"] {
+        assert!(
+            values.iter().any(|value| value.holds(harmless)),
+            "{harmless} is not found, so nothing would be"
+        );
+    }
+    places.extend(values.into_iter().map(|value| (value.place, value.bytes)));
     assert!(
         places.iter().any(|(name, bytes)| name.ends_with("log") && bytes.len() > 1000),
         "a log at trace level"

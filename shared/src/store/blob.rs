@@ -1,5 +1,6 @@
 //! JSON values as bytes in rows: compressed when that pays, and cut into rows that DynamoDB takes.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::LazyLock;
 
@@ -59,17 +60,25 @@ fn compress(json: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Reads what [`encode`] wrote.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    from_json(&stored_json(bytes)?)
+}
+
+/// The JSON of a value as a row holds it, of any form. For tools that look into a table; a value that is cut into rows
+/// has to be put together first.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when it is no such value, or is damaged.
+pub fn stored_json(bytes: &[u8]) -> Result<Cow<'_, [u8]>, StoreError> {
     let damaged = |what: &str| StoreError::Corrupt(format!("a stored value {what}"));
     match bytes.split_first() {
-        Some((&PLAIN, json)) => from_json(json),
+        Some((&PLAIN, json)) => Ok(Cow::Borrowed(json)),
         Some((&form @ (ZSTD | ZSTD_WITH_DICTIONARY), rest)) => {
             let (length, packed) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("is cut off"))?;
             let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
             if length > LARGEST_VALUE {
                 return Err(damaged("claims an absurd length"));
             }
-            let json = decompress(form, packed, length).map_err(|error| damaged(&error.to_string()))?;
-            from_json(&json)
+            decompress(form, packed, length).map(Cow::Owned).map_err(|error| damaged(&error.to_string()))
         }
         _ => Err(damaged("has an unknown form")),
     }

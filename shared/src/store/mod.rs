@@ -33,6 +33,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 pub use answers::{ANSWERS_KEPT_FOR, Claim, Claimed, KeyedRequest, OWNED_FOR};
 pub use audit::TrailSpan;
+pub use blob::stored_json;
 pub(crate) use blob::{decode as decode_value, encode as encode_value};
 pub use connections::{ConnectionRecord, ConnectionUse, ConnectionUser};
 pub use counters::Spread;
