@@ -100,6 +100,7 @@ pub fn table() -> Vec<Route> {
         route("GET /v1/health", Open, NamesNothing, ""),
         route("GET /openapi.json", Open, NamesNothing, ""),
         route("POST /v1/onboarding/workspaces", Operator, NamesNothing, "{}"),
+        route("POST /v1/onboarding/workspaces/{tenant_id}/admins", Operator, NamesNothing, "{}"),
         route("POST /v1/billing/grants", Operator, NamesNothing, "{}"),
 
         // They tell of the caller's own workspace; `billing_ledger` shows that.

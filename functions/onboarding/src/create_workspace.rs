@@ -1,18 +1,18 @@
 //! `POST /v1/onboarding/workspaces`.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::audit::{Actor, AuditRecord, Outcome};
-use shared::auth::{PlainToken, Role};
+use shared::auth::PlainToken;
 use shared::http::{Body, CommonErrors, Operator};
-use shared::ids::{MemberId, PatId, Place, ProjectId, TenantId, seed};
-use shared::store::{MemberRecord, NewTenant, PatRecord, ProjectRecord, StoreError};
+use shared::ids::{PatId, Place, ProjectId, TenantId, seed};
+use shared::store::{NewTenant, ProjectRecord, StoreError};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
+
+use crate::admin::{Names, admin};
 
 /// A workspace to open.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,46 +74,19 @@ pub async fn create_workspace(
 /// Conflict `SLUG_IN_USE` when there is a workspace of this id.
 pub async fn open(state: &AppState, name: &str, place: &Place, token: &PlainToken) -> Result<()> {
     let now = state.clock.now();
-    let request = seed::request();
     let project = ProjectRecord {
         project_id: place.project_id.clone(),
         tenant_id: place.tenant_id.clone(),
         name: place.project_id.to_string(),
         description: String::new(),
         archived_at: None,
-        request: request.clone(),
+        request: seed::request(),
         revision: 1,
         created_at: now,
         updated_at: now,
     };
-    let member = MemberRecord {
-        id: MemberId::new(now),
-        tenant_id: place.tenant_id.clone(),
-        display_name: "First admin".to_owned(),
-        email: None,
-        role: Some(Role::TenantAdmin),
-        project_roles: BTreeMap::new(),
-        pats: BTreeSet::new(),
-        request: request.clone(),
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    let pat = PatRecord {
-        id: token.id(),
-        place: place.clone(),
-        member_id: member.id,
-        granted: Role::TenantAdmin,
-        role: Role::TenantAdmin,
-        scopes: Vec::new(),
-        display_name: "First token".to_owned(),
-        secret_hash: state.auth.key().await?.hash(token),
-        token_hint: token.hint(),
-        request,
-        last_used_day: None,
-        created_at: now,
-        expires_at_time: None,
-    };
+    let names = Names { member: "First admin", token: "First token" };
+    let (member, pat) = admin(state, place, &names, token, now).await?;
     let operator = Actor { pat_id: None, member_id: None, role: None };
     let mut trace =
         AuditRecord::new(now, place, operator, "workspace.create", "POST /v1/onboarding/workspaces");

@@ -48,7 +48,7 @@ pub use projects::ProjectRecord;
 pub use run_lists::{Feed, RunRow};
 pub use runs::{Beside, FirstRun, PageIndex, RunChange, RunRecord, StoredInput};
 pub use tasks::TaskRecord;
-pub use tenants::NewTenant;
+pub use tenants::{NewAdmin, NewTenant};
 pub use triggers::{MOST_TRIGGERS, TriggerRecord};
 pub use unowned::DueSecret;
 pub use walk::Listed;

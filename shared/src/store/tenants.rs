@@ -25,7 +25,36 @@ pub struct NewTenant<'a> {
     pub trace: Option<&'a AuditRecord>,
 }
 
+/// An admin who comes to a tenant from outside.
+#[derive(Debug)]
+pub struct NewAdmin<'a> {
+    /// The member.
+    pub member: &'a MemberRecord,
+    /// Its token.
+    pub pat: &'a PatRecord,
+    /// Who makes it, for the audit trail.
+    pub trace: &'a AuditRecord,
+}
+
 impl Store {
+    /// Keeps a new admin of a tenant with its token, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is no such tenant or project, the project is archived, or the member is
+    /// there.
+    pub async fn create_admin(&self, new: &NewAdmin<'_>) -> Result<(), StoreError> {
+        let mut member = new.member.clone();
+        member.pats.insert(new.pat.id);
+        let mut writes = vec![
+            self.new_member_write(&member)?,
+            self.new_pat_write(new.pat)?,
+            self.active_project_check(&new.pat.place)?,
+            self.trace_write(new.trace)?,
+        ];
+        writes.extend(self.count_admins(&member.tenant_id, 1)?);
+        self.transact(writes).await
+    }
+
     /// Keeps a tenant with its first project, member and token, or nothing. A request that is carried out again
     /// finds its own tenant, and replaces the token, which nobody has seen.
     ///
