@@ -39,7 +39,8 @@ schemathesis cases="1000":
 redrive stack *arguments:
     .tools/venv/bin/python operations/redrive.py {{ stack }} {{ arguments }}
 
-# Start-up, size and memory of the functions, which this builds for release.
+# Start-up, size and memory of the functions, which this builds as `sam build` does: from below functions/, whose
+# .cargo/config.toml says how.
 bench-functions:
-    PATH="$PWD/.tools/venv/bin:$PATH" cargo lambda build --release $(ls functions | sed 's/^/-p /')
+    cd functions/onboarding && PATH="$PWD/../../.tools/venv/bin:$PATH" cargo lambda build --release $(ls .. | sed 's/^/-p /')
     cargo run --release -p it --bin bench -- --only functions

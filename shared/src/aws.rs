@@ -3,6 +3,10 @@
 //! Reading the machine's whole list, some 140 certificates, was most of what a function did before its first
 //! invocation (docs/decisions/0021-small-choices-of-operations.md).
 
+mod call;
+
+pub use call::Call;
+
 use std::env;
 
 use aws_smithy_http_client::Builder;

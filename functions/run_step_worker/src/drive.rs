@@ -11,6 +11,7 @@
 
 mod others;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use shared::clock::Timestamp;
 use shared::ids::RunId;
 use shared::queue::Wake;
 use shared::run::{Command, Commit, FailureCode, Machine, Outcome, Session, Slot, Tokens, Wait, Work};
+use shared::step::lua::Pool;
 use shared::step::{Effect, Performed, Script, Scripted};
 use shared::workflow::StepKind;
 use shared::{AppState, Error, Result};
@@ -56,6 +58,8 @@ struct Drive {
     until: Instant,
     out_of_time: bool,
     tasks: JoinSet<(Slot, Performed)>,
+    /// Where scripts are executed.
+    pool: Arc<Pool>,
     hands: Hands,
     /// Whether the graph has steps that call the outside.
     has_calls: bool,
@@ -93,6 +97,7 @@ pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Ins
         until,
         out_of_time: false,
         tasks: JoinSet::new(),
+        pool: Arc::default(),
         hands: Hands::new(&state.watch, run),
         to_call: Vec::new(),
         unwritten_since: None,
@@ -338,18 +343,15 @@ impl Drive {
     fn execute(&mut self, slot: Slot, script: Script, place: Option<OwnedSemaphorePermit>) {
         self.hands.takes_script(slot, script.cancel.clone());
         let span = observe::step(self.session.machine(), slot);
-        let inside = span.clone();
-        let work = async move {
-            let ran = tokio::task::spawn_blocking(move || {
-                let scripted = inside.in_scope(|| script.run());
-                drop(place);
-                scripted
-            });
-            let scripted = ran.await.unwrap_or_else(|panic| Scripted::crashed(&panic));
+        let pool = Arc::clone(&self.pool);
+        self.tasks.spawn_blocking(move || {
+            let _inside = span.entered();
+            // Only a defect of ours panics; it must cost this step, not the run.
+            let run = catch_unwind(AssertUnwindSafe(|| script.run(&pool)));
+            drop(place);
             tracing::debug!("executed");
-            (slot, scripted.into())
-        };
-        self.tasks.spawn(work.instrument(span));
+            (slot, run.unwrap_or_else(|_| Scripted::crashed()).into())
+        });
     }
 
     /// Performs a call whose claim is written, unless somebody else moved the run before that.

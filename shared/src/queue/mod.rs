@@ -8,6 +8,7 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 use serde::{Deserialize, Serialize};
 
+use crate::aws::Call;
 use crate::ids::{RunId, RunRef};
 use crate::store::FORM;
 use crate::trace::Trace;
@@ -75,7 +76,7 @@ impl Queue {
             let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
             message = message.message_system_attributes(name, trace_value(&trace)?);
         }
-        let sent = message.send().await;
+        let sent = message.call().await;
         sent.map(|_| ())
             .map_err(|error| Error::unavailable("The queue", DisplayErrorContext(error).to_string()))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::lua::{self, Cancel, FailureKind, Globals, Limits};
+use super::lua::{Cancel, FailureKind, Globals, Limits, Pool};
 use super::scope::StepScope;
 use crate::run::{FailureCode, Outcome, StepFailure};
 
@@ -33,16 +33,16 @@ pub struct Scripted {
 
 impl Scripted {
     /// What stands in for a script whose sandbox broke down.
-    pub fn crashed(why: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%why, "the sandbox of a script broke down");
+    pub fn crashed() -> Self {
+        tracing::error!("the sandbox of a script broke down");
         let error = "The script broke its sandbox; it was ended.";
         Self { outcome: Outcome::failure(FailureCode::LuaError, error), log: Vec::new() }
     }
 }
 
 impl Script {
-    /// Runs the script on this thread.
-    pub fn run(self) -> Scripted {
+    /// Runs the script on this thread, in a VM of its run's pool.
+    pub fn run(self, pool: &Pool) -> Scripted {
         let steps: Vec<(&str, Value)> =
             self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
         let extra = self.scope.round.as_ref().map(super::RoundScope::globals).unwrap_or_default();
@@ -54,7 +54,7 @@ impl Script {
             extra: &extra,
         };
         let limits = Limits { time: self.timeout, ..Limits::default() };
-        let ended = lua::run(&self.source, &globals, &limits, &self.cancel);
+        let ended = pool.run(&self.source, &globals, &limits, &self.cancel);
         let outcome = match ended.result {
             Ok(result) => {
                 let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());

@@ -13,6 +13,7 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, EXPIRES_AT, Key, PK};
 use super::tenants::with_key;
 use super::{Store, StoreError};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::Place;
 
@@ -143,7 +144,7 @@ impl Store {
                     .put_item()
                     .table_name(&self.table)
                     .set_item(Some(item::formed(chunk)))
-                    .send()
+                    .call()
                     .await?;
                 chunks += 1;
             }
@@ -210,7 +211,7 @@ impl Store {
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);
         }
-        let error = match put.send().await {
+        let error = match put.call().await {
             Ok(_) => return Ok(Ok(())),
             Err(error) => error,
         };

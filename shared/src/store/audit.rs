@@ -10,6 +10,7 @@ use super::tenants::with_key;
 use super::walk::{Listed, Walk};
 use super::{Store, StoreError};
 use crate::audit::{AUDIT_KEPT_FOR, AuditRecord};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{AuditId, Place};
 
@@ -28,7 +29,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn keep_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?))).send().await?;
+        self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?))).call().await?;
         Ok(())
     }
 
@@ -38,7 +39,7 @@ impl Store {
     /// [`StoreError::Conflict`] when it is.
     pub async fn keep_new_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?)));
-        put.condition_expression(format!("attribute_not_exists({PK})")).send().await?;
+        put.condition_expression(format!("attribute_not_exists({PK})")).call().await?;
         Ok(())
     }
 
@@ -55,7 +56,7 @@ impl Store {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?)));
         put.condition_expression("outcome = :begun")
             .expression_attribute_values(":begun", s("begun"))
-            .send()
+            .call()
             .await?;
         Ok(())
     }

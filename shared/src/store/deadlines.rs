@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::item::{self, s};
 use super::keys::{self, AtDeadline, DEADLINE_PK, DEADLINE_SK};
 use super::{DueSecret, Store, StoreError};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{RunRef, TenantId, TriggerRef};
 
@@ -66,7 +67,7 @@ impl Store {
             .expression_attribute_values(":low", s(low))
             .expression_attribute_values(":high", s(keys::deadline_before(before)))
             .limit(limit);
-        let items = query.send().await?.items.unwrap_or_default();
+        let items = query.call().await?.items.unwrap_or_default();
         let full = items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let mut page = DuePage { due: Vec::with_capacity(items.len()), next: None };
         for item in &items {
@@ -105,7 +106,7 @@ impl Store {
                 (":new".to_owned(), s(keys::deadline_position(until, &due.run))),
                 (":old".to_owned(), s(&due.position)),
             ])))
-            .send()
+            .call()
             .await;
         match moved.map_err(StoreError::from) {
             Ok(_) => Ok(true),

@@ -11,6 +11,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use super::keys::{self, Key, PK, SK};
 use super::walk::Listed;
 use super::{Store, StoreError, blob, transaction_error};
+use crate::aws::Call;
 
 /// An item as the SDK gives it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -124,14 +125,14 @@ impl Store {
         let own = writes.len();
         writes.extend(counters);
         let request = self.client.transact_write_items().set_transact_items(Some(writes));
-        request.send().await.map_err(|error| transaction_error(error, own))?;
+        request.call().await.map_err(|error| transaction_error(error, own))?;
         Ok(())
     }
 
     /// One item, strongly consistent.
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key.into_map()));
-        let item = request.consistent_read(true).send().await?.item;
+        let item = request.consistent_read(true).call().await?.item;
         item.as_ref().map(check_form).transpose()?;
         Ok(item)
     }
@@ -153,7 +154,7 @@ impl Store {
         let mut start = None;
         loop {
             let page =
-                self.rows_of(pk, prefix).consistent_read(true).set_exclusive_start_key(start).send().await?;
+                self.rows_of(pk, prefix).consistent_read(true).set_exclusive_start_key(start).call().await?;
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -168,7 +169,7 @@ impl Store {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         put.condition_expression("revision = :revision")
             .expression_attribute_values(":revision", n(revision))
-            .send()
+            .call()
             .await?;
         Ok(())
     }
@@ -204,7 +205,7 @@ impl Store {
                 .scan_index_forward(false)
                 .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX));
             // A page may also be short because its rows are large.
-            let page = query.send().await?;
+            let page = query.call().await?;
             start = page.last_evaluated_key;
             for item in page.items.unwrap_or_default() {
                 check_form(&item)?;

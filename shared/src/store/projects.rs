@@ -11,6 +11,7 @@ use super::pats::unless_of_another;
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{ProjectId, TenantId};
 
@@ -56,7 +57,7 @@ impl Store {
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);
         }
-        put.send().await?;
+        put.call().await?;
         Ok(())
     }
 
@@ -108,7 +109,7 @@ impl Store {
             .expression_attribute_values(":project", s(PROJECT))
             .set_exclusive_start_key(cursor.map(|id| keys::project(tenant, &id).into_map()))
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let items = query.send().await?.items.unwrap_or_default();
+        let items = query.call().await?.items.unwrap_or_default();
         let mut rows = items.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
         let more = rows.len() > limit;
         rows.truncate(limit);

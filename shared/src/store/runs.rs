@@ -14,6 +14,7 @@ use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF
 use super::{Receipt, Spread, Store, StoreError, blob};
 use crate::analytics::Counts;
 use crate::audit::AuditRecord;
+use crate::aws::Call;
 use crate::billing::LedgerEntry;
 use crate::clock::Timestamp;
 use crate::ids::{RunId, RunRef};
@@ -194,7 +195,7 @@ impl Store {
         let stands_alone = run.parent.is_none() && receipt.is_none() && trace.is_none() && counts.is_none();
         if beside_rows.is_empty() && stands_alone {
             let put = self.client.put_item().table_name(&self.table);
-            put.set_item(Some(item::formed(row))).condition_expression(condition).send().await?;
+            put.set_item(Some(item::formed(row))).condition_expression(condition).call().await?;
             return Ok(());
         }
         let beside_rows = self.put_ahead(beside_rows).await?;
@@ -225,7 +226,7 @@ impl Store {
                     .put_item()
                     .table_name(&self.table)
                     .set_item(Some(item::formed(row)))
-                    .send()
+                    .call()
                     .await?;
             }
         }
@@ -265,7 +266,7 @@ impl Store {
             let put = self.client.put_item().table_name(&self.table).set_item(Some(item::formed(row)));
             put.condition_expression("rev = :rev")
                 .expression_attribute_values(expected.0, expected.1)
-                .send()
+                .call()
                 .await?;
             return Ok(());
         }
@@ -332,7 +333,7 @@ impl Store {
             .scan_index_forward(false)
             .consistent_read(true)
             .limit(1);
-        let found = query.send().await?.items.unwrap_or_default();
+        let found = query.call().await?.items.unwrap_or_default();
         let Some(first) = found.first() else { return Ok(None) };
         let digits = item::text(first, SK)?.split('#').nth(1).and_then(|digits| digits.parse().ok());
         digits.map(Some).ok_or_else(|| StoreError::Corrupt("a page without a number".to_owned()))

@@ -11,6 +11,7 @@ use super::keys::{self, DEADLINE_PK, DEADLINE_SK, Key, PK};
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
+use crate::aws::Call;
 use crate::billing::codes::{Code, Redemption};
 use crate::billing::payments::Payment;
 use crate::billing::subscription::Standing;
@@ -59,7 +60,7 @@ impl Store {
                 .condition_expression("revision = :revision")
                 .expression_attribute_values(":revision", n(expected)),
         };
-        put.send().await?;
+        put.call().await?;
         standing.revision = next.revision;
         Ok(())
     }
@@ -73,7 +74,7 @@ impl Store {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         put.condition_expression(format!("attribute_not_exists({PK}) OR tenant_id = :tenant"))
             .expression_attribute_values(":tenant", s(tenant.as_str()))
-            .send()
+            .call()
             .await?;
         Ok(())
     }
@@ -99,7 +100,7 @@ impl Store {
             .condition_expression(format!("attribute_not_exists({PK}) OR #status <> :made"))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":made", s("paid"))
-            .send()
+            .call()
             .await;
         match kept.map_err(StoreError::from) {
             Ok(_) | Err(StoreError::Conflict) => Ok(()),
@@ -131,7 +132,7 @@ impl Store {
         let put = self.client.put_item().table_name(&self.table);
         put.set_item(Some(formed(with_key(keys::code(&code.code), code)?)))
             .condition_expression(format!("attribute_not_exists({PK})"))
-            .send()
+            .call()
             .await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::keys::{self, FEED_SK, PK, SK, TENANT_PK};
 use super::run_lists::just_before;
 use super::walk::Listed;
 use super::{Store, StoreError, blob};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{RunRef, TenantId, WorkflowId};
 use crate::run::{Run, Slot, TaskChange};
@@ -129,7 +130,7 @@ impl Store {
             .expression_attribute_values(":high", s(highest))
             .scan_index_forward(false)
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let listed = query.send().await?.items.unwrap_or_default();
+        let listed = query.call().await?.items.unwrap_or_default();
         let next = match listed.get(limit) {
             Some(_) => listed.get(limit - 1).map(|item| item::text(item, FEED_SK).map(str::to_owned)),
             None => None,
@@ -158,7 +159,7 @@ impl Store {
             let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
             let asked = asked.map_err(|error| StoreError::Corrupt(error.to_string()))?;
             let request = self.client.batch_get_item().request_items(&self.table, asked);
-            let answer = request.send().await?;
+            let answer = request.call().await?;
             rows.extend(answer.responses.and_then(|mut all| all.remove(&self.table)).unwrap_or_default());
             // Answers are cut at 16 MB, and when the table is throttled.
             let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(&self.table));

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use super::item::{Item, formed, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK};
 use super::{Store, StoreError};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::secrets::SecretRef;
 
@@ -25,7 +26,7 @@ impl Store {
     /// Notes that nothing owns a secret, which is destroyed at this time unless something does by then.
     pub(crate) async fn note_unowned(&self, secret: &SecretRef, at: Timestamp) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table);
-        put.set_item(Some(formed(row(secret, at)))).send().await?;
+        put.set_item(Some(formed(row(secret, at)))).call().await?;
         Ok(())
     }
 
@@ -63,7 +64,7 @@ impl Store {
             .condition_expression(format!("attribute_exists({PK})"))
             .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
             .expression_attribute_values(":next", s(keys::secret_position(next_try, secret)))
-            .send()
+            .call()
             .await;
         match marked.map_err(StoreError::from) {
             Ok(_) => Ok(true),
@@ -75,7 +76,7 @@ impl Store {
     /// Forgets a secret that was destroyed.
     pub(crate) async fn forget_unowned(&self, secret: &SecretRef) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table);
-        delete.set_key(Some(keys::unowned_secret(secret).into_map())).send().await?;
+        delete.set_key(Some(keys::unowned_secret(secret).into_map())).call().await?;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use super::keys::{self, EXPIRES_AT, Key, PK};
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
+use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{PatId, Place, RunId, SecretVersion, SubscriptionId, WorkflowId};
 use crate::secrets::{SecretKind, SecretRef};
@@ -239,7 +240,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn note_duplicate(&self, receipt: &Receipt, run_id: RunId) -> Result<(), StoreError> {
         let row = delivery_row(receipt, Outcome::Duplicate, run_id);
-        self.client.put_item().table_name(&self.table).set_item(Some(item::formed(row))).send().await?;
+        self.client.put_item().table_name(&self.table).set_item(Some(item::formed(row))).call().await?;
         Ok(())
     }
 
@@ -270,7 +271,7 @@ impl Store {
             .update_expression(format!("SET last_at = :at, {EXPIRES_AT} = :end ADD {}", adds.join(", ")))
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
-            .send()
+            .call()
             .await?;
         Ok(())
     }

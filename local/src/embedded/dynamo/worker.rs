@@ -88,11 +88,11 @@ impl Worker {
 }
 
 fn database(path: Option<&str>) -> Result<Database, DynamoError> {
-    let Some(path) = path else { return Ok(Database::memory()?) };
-    let database = Database::new(path)?;
-    // The only way this library has to set `synchronous = NORMAL`: it calls that the end of a bulk load.
-    database.disable_bulk_loading()?;
-    Ok(database)
+    // How it flushes the disk and how much it keeps in memory is built in: see LIBSQLITE3_FLAGS in .cargo/config.toml.
+    Ok(match path {
+        Some(path) => Database::new(path)?,
+        None => Database::memory()?,
+    })
 }
 
 fn work(mut store: Store, path: Option<&str>, messages: &mpsc::Receiver<Message>) {

@@ -1,6 +1,6 @@
 //! Keeps what a script prints, within bounds that hold however much it prints.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// The most entries kept of one script.
 pub(super) const MAX_LINES: usize = 100;
@@ -12,10 +12,10 @@ pub(super) const MAX_BYTES: usize = 16 * 1024;
 pub(super) const CUT: &str = "(further output cut: a script may print 100 lines and 16 KiB)";
 
 /// What one script has printed so far.
-#[derive(Default)]
-pub(super) struct Log(RefCell<Kept>);
+#[derive(Debug, Default)]
+pub(super) struct Log(Mutex<Kept>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Kept {
     lines: Vec<String>,
     bytes: usize,
@@ -25,7 +25,7 @@ struct Kept {
 impl Log {
     /// Adds one entry, or as much of it as fits. Text that is not UTF-8 gets replacement characters.
     pub(super) fn print(&self, text: &[u8]) {
-        let mut kept = self.0.borrow_mut();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.cut {
             return;
         }
@@ -44,7 +44,7 @@ impl Log {
 
     /// Hands over the entries, with a note when some are missing.
     pub(super) fn take(&self) -> Vec<String> {
-        let mut kept = std::mem::take(&mut *self.0.borrow_mut());
+        let mut kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if kept.cut {
             kept.lines.push(CUT.to_owned());
         }

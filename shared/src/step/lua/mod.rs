@@ -1,10 +1,11 @@
 //! The Lua sandbox: runs one script of a workflow against the values it may read and gives back the
 //! table it returned as JSON, with what it printed.
 //!
-//! Every script gets a VM of its own, built from nothing and thrown away, with the library of
-//! `workflow-language.md` (section *Lua*) and nothing else. Time, memory and the size of the result are
-//! bounded whatever the script does; an overrun is a [`Failure`], never a crash. Loading the values a script
-//! may read, choosing a thread to block and settling the step are left to the caller.
+//! A VM has the library of `workflow-language.md` (section *Lua*) and nothing else. Every script gets one to itself
+//! with globals of its own; only scripts of the same run follow each other in one, when they end well, and see nothing
+//! of each other (`vm.rs` says why). Time, memory and the size of the result are bounded whatever the script does; an
+//! overrun is a [`Failure`], never a crash. Loading the values a script may read, choosing a thread to block and
+//! settling the step are left to the caller.
 //!
 //! # How JSON and Lua values correspond
 //!
@@ -42,7 +43,7 @@ mod watch;
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -50,6 +51,9 @@ use serde_json::Value;
 pub use self::failure::{Failure, FailureKind, SyntaxError};
 pub use self::references::{StepReferences, step_references};
 pub use self::watch::Cancel;
+
+use self::native::Present;
+use self::vm::Vm;
 
 /// The longest script, in bytes: the limit of the workflow language.
 pub const MAX_SCRIPT_BYTES: usize = 64 * 1024;
@@ -101,21 +105,52 @@ pub struct Outcome {
     pub log: Vec<String>,
 }
 
-/// Runs `script` to its end and returns what came of it. Blocks for up to `limits.time` (a single library call on
-/// values near the memory limit can add some tenths of a second), so it belongs on a thread that may block.
-///
-/// Never panics and never returns early because of what the script does. After [`Cancel::cancel`] the script ends
-/// at its next instruction that can be interrupted, as [`FailureKind::Cancelled`].
-#[must_use]
-pub fn run(script: &str, globals: &Globals<'_>, limits: &Limits, cancel: &Cancel) -> Outcome {
-    let watch = Rc::new(watch::Watch::new(limits.time, cancel.clone()));
-    let log = Rc::new(log::Log::default());
-    // A panic can only be a defect of the engine's binding; it must cost this step, not the worker.
-    let attempt = catch_unwind(AssertUnwindSafe(|| vm::execute(script, globals, limits, &watch, &log)));
-    let result = attempt.unwrap_or_else(|_| Err(Failure::error("the script engine failed")));
-    // Over the result, because a script can catch the error that the interrupt raises and return as if nothing were.
-    let result = watch.stopped().map_or(result, |stop| Err(Failure::stopped(stop, limits)));
-    Outcome { result, log: log.take() }
+/// The VMs in which the scripts of one run are executed, one after the other or side by side. Building one takes longer
+/// than most scripts do, so those in which all went well are kept.
+#[derive(Debug, Default)]
+pub struct Pool(Mutex<Vec<Vm>>);
+
+impl Pool {
+    /// Runs `script` to its end and returns what came of it. Blocks for up to `limits.time` (a single library call on
+    /// values near the memory limit can add some tenths of a second), so it belongs on a thread that may block.
+    ///
+    /// Never panics and never returns early because of what the script does. After [`Cancel::cancel`] the script ends
+    /// at its next instruction that can be interrupted, as [`FailureKind::Cancelled`].
+    #[must_use]
+    pub fn run(&self, script: &str, globals: &Globals<'_>, limits: &Limits, cancel: &Cancel) -> Outcome {
+        let watch = Arc::new(watch::Watch::new(limits.time, cancel.clone()));
+        let log = Arc::new(log::Log::default());
+        let present = Present { watch: Arc::clone(&watch), log: Arc::clone(&log) };
+        // A panic can only be a defect of the engine's binding; it must cost this step, not the worker.
+        let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(script, globals, limits, present)));
+        let result = attempt.unwrap_or_else(|_| Err(Failure::error("the script engine failed")));
+        // Over the result, because a script can catch the error that the interrupt raises and return as if nothing
+        // were.
+        let result = watch.stopped().map_or(result, |stop| Err(Failure::stopped(stop, limits)));
+        Outcome { result, log: log.take() }
+    }
+
+    fn attempt(
+        &self,
+        script: &str,
+        globals: &Globals<'_>,
+        limits: &Limits,
+        present: Present,
+    ) -> Result<Value, Failure> {
+        let lent: Vec<_> = globals.extra.iter().map(|(name, _)| *name).collect();
+        let bytecode = vm::compile(script, &lent)?;
+        let kept = self.kept().pop();
+        let vm = kept.map_or_else(Vm::new, Ok).map_err(|error| Failure::host(&error, limits))?;
+        let result = vm.execute((script, bytecode), globals, limits, present)?;
+        if vm.can_be_kept() {
+            self.kept().push(vm);
+        }
+        Ok(result)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Vm>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Compiles `script` without running it.

@@ -1,7 +1,7 @@
 //! The step library's functions that are written in Rust. `prelude.lua` checks their arguments and turns what
 //! they complain about into errors on the author's line.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -50,15 +50,30 @@ impl Trouble {
     }
 }
 
+/// What belongs to the script that a VM runs at present.
+#[derive(Debug, Clone)]
+pub(super) struct Present {
+    /// Its time.
+    pub(super) watch: Arc<Watch>,
+    /// What it prints.
+    pub(super) log: Arc<Log>,
+}
+
+/// The script that is run, as helpers see it.
+fn present(lua: &Lua) -> mlua::Result<Present> {
+    let present = lua.app_data_ref::<Present>().map(|present| present.clone());
+    present.ok_or_else(|| mlua::Error::runtime("no script is run"))
+}
+
 /// The helpers under the names by which `prelude.lua` knows them. Those that can fail for the author answer a
 /// value, or nil and a message.
-pub(super) fn table(lua: &Lua, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result<Table> {
+pub(super) fn table(lua: &Lua) -> mlua::Result<Table> {
     let native = lua.create_table()?;
     native.raw_set("array", lua.array_metatable())?;
     native.raw_set("null", Value::NULL)?;
-    add_basics(lua, &native, watch, log)?;
-    add_json(lua, &native, watch)?;
-    add_bytes(lua, &native, watch)?;
+    add_basics(lua, &native)?;
+    add_json(lua, &native)?;
+    add_bytes(lua, &native)?;
     native.raw_set("now", lua.create_function(|_, ()| Ok(Timestamp::now().as_second()))?)?;
     native.raw_set("time_format", answering(lua, |_, seconds: f64| time_format(seconds))?)?;
     native.raw_set("time_parse", answering(lua, |_, text: LuaString| time_parse(&text.as_bytes()))?)?;
@@ -67,33 +82,32 @@ pub(super) fn table(lua: &Lua, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result
 }
 
 /// What the replaced functions of the base and string libraries need.
-fn add_basics(lua: &Lua, native: &Table, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result<()> {
-    let log = Rc::clone(log);
-    let print = move |_: &Lua, text: LuaString| {
-        log.print(&text.as_bytes());
+fn add_basics(lua: &Lua, native: &Table) -> mlua::Result<()> {
+    let print = |lua: &Lua, text: LuaString| {
+        present(lua)?.log.print(&text.as_bytes());
         Ok(())
     };
     native.raw_set("print", lua.create_function(print)?)?;
     native.raw_set("is_builtin", lua.create_function(|_, f: Function| Ok(f.info().what == "C"))?)?;
-    let watch = Rc::clone(watch);
-    let find = move |_: &Lua, (text, needle, from): (LuaString, LuaString, usize)| {
+    let find = |lua: &Lua, (text, needle, from): (LuaString, LuaString, usize)| {
+        let watch = present(lua)?.watch;
         let found = search::find(&text.as_bytes(), &needle.as_bytes(), from.saturating_sub(1), &watch)?;
         Ok(found.map(|at| at + 1))
     };
     native.raw_set("find", lua.create_function(find)?)
 }
 
-fn add_json(lua: &Lua, native: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
-    let clock = Rc::clone(watch);
-    native.raw_set("encode", answering(lua, move |lua, value: Value| encode(lua, &value, &clock))?)?;
-    let clock = Rc::clone(watch);
-    let decode =
-        move |lua: &Lua, text: LuaString| decode::from_json(lua, readable(&text.as_bytes())?, &clock);
+fn add_json(lua: &Lua, native: &Table) -> mlua::Result<()> {
+    let encode = |lua: &Lua, value: Value| encode(lua, &value, &present(lua)?.watch);
+    native.raw_set("encode", answering(lua, encode)?)?;
+    let decode = |lua: &Lua, text: LuaString| {
+        decode::from_json(lua, readable(&text.as_bytes())?, &present(lua)?.watch)
+    };
     native.raw_set("decode", answering(lua, decode)?)
 }
 
 /// Encodings and hashes of bytes.
-fn add_bytes(lua: &Lua, native: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
+fn add_bytes(lua: &Lua, native: &Table) -> mlua::Result<()> {
     let encode =
         |lua: &Lua, bytes: LuaString| Ok(lua.create_string(BASE64.encode(readable(&bytes.as_bytes())?))?);
     native.raw_set("base64_encode", answering(lua, encode)?)?;
@@ -102,14 +116,10 @@ fn add_bytes(lua: &Lua, native: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
         Err(error) => Err(Trouble::Said(error.to_string())),
     };
     native.raw_set("base64_decode", answering(lua, decode)?)?;
-    let clock = Rc::clone(watch);
-    native.raw_set(
-        "sha256",
-        lua.create_function(move |_, bytes: LuaString| sha256(&bytes.as_bytes(), &clock))?,
-    )?;
-    let clock = Rc::clone(watch);
-    let hmac = move |_: &Lua, (key, bytes): (LuaString, LuaString)| {
-        hmac_sha256(&key.as_bytes(), &bytes.as_bytes(), &clock)
+    let hash = |lua: &Lua, bytes: LuaString| sha256(&bytes.as_bytes(), &present(lua)?.watch);
+    native.raw_set("sha256", lua.create_function(hash)?)?;
+    let hmac = |lua: &Lua, (key, bytes): (LuaString, LuaString)| {
+        hmac_sha256(&key.as_bytes(), &bytes.as_bytes(), &present(lua)?.watch)
     };
     native.raw_set("hmac_sha256", lua.create_function(hmac)?)
 }
@@ -117,7 +127,7 @@ fn add_bytes(lua: &Lua, native: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
 /// A function that answers `value`, or `nil, message` when there is something to tell the author.
 fn answering<A, R>(
     lua: &Lua,
-    helper: impl Fn(&Lua, A) -> Result<R, Trouble> + 'static,
+    helper: impl Fn(&Lua, A) -> Result<R, Trouble> + Send + 'static,
 ) -> mlua::Result<Function>
 where
     A: mlua::FromLuaMulti,

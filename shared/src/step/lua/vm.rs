@@ -1,10 +1,13 @@
-//! One VM for one script: builds it, closes the sandbox, lends it the values the script may read, runs the
-//! script and reads its result. Nothing outlives the call, so no script can leave anything to another.
+//! One VM: builds it, and for each script closes the sandbox around globals of its own, lends it the values that it may
+//! read, runs it and reads its result.
+//!
+//! What scripts share is read-only: the library, the metatable of text, the prelude's functions. What they can change are
+//! their own globals and what hangs from these, which nothing refers to any more once they have ended, and the state of
+//! `math.random`, which begins anew with each of them. So no script can leave anything to another.
 
-use std::cell::Cell;
 use std::io::{self, Write};
-use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use mlua::chunk::{ChunkMode, Compiler};
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value, VmState};
@@ -13,7 +16,7 @@ use serde_json::Value as Json;
 use super::export::{self, Budget, Fault};
 use super::failure::{CHUNK, split_line};
 use super::import::Importer;
-use super::log::Log;
+use super::native::Present;
 use super::watch::Watch;
 use super::{Failure, FailureKind, Globals, Limits, MAX_SCRIPT_BYTES, SyntaxError, native};
 
@@ -57,50 +60,79 @@ fn compiler(lent: &[&str]) -> Compiler {
     ])
 }
 
-/// Runs `script` in a VM of its own. Whether it was stopped is for the caller to ask the watch.
-pub(super) fn execute(
-    script: &str,
-    globals: &Globals<'_>,
-    limits: &Limits,
-    watch: &Rc<Watch>,
-    log: &Rc<Log>,
-) -> Result<Json, Failure> {
-    let lent: Vec<_> = globals.extra.iter().map(|(name, _)| *name).collect();
-    let bytecode = compile(script, &lent)?;
-    let host = |error: mlua::Error| Failure::host(&error, limits);
-    let lua =
-        Lua::new_with(StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::COROUTINE, LuaOptions::new())
-            .map_err(host)?;
-    let pcall: Function = lua.globals().raw_get("pcall").map_err(host)?;
-    close_sandbox(&lua, watch, log).map_err(host)?;
-    lend(&lua, globals, limits)?;
-    let environment = lua.globals();
-    environment.raw_set("_G", &environment).map_err(host)?;
-    // The VM caches what globals hold, which is right as long as they are not changed behind its back.
-    environment.set_safeenv(!script.contains("_G"));
-    let main = lua
-        .load(bytecode)
-        .set_mode(ChunkMode::Binary)
-        .set_name(format!("={CHUNK}"))
-        .into_function()
-        .map_err(host)?;
+/// What a VM may hold between two scripts: several times what an empty one does. Garbage counts to it.
+const MOST_KEPT: usize = 1024 * 1024;
 
-    lua.set_memory_limit(limits.memory_bytes).map_err(host)?;
-    let clock = Rc::clone(watch);
-    let pressure = Pressure::new(&lua, limits.memory_bytes);
-    lua.set_interrupt(move |lua| {
-        clock.interrupt()?;
-        pressure.relieve(lua)?;
-        Ok(VmState::Continue)
-    });
-    let (returned, value): (bool, Value) = pcall.call(main).map_err(host)?;
-    lua.remove_interrupt();
-    // No script code runs from here on; reading must not fail for want of the script's memory.
-    lua.set_memory_limit(0).map_err(host)?;
-    let outcome = if returned { result(&value, limits, watch) } else { Err(Failure::raised(&value, limits)) };
-    // The last look at the clock: throwing the VM away is not the script's time.
-    watch.check().map_err(|stop| Failure::stopped(stop, limits))?;
-    outcome
+/// A machine that runs scripts, one at a time.
+#[derive(Debug)]
+pub(super) struct Vm {
+    lua: Lua,
+    pcall: Function,
+    reseed: Function,
+}
+
+impl Vm {
+    /// A machine with the library and nothing else.
+    pub(super) fn new() -> mlua::Result<Self> {
+        let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::COROUTINE;
+        let lua = Lua::new_with(libraries, LuaOptions::new())?;
+        let pcall = lua.globals().raw_get("pcall")?;
+        let reseed = lua.globals().raw_get::<Table>("math")?.raw_get("randomseed")?;
+        furnish(&lua)?;
+        Ok(Self { lua, pcall, reseed })
+    }
+
+    /// Whether another script may follow one that has ended well.
+    pub(super) fn can_be_kept(&self) -> bool {
+        self.lua.used_memory() <= MOST_KEPT
+    }
+
+    /// Runs a compiled script. Whether it was stopped is for the caller to ask the watch.
+    pub(super) fn execute(
+        &self,
+        (script, bytecode): (&str, Vec<u8>),
+        globals: &Globals<'_>,
+        limits: &Limits,
+        present: Present,
+    ) -> Result<Json, Failure> {
+        let host = |error: mlua::Error| Failure::host(&error, limits);
+        let lua = &self.lua;
+        let watch = Arc::clone(&present.watch);
+        lua.set_app_data(present);
+        self.close_sandbox().map_err(host)?;
+        lend(lua, globals, limits)?;
+        let environment = lua.globals();
+        environment.raw_set("_G", &environment).map_err(host)?;
+        // The VM caches what globals hold, which is right as long as they are not changed behind its back.
+        environment.set_safeenv(!script.contains("_G"));
+        let main = lua.load(bytecode).set_mode(ChunkMode::Binary).set_name(format!("={CHUNK}"));
+        let main = main.into_function().map_err(host)?;
+
+        lua.set_memory_limit(limits.memory_bytes).map_err(host)?;
+        let clock = Arc::clone(&watch);
+        let pressure = Pressure::new(lua, limits.memory_bytes);
+        lua.set_interrupt(move |lua| {
+            clock.interrupt()?;
+            pressure.relieve(lua)?;
+            Ok(VmState::Continue)
+        });
+        let (returned, value): (bool, Value) = self.pcall.call(main).map_err(host)?;
+        lua.remove_interrupt();
+        // No script code runs from here on; reading must not fail for want of the script's memory.
+        lua.set_memory_limit(0).map_err(host)?;
+        let outcome =
+            if returned { result(&value, limits, &watch) } else { Err(Failure::raised(&value, limits)) };
+        // The last look at the clock: throwing the VM away is not the script's time.
+        watch.check().map_err(|stop| Failure::stopped(stop, limits))?;
+        outcome
+    }
+
+    /// Makes everything read-only that is there, with new globals before it.
+    fn close_sandbox(&self) -> mlua::Result<()> {
+        self.lua.sandbox(false)?;
+        self.lua.sandbox(true)?;
+        self.reseed.call(rand::random::<i32>())
+    }
 }
 
 /// Collects garbage before it fills the memory. The VM's own collector works in small steps, one per allocation, so
@@ -109,23 +141,24 @@ struct Pressure {
     limit: usize,
     /// The use of memory at which to collect next: half-way between what was alive last time and the limit, and not
     /// in ever smaller steps, so that a script close to its limit does not spend its time on collecting.
-    next: Cell<usize>,
+    next: AtomicUsize,
 }
 
 impl Pressure {
     fn new(lua: &Lua, limit: usize) -> Self {
-        let pressure = Self { limit, next: Cell::new(0) };
+        let pressure = Self { limit, next: AtomicUsize::new(0) };
         pressure.measure(lua);
         pressure
     }
 
     fn measure(&self, lua: &Lua) {
         let alive = lua.used_memory();
-        self.next.set(alive + (self.limit.saturating_sub(alive) / 2).max(self.limit / 32));
+        let next = alive + (self.limit.saturating_sub(alive) / 2).max(self.limit / 32);
+        self.next.store(next, Ordering::Relaxed);
     }
 
     fn relieve(&self, lua: &Lua) -> mlua::Result<()> {
-        if lua.used_memory() > self.next.get() {
+        if lua.used_memory() > self.next.load(Ordering::Relaxed) {
             lua.gc_collect()?;
             self.measure(lua);
         }
@@ -133,8 +166,8 @@ impl Pressure {
     }
 }
 
-/// Takes out of the VM what scripts must not have, adds the step library, and makes all of it read-only.
-fn close_sandbox(lua: &Lua, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result<()> {
+/// Takes out of the VM what scripts must not have, and adds the step library.
+fn furnish(lua: &Lua) -> mlua::Result<()> {
     static PRELUDE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     // Without line information the prelude's own lines stay out of messages.
     let compile = || Compiler::new().set_debug_level(0).compile(include_str!("prelude.lua")).ok();
@@ -142,9 +175,9 @@ fn close_sandbox(lua: &Lua, watch: &Rc<Watch>, log: &Rc<Log>) -> mlua::Result<()
         return Err(mlua::Error::runtime("the prelude does not compile"));
     };
     let prelude = lua.load(prelude.as_slice()).set_mode(ChunkMode::Binary).set_name("=prelude");
-    let null: Table = prelude.call(native::table(lua, watch, log)?)?;
+    let null: Table = prelude.call(native::table(lua)?)?;
     lua.set_type_metatable::<LightUserData>(Some(null));
-    lua.sandbox(true)
+    Ok(())
 }
 
 /// Sets the globals that hold the values a script may read.

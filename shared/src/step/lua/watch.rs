@@ -1,9 +1,8 @@
 //! Ends a script in time: the deadline and the caller's cancellation, asked by the VM's interrupt and by every
 //! long loop of the helpers written in Rust.
 
-use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A flag shared between a running script and whoever may want it to stop. Clones share the flag.
@@ -43,25 +42,27 @@ impl From<Stop> for mlua::Error {
 /// small because up to as many slow library calls can pass between two readings.
 const INTERRUPTS_PER_READING: u32 = 4;
 
-/// The time limit of one script.
+/// The time limit of one script. Only the thread that runs it changes what is in here.
+#[derive(Debug)]
 pub(super) struct Watch {
     start: Instant,
     limit: Duration,
     cancel: Cancel,
-    interrupts: Cell<u32>,
+    interrupts: AtomicU32,
     /// Stays set, so that a script that catches the first error meets it again at once.
-    stopped: Cell<Option<Stop>>,
+    stopped: OnceLock<Stop>,
 }
 
 impl Watch {
     pub(super) fn new(limit: Duration, cancel: Cancel) -> Self {
-        Self { start: Instant::now(), limit, cancel, interrupts: Cell::new(0), stopped: Cell::new(None) }
+        Self { start: Instant::now(), limit, cancel, interrupts: AtomicU32::new(0), stopped: OnceLock::new() }
     }
 
     /// Asked by the VM at every call and every turn of a loop.
     pub(super) fn interrupt(&self) -> Result<(), Stop> {
-        let count = self.interrupts.get().wrapping_add(1);
-        self.interrupts.set(count);
+        // Two steps and not one, which would lock the bus.
+        let count = self.interrupts.load(Ordering::Relaxed).wrapping_add(1);
+        self.interrupts.store(count, Ordering::Relaxed);
         if count.is_multiple_of(INTERRUPTS_PER_READING) || self.stopped.get().is_some() {
             return self.check();
         }
@@ -72,16 +73,16 @@ impl Watch {
     pub(super) fn check(&self) -> Result<(), Stop> {
         if self.stopped.get().is_none() {
             if self.cancel.is_cancelled() {
-                self.stopped.set(Some(Stop::Cancelled));
+                let _ = self.stopped.set(Stop::Cancelled);
             } else if self.start.elapsed() >= self.limit {
-                self.stopped.set(Some(Stop::Deadline));
+                let _ = self.stopped.set(Stop::Deadline);
             }
         }
-        self.stopped.get().map_or(Ok(()), Err)
+        self.stopped().map_or(Ok(()), Err)
     }
 
     /// What a check has found before, without looking at the clock.
     pub(super) fn stopped(&self) -> Option<Stop> {
-        self.stopped.get()
+        self.stopped.get().copied()
     }
 }

@@ -24,7 +24,7 @@ use super::{
     scripts,
     view::{Site, View},
 };
-use crate::step::lua::{self, Cancel, FailureKind, Globals, Limits, StepReferences};
+use crate::step::lua::{self, Cancel, FailureKind, Globals, Limits, Pool, StepReferences};
 
 /// How long all scripts of one dry run may take together: a caller waits for the answer. Tests wait less.
 const ALLOWANCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
@@ -56,6 +56,7 @@ struct Fixture<'v, 'a> {
     input_is_known: bool,
     outputs: BTreeMap<StepIx, Value>,
     run: Value,
+    pool: Pool,
     deadline: Instant,
 }
 
@@ -83,7 +84,8 @@ impl<'v, 'a> Fixture<'v, 'a> {
             "started_at": "1970-01-01T00:00:00Z", "trigger_type": "api", "tenant_id": "dry-run",
             "project_id": "dry-run",
         });
-        Self { view, input, input_is_known, outputs, run, deadline: Instant::now() + ALLOWANCE }
+        let (pool, deadline) = (Pool::default(), Instant::now() + ALLOWANCE);
+        Self { view, input, input_is_known, outputs, run, pool, deadline }
     }
 
     /// Runs one script; `false` when the allowance is used up.
@@ -107,7 +109,7 @@ impl<'v, 'a> Fixture<'v, 'a> {
         let cap = site.step.kind.timeout_default_and_cap().1;
         let own = site.step.timeout().unwrap_or(cap).min(cap);
         let limits = Limits { time: own.min(left), result_bytes: RESULT_MAX_BYTES, ..Limits::default() };
-        let ended = lua::run(script, &globals, &limits, &Cancel::default());
+        let ended = self.pool.run(script, &globals, &limits, &Cancel::default());
         match ended.result {
             Ok(result) => {
                 self.outputs.entry(StepIx::at(site.top)).or_insert(result);

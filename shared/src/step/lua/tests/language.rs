@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Cancel, Globals, Limits, run};
+use super::super::{Cancel, Globals, Limits, Pool};
 use super::{Fixture, error, failure, result, value};
 
 #[test]
@@ -193,7 +193,7 @@ fn globals_of_a_script_work_by_name_and_through_the_global_table() {
 fn absent_run_and_connection_are_nil() {
     let null = json!(null);
     let globals = Globals { input: &null, steps: &[], run: &null, connection: &null, extra: &[] };
-    let outcome = run(
+    let outcome = Pool::default().run(
         "return { input == nil, run == nil, connection == nil }",
         &globals,
         &Limits::default(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::super::{Cancel, FailureKind, Globals, Limits, MAX_SCRIPT_BYTES, check, run};
+use super::super::{Cancel, FailureKind, Globals, Limits, MAX_SCRIPT_BYTES, Pool, check};
 use super::{Fixture, failure, result};
 
 #[test]
@@ -129,7 +129,12 @@ fn a_cancelled_script_ends_promptly() {
     let outcome = std::thread::scope(|scope| {
         let script = scope.spawn(|| {
             let endless = "while true do pcall(function() while true do end end) end";
-            run(endless, &globals, &Limits { time: Duration::from_secs(60), ..Limits::default() }, &cancel)
+            Pool::default().run(
+                endless,
+                &globals,
+                &Limits { time: Duration::from_secs(60), ..Limits::default() },
+                &cancel,
+            )
         });
         cancel.clone().cancel();
         script.join().unwrap()
@@ -138,7 +143,7 @@ fn a_cancelled_script_ends_promptly() {
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(cancel.is_cancelled());
     assert_eq!(
-        run("return {}", &globals, &Limits::default(), &cancel).result.unwrap_err().kind,
+        Pool::default().run("return {}", &globals, &Limits::default(), &cancel).result.unwrap_err().kind,
         FailureKind::Cancelled
     );
 }

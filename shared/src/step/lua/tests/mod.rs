@@ -7,13 +7,14 @@ mod library;
 mod limits;
 mod messages;
 mod references;
+mod reuse;
 mod surface;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Cancel, Failure, FailureKind, Globals, Limits, Outcome, run};
+use super::{Cancel, Failure, FailureKind, Globals, Limits, Outcome, Pool};
 
 /// What a script can read in these tests.
 struct Fixture {
@@ -40,7 +41,15 @@ impl Fixture {
         Self { limits: Limits { time, ..Limits::default() }, ..Self::default() }
     }
 
+    /// In a VM in which another script has run.
     fn run(&self, script: &str) -> Outcome {
+        let pool = Pool::default();
+        let before = Self::default().run_in(&pool, reuse::VANDAL);
+        assert!(before.result.is_ok() && pool.kept().len() == 1, "{before:?}");
+        self.run_in(&pool, script)
+    }
+
+    fn run_in(&self, pool: &Pool, script: &str) -> Outcome {
         let globals = Globals {
             input: &self.input,
             steps: &self.steps,
@@ -48,7 +57,7 @@ impl Fixture {
             connection: &json!({ "connection_id": "con-1", "provider": "github" }),
             extra: &self.extra,
         };
-        run(script, &globals, &self.limits, &Cancel::default())
+        pool.run(script, &globals, &self.limits, &Cancel::default())
     }
 
     fn result(&self, script: &str) -> Value {
