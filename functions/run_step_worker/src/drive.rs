@@ -349,7 +349,6 @@ impl Drive {
             // Only a defect of ours panics; it must cost this step, not the run.
             let run = catch_unwind(AssertUnwindSafe(|| script.run(&pool)));
             drop(place);
-            tracing::debug!("executed");
             (slot, run.unwrap_or_else(|_| Scripted::crashed()).into())
         });
     }
@@ -365,7 +364,6 @@ impl Drive {
         let work = async move {
             let performed = effect.perform(&state, &attempt).await;
             drop(permit);
-            tracing::debug!("called");
             (slot, performed)
         };
         let call = self.tasks.spawn(work.instrument(observe::step(self.session.machine(), slot)));

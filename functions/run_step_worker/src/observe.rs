@@ -26,8 +26,11 @@ pub(crate) fn step(machine: &Machine, slot: Slot) -> Span {
     tracing::info_span!("step", step_id = machine.step_id(slot), attempt_key)
 }
 
-/// Measures an attempt that has just ended, before its run knows.
+/// Logs and measures an attempt that has just ended, before its run knows.
 pub(crate) fn step_ended(state: &AppState, machine: &Machine, slot: Slot, outcome: &Outcome) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        step(machine, slot).in_scope(|| tracing::debug!("executed"));
+    }
     // The condition of a `while` is part of its loop and has no type of its own.
     let (Some(kind), Some(since)) = (machine.kind(slot), machine.running_since(slot)) else { return };
     let ended = if matches!(outcome, Outcome::Failure(_)) { "failed" } else { "completed" };
