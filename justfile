@@ -44,3 +44,9 @@ redrive stack *arguments:
 bench-functions:
     cd functions/onboarding && PATH="$PWD/../../.tools/venv/bin:$PATH" cargo lambda build --release $(ls .. | sed 's/^/-p /')
     cargo run --release -p it --bin bench -- --only functions
+
+# The local process beside Restate, by turns, with the same work; installs Restate from npm.
+bench-restate program="target/release/local":
+    mkdir -p .tools/restate && cp tests/restate-tools/package.json .tools/restate/
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix .tools/restate
+    node tests/restate-tools/compare.mjs {{ program }} .tools/restate/node_modules
