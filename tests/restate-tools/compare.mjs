@@ -66,7 +66,9 @@ async function local(directory) {
   return { children: [child], run };
 }
 
-async function restate(directory) {
+// `flushes`: whether each write is carried to the disk, as Restate does by default, or survives the process's end only, as
+// with the local process.
+async function restate(directory, flushes) {
   const program = new URL("service.mjs", import.meta.url).pathname;
   const service = spawn("node", [program, PORTS.service, modules], { stdio: "ignore" });
   const binary = path.join(modules, `@restatedev/restate-server-linux-${os.arch()}/bin/restate-server`);
@@ -80,6 +82,9 @@ async function restate(directory) {
     RESTATE_LISTEN_MODE: "tcp",
     RESTATE_ADMIN__BIND_ADDRESS: address(PORTS.admin),
     RESTATE_INGRESS__BIND_ADDRESS: address(PORTS.ingress),
+    RESTATE_ROCKSDB_DISABLE_WAL_FSYNC: String(!flushes),
+    RESTATE_LOG_SERVER__ROCKSDB_DISABLE_WAL_FSYNC: String(!flushes),
+    RESTATE_BIFROST__LOCAL__ROCKSDB_DISABLE_WAL_FSYNC: String(!flushes),
   };
   const server = spawn(binary, [], { stdio: "ignore", env });
   const admin = `http://${address(PORTS.admin)}`;
@@ -124,7 +129,7 @@ async function measure(name, start) {
     const elapsed = (performance.now() - begun) / 1000;
     const used = sum(children.map(cpu)) - before;
     console.log(
-      `${name.padEnd(16)}${percentile(single, 50).toFixed(1).padStart(8)}${percentile(single, 99).toFixed(1).padStart(8)}` +
+      `${name.padEnd(20)}${percentile(single, 50).toFixed(1).padStart(8)}${percentile(single, 99).toFixed(1).padStart(8)}` +
         `${(crowd.length / elapsed).toFixed(0).padStart(9)}${percentile(crowd, 50).toFixed(0).padStart(8)}` +
         `${percentile(crowd, 99).toFixed(0).padStart(8)}${(used / crowd.length).toFixed(2).padStart(9)}` +
         `${sum(children.map(memory)).toFixed(0).padStart(8)}`,
@@ -138,9 +143,10 @@ async function measure(name, start) {
 }
 
 console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores; a run of five steps, times in ms, memory in MB\n`);
-console.log(`${"".padEnd(16)}     p50     p99  runs/s, 16: p50    p99  CPU/run  memory`);
+console.log(`${"".padEnd(20)}     p50     p99  runs/s, 16: p50    p99  CPU/run  memory`);
 for (let round = 0; round < Number(rounds); round += 1) {
   await measure("local process", local);
-  await measure("Restate", restate);
+  await measure("Restate", (directory) => restate(directory, true));
+  await measure("Restate, unflushed", (directory) => restate(directory, false));
 }
 process.exit(0);
