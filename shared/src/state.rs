@@ -26,7 +26,19 @@ use crate::webhook::Webhooks;
 
 /// What handlers share. Cloning is cheap.
 #[derive(Debug, Clone)]
-pub struct AppState(Arc<Shared>);
+pub struct AppState(Arc<dyn Held>);
+
+/// Something that is held by all. As a trait object, whose end is compiled here: every crate that lets go of an
+/// [`AppState`] would otherwise have what it takes to drop each client and cache.
+trait Held: std::fmt::Debug + Send + Sync {
+    fn shared(&self) -> &Shared;
+}
+
+impl Held for Shared {
+    fn shared(&self) -> &Shared {
+        self
+    }
+}
 
 /// The parts of an [`AppState`].
 #[derive(Debug)]
@@ -82,7 +94,7 @@ impl Deref for AppState {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        &self.0
+        self.0.shared()
     }
 }
 
