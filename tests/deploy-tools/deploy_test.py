@@ -59,8 +59,6 @@ RARE = {
     "connections": {"secretsmanager:PutSecretValue"},
     "inbound_webhooks": {"secretsmanager:PutSecretValue"},
     "llm": {"secretsmanager:PutSecretValue"},
-    # The first use of a token on a day.
-    "pats": {"dynamodb:UpdateItem"},
     # The counters, when an answer ends its run.
     "tasks": {"dynamodb:UpdateItem"},
     # A workflow is deleted by its route alone.
