@@ -80,10 +80,7 @@ pub async fn print_and_check(directory: &Path) -> bool {
         let measured = measure(name, &bootstrap, stores.table(), &aws, &event).await;
         ok &= print(name, &measured);
     }
-    println!(
-        "\n  cargo lambda build --release --output-format binary makes them: {found} of {}\n",
-        FUNCTIONS.len()
-    );
+    println!("\n  `just bench-functions` makes them: {found} of {}\n", FUNCTIONS.len());
     ok && found == FUNCTIONS.len()
 }
 
