@@ -1,6 +1,6 @@
 //! Many runs in one local process: ten thousand that wait for people beside new ones, and a thousand at once.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use it::{chain, for_each, graph, human, lua};
 use serde_json::{Value, json};
@@ -71,18 +71,15 @@ async fn start_many(server: &Server, workflow: &str, count: usize) {
 /// Until the last of the runs has put its question.
 async fn until_waiting(server: &Server, workflow: &str) {
     let mut connection = server.connection().await;
-    loop {
-        let listed = get(&mut connection, &format!("{workflow}/runs?limit=100")).await;
-        let runs = listed["runs"].as_array().cloned().unwrap_or_default();
-        let mut asked = 0;
-        for run in &runs {
-            let path = format!("{workflow}/runs/{}/summary", run["run_id"].as_str().unwrap_or_default());
-            asked += usize::from(get(&mut connection, &path).await["pending_tasks"] == 1);
+    let listed = get(&mut connection, &format!("{workflow}/runs?limit=100")).await;
+    for run in listed["runs"].as_array().into_iter().flatten() {
+        let run = format!("{workflow}/runs/{}", run["run_id"].as_str().unwrap_or_default());
+        let mut seen = 0;
+        while get(&mut connection, &format!("{run}/summary")).await["pending_tasks"] != 1 {
+            let news = get(&mut connection, &format!("{run}/events?after={seen}&wait_s=20")).await;
+            seen =
+                news["events"].as_array().and_then(|events| events.last()?["seq"].as_u64()).unwrap_or(seen);
         }
-        if asked == runs.len() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -116,11 +113,12 @@ async fn until_over(server: &Server, workflow: &str) -> usize {
         let path = format!("{workflow}/runs?limit=100{cursor}");
         let listed = loop {
             let listed = get(&mut connection, &path).await;
-            let under_way = |run: &Value| run["ended_at"].is_null();
-            if !listed["runs"].as_array().is_some_and(|runs| runs.iter().any(under_way)) {
+            let under_way = |run: &&Value| run["ended_at"].is_null();
+            let Some(run) = listed["runs"].as_array().and_then(|runs| runs.iter().find(under_way)) else {
                 break listed;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            };
+            let id = run["run_id"].as_str().unwrap_or_default();
+            get(&mut connection, &format!("{workflow}/runs/{id}?wait_s=20")).await;
         };
         let runs = listed["runs"].as_array().cloned().unwrap_or_default();
         completed += runs.iter().filter(|run| run["status"] == "completed").count();
