@@ -1,58 +1,56 @@
-//! The HTTP client with which the AWS SDK calls AWS: it trusts the few authorities that sign AWS's own servers.
+//! AWS as functions reach it: by the settings and credentials that Lambda puts into their environment.
 //!
-//! Reading the machine's whole list, some 140 certificates, was most of what a function did before its first
-//! invocation (docs/decisions/0021-small-choices-of-operations.md).
+//! `aws-config` would look in files, at metadata services and at STS as well, and the SDK's own HTTP client speaks HTTP/2, to
+//! services that do not: both together were a tenth of each function and of its start.
 
 mod call;
+mod client;
 
 pub use call::Call;
+pub use client::http_client;
 
 use std::env;
 
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-/// Amazon Trust Services, <https://www.amazontrust.com/repository/>.
-const ROOTS: &[u8] = include_bytes!("aws/roots.pem");
-/// Names a file of certificates to trust instead: where AWS is reached through a proxy that signs for itself, or in a
-/// partition whose servers others sign for.
-const OTHERS: &str = "SSL_CERT_FILE";
+/// What the SDK's clients are told: the region, the credentials, and where services are (`AWS_ENDPOINT_URL`,
+/// `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`), when that is not the usual place.
+pub fn sdk_config() -> SdkConfig {
+    let is_true = |name| text(name).map(|text| text.eq_ignore_ascii_case("true"));
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(text("AWS_REGION").map(Region::new))
+        .service_config(Environment)
+        .http_client(http_client());
+    config.set_endpoint_url(text("AWS_ENDPOINT_URL"));
+    config.set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT"));
+    config.set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.set_credentials_provider(credentials().map(SharedCredentialsProvider::new));
+    config.build()
+}
 
-/// A client for the SDK.
-pub fn http_client() -> SharedHttpClient {
-    let trusted = match env::var_os(OTHERS) {
-        Some(_) => TrustStore::default(),
-        None => TrustStore::empty().with_pem_certificate(ROOTS),
-    };
-    let client = Builder::new().tls_provider(Provider::rustls(CryptoMode::AwsLc));
-    match TlsContext::builder().with_trust_store(trusted).build() {
-        Ok(context) => client.tls_context(context).build_https(),
-        Err(error) => {
-            tracing::warn!(%error, "the certificates of AWS cannot be used; the machine's are");
-            client.build_https()
-        }
+/// The credentials of the function's role; an environment ends before they do.
+pub fn credentials() -> Option<Credentials> {
+    let (id, secret) = (text("AWS_ACCESS_KEY_ID")?, text("AWS_SECRET_ACCESS_KEY")?);
+    Some(Credentials::new(id, secret, text("AWS_SESSION_TOKEN"), None, "environment"))
+}
+
+/// Settings of one service.
+#[derive(Debug)]
+struct Environment;
+
+impl LoadServiceConfig for Environment {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        text(&format!("{}_{service}", key.env()))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use rustls::RootCertStore;
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-
-    use super::*;
-
-    #[test]
-    fn each_certificate_can_be_read_and_is_an_authority() {
-        let mut store = RootCertStore::empty();
-        let certificates: Vec<_> = CertificateDer::pem_slice_iter(ROOTS).map(Result::unwrap).collect();
-        assert_eq!(certificates.len(), 5);
-        for certificate in certificates {
-            store.add(certificate).unwrap();
-        }
-        assert_eq!(store.len(), 5);
-        let _ = http_client();
-    }
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
 }

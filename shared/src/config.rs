@@ -54,6 +54,8 @@ pub struct Config {
     pub metrics: MetricsSink,
 }
 
+/// The memory of a function where Lambda does not say.
+const USUAL_MEMORY_MIB: usize = 512;
 /// What one token may do a second where nothing else is set.
 const USUAL_TOKEN_RATE: u32 = 100;
 /// What one webhook subscription may take a second where nothing else is set.
@@ -63,6 +65,7 @@ impl Config {
     /// From the environment that `template.yaml` sets.
     pub fn from_env() -> Self {
         let text = |name: &str| std::env::var(name).unwrap_or_default();
+        let memory = text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").parse().unwrap_or(USUAL_MEMORY_MIB);
         Self {
             table_name: text("TABLE_NAME"),
             queue_url: text("QUEUE_URL"),
@@ -72,7 +75,7 @@ impl Config {
             secret_kms_key: text("SECRET_KMS_KEY"),
             llm_system_secret: text("LLM_SYSTEM_SECRET"),
             bedrock_region: text("BEDROCK_REGION"),
-            script_parallelism: text("SCRIPT_PARALLELISM").parse().unwrap_or(4),
+            script_parallelism: scripts_within(memory),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
             token_limit: Limit::per_second(rate(&text("TOKEN_RATE_LIMIT"), USUAL_TOKEN_RATE)),
@@ -88,13 +91,23 @@ impl Config {
                 &text("OUTBOUND_ALLOW_HTTP"),
                 &text("OUTBOUND_ALLOWED"),
             ),
-            call_parallelism: text("CALL_PARALLELISM").parse().unwrap_or(256),
+            call_parallelism: calls_within(memory),
             metrics: match text("METRICS_STACK") {
                 stack if stack.is_empty() => MetricsSink::Off,
                 stack => MetricsSink::Lambda { stack, function: text("AWS_LAMBDA_FUNCTION_NAME") },
             },
         }
     }
+}
+
+/// Scripts may take a quarter of the memory: 64 MiB each.
+fn scripts_within(memory_mib: usize) -> usize {
+    (memory_mib / 256).clamp(1, 16)
+}
+
+/// Answers of servers are at most 4 MiB and mostly some KiB.
+fn calls_within(memory_mib: usize) -> usize {
+    (memory_mib / 4).clamp(32, 512)
 }
 
 fn rate(text: &str, usual: u32) -> u32 {

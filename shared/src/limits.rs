@@ -12,6 +12,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 
+use crate::cache::LazyCache;
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::{Error, Result};
@@ -85,14 +86,14 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, BucketClock, StateInformation
 pub struct Limiter<K: Hash + Eq + Send + Sync + 'static> {
     limit: Limit,
     clock: BucketClock,
-    buckets: Cache<K, Arc<Bucket>>,
+    buckets: LazyCache<K, Arc<Bucket>>,
 }
 
 impl<K: Hash + Eq + Send + Sync + 'static> Limiter<K> {
     /// Allows this much to each key.
     pub fn new(limit: Limit, clock: Clock) -> Self {
-        let buckets = Cache::builder().max_capacity(MOST_BUCKETS).time_to_idle(FORGOTTEN_AFTER).build();
-        Self { limit, clock: BucketClock(clock), buckets }
+        let buckets = || Cache::builder().max_capacity(MOST_BUCKETS).time_to_idle(FORGOTTEN_AFTER).build();
+        Self { limit, clock: BucketClock(clock), buckets: LazyCache::new(buckets) }
     }
 
     /// Takes one from this key's bucket, if there is one.

@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use aws_config::BehaviorVersion;
 use tokio::sync::Semaphore;
 
 use crate::auth::Authenticator;
@@ -138,10 +137,9 @@ impl AppState {
     }
 
     /// Around the clients of the AWS account that the environment names.
-    pub async fn from_env() -> Self {
+    pub fn from_env() -> Self {
         let config = Config::from_env();
-        let aws =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(aws::http_client()).load().await;
+        let aws = aws::sdk_config();
         let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&aws), &config.secret_kms_key);
         let clients = Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(&aws),

@@ -13,13 +13,19 @@ use crate::shapes;
 
 /// What a request to DynamoDB or SQS takes within a region, in seconds.
 const REQUEST_S: f64 = 0.005;
-/// The CPU of a Lua step at one processor, in seconds: a fifth of a chain of five in docs/benchmarks.md.
-const LUA_STEP_S: f64 = 0.000_6;
+/// The CPU of a Lua step and of all that is the run's for a start, in seconds of one processor: a fifth of a chain of five
+/// in docs/benchmarks.md.
+const LUA_STEP_S: f64 = 0.001;
+const START_S: f64 = 0.001;
+/// The same of a call: TLS and JSON.
+const CALL_CPU_S: f64 = 0.001;
 /// What the other side of a call takes, in seconds.
 const CALL_S: f64 = 0.3;
 /// The memory of the functions, in GB: the template's defaults.
 const API_GB: f64 = 0.5;
-const WORKER_GB: f64 = 1.0;
+const WORKER_GB: f64 = 0.5;
+/// The memory at which Lambda gives a whole processor; at less a function has its share, so CPU costs the same at any.
+const PROCESSOR_GB: f64 = 1.769;
 const SWEEP_GB: f64 = 0.25;
 /// What an invocation logs: Lambda's own two lines, the request's line, the metrics'.
 const LOG_BYTES: f64 = 1_200.0;
@@ -63,21 +69,35 @@ impl Bill {
     }
 }
 
+fn scripts(count: f64) -> Time {
+    Time { computing: count * LUA_STEP_S, waiting: 0.0 }
+}
+
 fn cost(price: Price, count: f64) -> f64 {
     price.usd * count
 }
 
+/// What a worker does with its time beside requests to AWS, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Time {
+    /// Of one processor.
+    computing: f64,
+    /// For the other side of calls.
+    waiting: f64,
+}
+
 /// A run: the request that starts it and the worker's invocation.
-fn bill(start: &Tally, worker: &Tally, busy_s: f64, messages: f64) -> Bill {
+fn bill(start: &Tally, worker: &Tally, time: Time, messages: f64) -> Bill {
     let both = |count: fn(&Tally) -> u64| float(count(start) + count(worker));
     let requests = |tally: &Tally| float(tally.reads() + tally.writes() + tally.messages());
-    let (start_s, worker_s) = (requests(start) * REQUEST_S, requests(worker) * REQUEST_S + busy_s);
+    let (start_s, worker_s) = (requests(start) * REQUEST_S, requests(worker) * REQUEST_S + time.waiting);
+    let computing_s = START_S + time.computing;
     let units = both(|tally| tally.write_units + tally.index_units + tally.other_units);
     Bill {
         database: cost(prices::WRITE_UNIT, units) + cost(prices::READ_UNIT, both(|tally| tally.read_units)),
         queue: cost(prices::SQS_REQUEST, messages * REQUESTS_OF_A_MESSAGE),
         lambda: cost(prices::INVOCATION, 1.0 + messages)
-            + cost(prices::GB_SECOND, start_s * API_GB + worker_s * WORKER_GB),
+            + cost(prices::GB_SECOND, start_s * API_GB + worker_s * WORKER_GB + computing_s * PROCESSOR_GB),
         rest: cost(prices::API_REQUEST, 1.0) + cost(prices::LOG_BYTE, (1.0 + messages) * LOG_BYTES),
     }
 }
@@ -98,7 +118,8 @@ pub async fn print() {
     let (start, worker) = second(&calls_in_a_row(calls), Some(&models)).await;
     units(&format!("{calls} calls in a row"), &start, &worker);
     let calls = float(calls as u64);
-    line("step with an effect outside, in a row of 10", bill(&start, &worker, calls * CALL_S, 1.0).of(calls));
+    let time = Time { computing: calls * CALL_CPU_S, waiting: calls * CALL_S };
+    line("step with an effect outside, in a row of 10", bill(&start, &worker, time, 1.0).of(calls));
     println!(
         "  {:<42}{:>50}",
         "  (of it the time in which Lambda waits for the other side)",
@@ -114,7 +135,7 @@ async fn chain_of(steps: usize) -> Bill {
     let (start, worker) = second(&chain(steps), None).await;
     units(&format!("a chain of {steps} scripts"), &start, &worker);
     let count = float(steps as u64);
-    let bill = bill(&start, &worker, count * LUA_STEP_S, 1.0);
+    let bill = bill(&start, &worker, scripts(count), 1.0);
     line(&format!("run of {steps} Lua steps"), bill);
     line(&format!("Lua step, in a chain of {steps}"), bill.of(count));
     bill
@@ -162,9 +183,9 @@ async fn webhook() {
     bench.deliver().await;
     let worker = bench.work.take();
     units("a delivery and its run of one script", &ingress, &worker);
-    let alone = bill(&ingress, &Tally::default(), 0.0, 0.0);
+    let alone = bill(&ingress, &Tally::default(), Time::default(), 0.0);
     line("webhook call, accepted", Bill { queue: cost(prices::SQS_REQUEST, 1.0), ..alone });
-    line("webhook call with its run of one script", bill(&ingress, &worker, LUA_STEP_S, 1.0));
+    line("webhook call with its run of one script", bill(&ingress, &worker, scripts(1.0), 1.0));
 }
 
 /// A run that waits for a person: nothing is called for it; its rows are kept.

@@ -25,7 +25,8 @@ pub async fn left(workspace: &Workspace) -> [u64; 3] {
 fn generous() -> PlanSettings {
     let text = std::fs::read_to_string(it::repository().join("plans.yaml")).unwrap();
     let text = text.replacen("included_microcredits: 0 }", "included_microcredits: 1000 }", 1);
-    PlanSettings { catalog: Arc::new(Catalog::read(&text).unwrap()), ..PlanSettings::default() }
+    let plans: Value = serde_saphyr::from_str(&text).unwrap();
+    PlanSettings { catalog: Arc::new(Catalog::read(&plans.to_string()).unwrap()), ..PlanSettings::default() }
 }
 
 #[tokio::test]

@@ -12,25 +12,34 @@ mod success_rate;
 mod usage_timeseries;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(live_runs::live_runs))
-        .routes(routes!(success_rate::success_rate))
-        .routes(routes!(execution_duration::execution_duration))
-        .routes(routes!(runs_count::runs_count))
-        .routes(routes!(steps_executed::steps_executed))
-        .routes(routes!(credits_consumed::credits_consumed))
-        .routes(routes!(steps_summary::steps_summary))
-        .routes(routes!(runs_timeseries::runs_timeseries))
-        .routes(routes!(usage_timeseries::usage_timeseries))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(live_runs::live_runs))
+        .with(routes!(success_rate::success_rate))
+        .with(routes!(execution_duration::execution_duration))
+        .with(routes!(runs_count::runs_count))
+        .with(routes!(steps_executed::steps_executed))
+        .with(routes!(credits_consumed::credits_consumed))
+        .with(routes!(steps_summary::steps_summary))
+        .with(routes!(runs_timeseries::runs_timeseries))
+        .with(routes!(usage_timeseries::usage_timeseries))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

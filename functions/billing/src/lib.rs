@@ -15,36 +15,45 @@ mod usage_dimensions;
 mod usage_history;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(usage::usage))
-        .routes(routes!(usage_history::usage_history))
-        .routes(routes!(usage_dimensions::usage_dimensions))
-        .routes(routes!(pricing::pricing, pricing::set_price))
-        .routes(routes!(grant::grant))
-        .routes(routes!(plans::get_plans))
-        .routes(routes!(standing::get_status))
-        .routes(routes!(standing::get_summary))
-        .routes(routes!(payment_history::list_payments))
-        .routes(routes!(config::get_stripe_config))
-        .routes(routes!(purchase::trial::begin_trial))
-        .routes(routes!(purchase::subscribe::subscribe))
-        .routes(routes!(purchase::change_plan::change_plan))
-        .routes(routes!(purchase::cancel::cancel))
-        .routes(routes!(purchase::convert_trial::convert_trial))
-        .routes(routes!(purchase::topup::begin_topup))
-        .routes(routes!(codes::create_code))
-        .routes(routes!(codes::apply_code))
-        .routes(routes!(discounts::validate_discount))
-        .routes(routes!(stripe_webhook::receive_event))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(usage::usage))
+        .with(routes!(usage_history::usage_history))
+        .with(routes!(usage_dimensions::usage_dimensions))
+        .with(routes!(pricing::pricing, pricing::set_price))
+        .with(routes!(grant::grant))
+        .with(routes!(plans::get_plans))
+        .with(routes!(standing::get_status))
+        .with(routes!(standing::get_summary))
+        .with(routes!(payment_history::list_payments))
+        .with(routes!(config::get_stripe_config))
+        .with(routes!(purchase::trial::begin_trial))
+        .with(routes!(purchase::subscribe::subscribe))
+        .with(routes!(purchase::change_plan::change_plan))
+        .with(routes!(purchase::cancel::cancel))
+        .with(routes!(purchase::convert_trial::convert_trial))
+        .with(routes!(purchase::topup::begin_topup))
+        .with(routes!(codes::create_code))
+        .with(routes!(codes::apply_code))
+        .with(routes!(discounts::validate_discount))
+        .with(routes!(stripe_webhook::receive_event))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

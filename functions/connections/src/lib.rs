@@ -9,19 +9,28 @@ mod patch;
 mod view;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(list::list_connections, create::create_connection))
-        .routes(routes!(get::get_connection, patch::patch_connection, delete::delete_connection))
-        .routes(routes!(credentials::connection_credentials))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(list::list_connections, create::create_connection))
+        .with(routes!(get::get_connection, patch::patch_connection, delete::delete_connection))
+        .with(routes!(credentials::connection_credentials))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

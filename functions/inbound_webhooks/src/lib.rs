@@ -10,24 +10,29 @@ mod rotate;
 mod view;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(list::list_inbound_webhooks, create::create_inbound_webhook))
-        .routes(routes!(
-            get::get_inbound_webhook,
-            patch::patch_inbound_webhook,
-            delete::delete_inbound_webhook
-        ))
-        .routes(routes!(rotate::rotate_signing_secret))
-        .routes(routes!(deliveries::list_deliveries))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(list::list_inbound_webhooks, create::create_inbound_webhook))
+        .with(routes!(get::get_inbound_webhook, patch::patch_inbound_webhook, delete::delete_inbound_webhook))
+        .with(routes!(rotate::rotate_signing_secret))
+        .with(routes!(deliveries::list_deliveries))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

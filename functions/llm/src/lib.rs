@@ -11,21 +11,30 @@ mod values;
 mod view;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(list::list_keys, create::create_key))
-        .routes(routes!(patch::patch_key, delete::delete_key))
-        .routes(routes!(rotate::rotate_key))
-        .routes(routes!(catalog::get_catalog))
-        .routes(routes!(resolve::resolve_model))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(list::list_keys, create::create_key))
+        .with(routes!(patch::patch_key, delete::delete_key))
+        .with(routes!(rotate::rotate_key))
+        .with(routes!(catalog::get_catalog))
+        .with(routes!(resolve::resolve_model))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

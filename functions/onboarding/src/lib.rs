@@ -8,18 +8,25 @@ mod create_workspace;
 pub use create_workspace::open;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(create_workspace::create_workspace))
-        .routes(routes!(create_admin::create_admin))
+fn collect<R: Routes>() -> R {
+    R::none().with(routes!(create_workspace::create_workspace)).with(routes!(create_admin::create_admin))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

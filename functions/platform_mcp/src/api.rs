@@ -10,7 +10,7 @@ use shared::error::Kind;
 use shared::http::{ErrorBody, document, finish};
 use shared::{AppState, Error, Result};
 use tower::ServiceExt;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa::openapi::OpenApi;
 
 /// What may stand in a path segment and in a query as it is (RFC 3986, unreserved).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -27,8 +27,8 @@ const PASSED_ON: [HeaderName; 7] = [
 ];
 
 /// The routes of the functions that tools lead to.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
+fn routes() -> Router<AppState> {
+    Router::new()
         .merge(analytics::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
@@ -36,6 +36,22 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(inbound_webhooks::routes())
         .merge(mcp_servers::routes())
         .merge(pats::routes())
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    let functions = [
+        analytics::openapi(),
+        workflows::openapi(),
+        runs::openapi(),
+        tasks::openapi(),
+        inbound_webhooks::openapi(),
+        mcp_servers::openapi(),
+        pats::openapi(),
+    ];
+    let mut whole = document();
+    functions.into_iter().for_each(|function| whole.merge(function));
+    whole
 }
 
 /// The API inside the process. Cloning is cheap.
@@ -69,7 +85,7 @@ pub struct Answer {
 impl Api {
     /// With the routes on this state.
     pub fn new(state: AppState) -> Self {
-        Self(finish(routes().into(), state))
+        Self(finish(routes(), state))
     }
 
     /// Calls a route for the caller whose request had these headers.

@@ -11,18 +11,25 @@ mod server;
 mod tools;
 
 use axum::{Extension, Router};
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(endpoint::mcp))
-        .layer(Extension(endpoint::Endpoint::default()))
+fn collect<R: Routes>() -> R {
+    R::none().with(routes!(endpoint::mcp))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect::<Router<AppState>>().layer(Extension(endpoint::Endpoint::default()))
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

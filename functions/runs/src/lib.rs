@@ -10,24 +10,33 @@ mod summary;
 mod wait;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(command::command))
-        .routes(routes!(retry::retry_run))
-        .routes(routes!(list::list_runs))
-        .routes(routes!(list::list_workflow_runs))
-        .routes(routes!(get::get_run))
-        .routes(routes!(summary::run_summary))
-        .routes(routes!(events::run_events))
-        .routes(routes!(context::run_context))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(command::command))
+        .with(routes!(retry::retry_run))
+        .with(routes!(list::list_runs))
+        .with(routes!(list::list_workflow_runs))
+        .with(routes!(get::get_run))
+        .with(routes!(summary::run_summary))
+        .with(routes!(events::run_events))
+        .with(routes!(context::run_context))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

@@ -4,19 +4,28 @@ mod complete;
 mod pending;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(pending::inbox))
-        .routes(routes!(pending::pending_of_run))
-        .routes(routes!(complete::complete))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(pending::inbox))
+        .with(routes!(pending::pending_of_run))
+        .with(routes!(complete::complete))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

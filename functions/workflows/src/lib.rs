@@ -16,28 +16,37 @@ mod versions;
 mod view;
 
 use axum::Router;
-use shared::AppState;
-use shared::http::{document, finish};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared::http::{Routes, finish};
+use shared::{AppState, routes};
+use utoipa::openapi::OpenApi;
 
-/// The routes with their description.
-pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(document())
-        .routes(routes!(list::list_workflows, create::create_workflow))
-        .routes(routes!(get::get_workflow, patch::patch_workflow, archive::archive_workflow))
-        .routes(routes!(restore::restore_workflow))
-        .routes(routes!(versions::list_versions, publish::publish_version))
-        .routes(routes!(versions::get_version))
-        .routes(routes!(triggers::list::list_triggers, triggers::create::create_trigger))
-        .routes(routes!(triggers::patch::patch_trigger, triggers::delete::delete_trigger))
-        .routes(routes!(validate::validate_workflow))
-        .routes(routes!(validate::validate_graph))
-        .routes(routes!(schema::workflow_schema))
-        .routes(routes!(health::health))
-        .routes(routes!(openapi::openapi))
+fn collect<R: Routes>() -> R {
+    R::none()
+        .with(routes!(list::list_workflows, create::create_workflow))
+        .with(routes!(get::get_workflow, patch::patch_workflow, archive::archive_workflow))
+        .with(routes!(restore::restore_workflow))
+        .with(routes!(versions::list_versions, publish::publish_version))
+        .with(routes!(versions::get_version))
+        .with(routes!(triggers::list::list_triggers, triggers::create::create_trigger))
+        .with(routes!(triggers::patch::patch_trigger, triggers::delete::delete_trigger))
+        .with(routes!(validate::validate_workflow))
+        .with(routes!(validate::validate_graph))
+        .with(routes!(schema::workflow_schema))
+        .with(routes!(health::health))
+        .with(routes!(openapi::openapi))
+}
+
+/// The routes.
+pub fn routes() -> Router<AppState> {
+    collect()
+}
+
+/// Their description.
+pub fn openapi() -> OpenApi {
+    collect()
 }
 
 /// The function as a service.
 pub fn router(state: AppState) -> Router {
-    finish(routes().into(), state)
+    finish(routes(), state)
 }

@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use tokio::sync::OnceCell;
 
 use super::{Caller, PlainToken, TokenKey};
+use crate::cache::LazyCache;
 use crate::clock::{Clock, Timestamp};
 use crate::error::Kind;
 use crate::ids::PatId;
@@ -26,9 +27,9 @@ pub struct Authenticator {
     key_name: String,
     key: OnceCell<TokenKey>,
     clock: Clock,
-    rows: Cache<PatId, Known>,
+    rows: LazyCache<PatId, Known>,
     /// The day on which this process saw to it that the token's row names it.
-    touched: Cache<PatId, i64>,
+    touched: LazyCache<PatId, i64>,
 }
 
 /// What was read of a token.
@@ -49,9 +50,14 @@ impl Known {
 impl Authenticator {
     /// Hashes with the key that the secret store holds under `key_name`.
     pub fn new(secrets: Arc<dyn SecretStore>, key_name: impl Into<String>, clock: Clock) -> Self {
-        let rows = Cache::builder().max_capacity(MOST_KEPT).build();
-        let touched = Cache::builder().max_capacity(MOST_KEPT).build();
-        Self { secrets, key_name: key_name.into(), key: OnceCell::new(), clock, rows, touched }
+        Self {
+            secrets,
+            key_name: key_name.into(),
+            key: OnceCell::new(),
+            clock,
+            rows: LazyCache::new(|| Cache::builder().max_capacity(MOST_KEPT).build()),
+            touched: LazyCache::new(|| Cache::builder().max_capacity(MOST_KEPT).build()),
+        }
     }
 
     /// The key for hashing tokens, read once per process.

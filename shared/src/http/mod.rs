@@ -11,6 +11,7 @@ mod openapi;
 mod operator;
 mod params;
 mod permit;
+mod routes;
 
 pub use body::{Body, LARGEST_BODY, read_bytes};
 pub use error::{CommonErrors, ErrorBody};
@@ -24,3 +25,6 @@ pub use permit::{
     Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanManageMembers, CanManagePats, CanRead,
     CanReadBilling, CanReadIntegrations, CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
 };
+pub use routes::{Route, Routes};
+#[doc(hidden)]
+pub use utoipa_axum;

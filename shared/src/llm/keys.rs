@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Provider;
+use crate::cache::LazyCache;
 use crate::ids::{LlmKeyId, Place};
 use crate::secrets::{Deposit, Mask, SecretKind, SecretRef, deposit, destroy};
 use crate::state::AppState;
@@ -420,12 +421,13 @@ pub fn default_of(keys: &[LlmKeyRecord], provider: Provider) -> Option<&LlmKeyRe
 /// The keys of projects as workers go by them: read anew after [`KEPT_FOR`].
 #[derive(Debug)]
 pub struct LlmKeys {
-    known: Cache<Place, Arc<Vec<LlmKeyRecord>>>,
+    known: LazyCache<Place, Arc<Vec<LlmKeyRecord>>>,
 }
 
 impl Default for LlmKeys {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(MOST_PLACES).time_to_live(KEPT_FOR).build() }
+        let known = || Cache::builder().max_capacity(MOST_PLACES).time_to_live(KEPT_FOR).build();
+        Self { known: LazyCache::new(known) }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::Provider;
 use super::keys::Credential;
+use crate::cache::LazyCache;
 use crate::state::AppState;
 use crate::{Error, Result};
 
@@ -55,12 +56,13 @@ type Known = Arc<BTreeMap<String, SystemKey>>;
 /// Reads the deployment's keys and keeps them for a minute.
 #[derive(Debug)]
 pub struct SystemKeys {
-    known: Cache<(), Known>,
+    known: LazyCache<(), Known>,
 }
 
 impl Default for SystemKeys {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(1).time_to_live(KEPT_FOR).build() }
+        let known = || Cache::builder().max_capacity(1).time_to_live(KEPT_FOR).build();
+        Self { known: LazyCache::new(known) }
     }
 }
 

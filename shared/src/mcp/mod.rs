@@ -29,6 +29,7 @@ pub use types::{
     AuthMode, InjectAs, Injection, Mode, Overrides, ServerStatus, SourceSpec, ToolSpec, ToolSummary,
 };
 
+use crate::cache::LazyCache;
 use crate::ids::{McpServerId, Place};
 use crate::state::AppState;
 use crate::text::LONGEST_NAME;
@@ -46,17 +47,19 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 pub struct Mcp {
     /// The sessions.
     pub sessions: Sessions,
-    tools: Cache<(Place, McpServerId, u32), Arc<Vec<ToolSpec>>>,
+    tools: LazyCache<(Place, McpServerId, u32), Arc<Vec<ToolSpec>>>,
 }
 
 impl Default for Mcp {
     fn default() -> Self {
-        let weigh = |_: &_, tools: &Arc<Vec<ToolSpec>>| {
-            let bytes = serde_json::to_vec(&**tools).map_or(usize::MAX, |json| json.len());
-            u32::try_from(bytes).unwrap_or(u32::MAX)
+        let tools = || {
+            let weigh = |_: &_, tools: &Arc<Vec<ToolSpec>>| {
+                let bytes = serde_json::to_vec(&**tools).map_or(usize::MAX, |json| json.len());
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            };
+            Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).build()
         };
-        let tools = Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).build();
-        Self { sessions: Sessions::default(), tools }
+        Self { sessions: Sessions::default(), tools: LazyCache::new(tools) }
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use super::error::{McpError, shown};
 use super::transport::Backend;
+use crate::cache::LazyCache;
 use crate::clock::Clock;
 use crate::ids::Place;
 use crate::outbound_http::{Outbound, OutboundError, Url};
@@ -87,7 +88,7 @@ type Opening = Arc<OnceCell<Arc<Running>>>;
 /// The sessions of this environment.
 #[derive(Clone)]
 pub struct Sessions {
-    open: Cache<[u8; 32], Opening>,
+    open: Arc<LazyCache<[u8; 32], Opening>>,
 }
 
 impl fmt::Debug for Sessions {
@@ -98,7 +99,8 @@ impl fmt::Debug for Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { open: Cache::builder().max_capacity(MOST_SESSIONS).time_to_idle(IDLE).build() }
+        let open = || Cache::builder().max_capacity(MOST_SESSIONS).time_to_idle(IDLE).build();
+        Self { open: Arc::new(LazyCache::new(open)) }
     }
 }
 

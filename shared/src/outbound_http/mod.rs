@@ -7,7 +7,6 @@
 
 mod address;
 mod policy;
-mod tls;
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -213,9 +212,11 @@ impl Outbound {
     }
 
     fn build(&self) -> Result<reqwest::Client, OutboundError> {
+        let tls =
+            crate::tls::for_the_world().map_err(|error| OutboundError::Invalid(format!("TLS: {error}")))?;
         let guard = Guard { policy: Arc::clone(&self.policy), lookup: Arc::clone(&self.lookup) };
         reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config()?)
+            .tls_backend_preconfigured(tls)
             // A proxy would resolve names behind our back.
             .no_proxy()
             .dns_resolver(guard)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
+use crate::cache::LazyCache;
 use crate::ids::{Place, WorkflowId};
 use crate::store::Store;
 use crate::workflow::{Graph, Plan};
@@ -17,13 +18,14 @@ type Key = (Place, WorkflowId, u32);
 
 /// Compiled versions, the most used ones kept in memory.
 #[derive(Debug)]
-pub struct PlanCache(Cache<Key, (Arc<Plan>, u32)>);
+pub struct PlanCache(LazyCache<Key, (Arc<Plan>, u32)>);
 
 impl Default for PlanCache {
     fn default() -> Self {
-        let cache =
-            Cache::builder().max_capacity(MOST_BYTES).weigher(|_, (_, bytes): &(Arc<Plan>, u32)| *bytes);
-        Self(cache.build())
+        Self(LazyCache::new(|| {
+            let cache = Cache::builder().max_capacity(MOST_BYTES);
+            cache.weigher(|_, (_, bytes): &(Arc<Plan>, u32)| *bytes).build()
+        }))
     }
 }
 

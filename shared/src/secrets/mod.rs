@@ -20,6 +20,7 @@ use moka::sync::Cache;
 use secrecy::SecretString;
 
 use crate::Result;
+use crate::cache::LazyCache;
 
 pub use custody::{Deposit, deposit, destroy, destroy_due};
 pub use manager::SecretsManager;
@@ -63,14 +64,14 @@ pub trait SecretStore: Debug + Send + Sync {
 pub struct Secrets {
     store: Arc<dyn SecretStore>,
     prefix: String,
-    read: Cache<SecretRef, SecretString>,
+    read: Arc<LazyCache<SecretRef, SecretString>>,
 }
 
 impl Secrets {
     /// On this store; `prefix` begins the name of each tenant's secret.
     pub fn new(store: Arc<dyn SecretStore>, prefix: impl Into<String>) -> Self {
-        let read = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
-        Self { store, prefix: prefix.into(), read }
+        let read = || Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
+        Self { store, prefix: prefix.into(), read: Arc::new(LazyCache::new(read)) }
     }
 
     /// A secret of the deployment itself, such as the operator token, asked for anew each time: its owner may change

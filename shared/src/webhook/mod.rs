@@ -25,6 +25,7 @@ pub use outcome::Outcome;
 pub use receive::{Delivery, LARGEST_BODY, Received, receive};
 pub use signature::Signed;
 
+use crate::cache::LazyCache;
 use crate::ids::{Place, SubscriptionId};
 use refusals::Refusals;
 
@@ -39,13 +40,14 @@ const MOST_KEPT: u64 = 10_000;
 #[derive(Debug)]
 pub struct Webhooks {
     /// Where they are, which never changes.
-    places: Cache<SubscriptionId, Place>,
+    places: LazyCache<SubscriptionId, Place>,
     /// Refusals that are not in the log yet.
     refusals: Refusals,
 }
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self { places: Cache::builder().max_capacity(MOST_KEPT).build(), refusals: Refusals::default() }
+        let places = || Cache::builder().max_capacity(MOST_KEPT).build();
+        Self { places: LazyCache::new(places), refusals: Refusals::default() }
     }
 }

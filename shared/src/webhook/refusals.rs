@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use crate::cache::LazyCache;
 use crate::clock::Timestamp;
 use crate::ids::SubscriptionId;
 
@@ -17,7 +18,7 @@ const MOST_KEPT: u64 = 10_000;
 
 /// Refusals that are not in the log yet.
 #[derive(Debug)]
-pub(super) struct Refusals(Cache<SubscriptionId, Arc<Mutex<Pending>>>);
+pub(super) struct Refusals(LazyCache<SubscriptionId, Arc<Mutex<Pending>>>);
 
 /// How often senders were refused, by reason.
 pub(super) type Counts = BTreeMap<&'static str, u64>;
@@ -32,7 +33,9 @@ struct Pending {
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MOST_KEPT).time_to_idle(Duration::from_secs(600)).build())
+        Self(LazyCache::new(|| {
+            Cache::builder().max_capacity(MOST_KEPT).time_to_idle(Duration::from_secs(600)).build()
+        }))
     }
 }
 

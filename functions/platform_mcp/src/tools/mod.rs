@@ -75,7 +75,7 @@ impl Effect {
 }
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    let document = Document::new(&api::routes().into_openapi());
+    let document = Document::new(&api::openapi());
     let plain =
         definitions::DEFINITIONS.iter().chain(analytics::DEFINITIONS).map(|definition| (definition, false));
     let risk = risk::DEFINITIONS.iter().map(|definition| (definition, true));

@@ -110,7 +110,7 @@ pub struct InvalidCatalog(String);
 
 static EMBEDDED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
     // A test reads the file; one that could not be read would be an empty catalog, not the end of a process.
-    Arc::new(Catalog::read(include_str!("../../../../plans.yaml")).unwrap_or_default())
+    Arc::new(Catalog::read(include_str!(concat!(env!("OUT_DIR"), "/plans.json"))).unwrap_or_default())
 });
 
 impl Catalog {
@@ -119,17 +119,24 @@ impl Catalog {
         Arc::clone(&EMBEDDED)
     }
 
-    /// Reads one.
+    /// Reads one, as build.rs makes it of `plans.yaml`.
     ///
     /// # Errors
-    /// When it is not YAML of this shape, or does not hold together.
-    pub fn read(text: &str) -> Result<Self, InvalidCatalog> {
-        let catalog: Self =
-            serde_saphyr::from_str(text).map_err(|error| InvalidCatalog(error.to_string()))?;
+    /// When it is not JSON of this shape, or does not hold together.
+    pub fn read(json: &str) -> Result<Self, InvalidCatalog> {
+        let catalog: Self = serde_json::from_str(json).map_err(|error| InvalidCatalog(error.to_string()))?;
         catalog.products.iter().try_for_each(|(code, product)| {
             product.check().map_err(|why| InvalidCatalog(format!("product {code}: {why}")))
         })?;
         Ok(catalog)
+    }
+
+    /// Reads one that a test has made of the file.
+    #[cfg(test)]
+    pub(crate) fn of_yaml(text: &str) -> Result<Self, InvalidCatalog> {
+        let value: serde_json::Value =
+            serde_saphyr::from_str(text).map_err(|error| InvalidCatalog(error.to_string()))?;
+        Self::read(&value.to_string())
     }
 
     /// What is sold under this product code.
@@ -218,7 +225,8 @@ mod tests {
     use super::*;
 
     fn agentruntime() -> Product {
-        let catalog = Catalog::read(include_str!("../../../../plans.yaml")).expect("a catalog");
+        let catalog =
+            Catalog::read(include_str!(concat!(env!("OUT_DIR"), "/plans.json"))).expect("a catalog");
         assert!(catalog.version > 0);
         catalog.product("agentruntime").expect("the product").clone()
     }
@@ -277,7 +285,7 @@ mod tests {
             ("hidden: true", "hiden: true", "hiden"),
         ] {
             assert!(text.contains(from), "{from}");
-            let error = Catalog::read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            let error = Catalog::of_yaml(&text.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }
     }

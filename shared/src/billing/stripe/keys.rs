@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::cache::LazyCache;
 use crate::error::Kind;
 use crate::state::AppState;
 use crate::{Error, Result};
@@ -29,12 +30,13 @@ pub(super) struct Keys {
 /// Reads the provider's keys and keeps them for a minute.
 #[derive(Debug)]
 pub struct ProviderKeys {
-    known: Cache<(), Option<Arc<Keys>>>,
+    known: LazyCache<(), Option<Arc<Keys>>>,
 }
 
 impl Default for ProviderKeys {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(1).time_to_live(KEPT_FOR).build() }
+        let known = || Cache::builder().max_capacity(1).time_to_live(KEPT_FOR).build();
+        Self { known: LazyCache::new(known) }
     }
 }
 

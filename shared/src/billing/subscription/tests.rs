@@ -15,7 +15,7 @@ fn at(text: &str) -> Timestamp {
 fn product() -> Product {
     let text = include_str!("../../../../plans.yaml");
     let text = text.replacen("included_microcredits: 0 }", "included_microcredits: 1000 }", 1);
-    Catalog::read(&text).expect("a catalog").product("agentruntime").expect("a product").clone()
+    Catalog::of_yaml(&text).expect("a catalog").product("agentruntime").expect("a product").clone()
 }
 
 fn acme() -> Standing {

@@ -3,19 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as signed};
 use aws_sigv4::sign::v4;
 use secrecy::ExposeSecret;
-use tokio::sync::OnceCell;
 
 use super::Credential;
+use crate::aws;
 use crate::state::AppState;
-
-/// The credentials of the environment, looked for when they are first needed.
-static ENVIRONMENT: OnceCell<Option<SharedCredentialsProvider>> = OnceCell::const_new();
 
 /// Signs a request, unless a key stands in it.
 pub(super) async fn sign(
@@ -34,21 +29,10 @@ pub(super) async fn sign(
             keys.set_session_token(session_token.as_ref().map(|token| token.expose_secret().to_owned()));
             keys.build()
         }
-        Credential::Role => of_environment().await?,
+        Credential::Role => aws::credentials().ok_or("the deployment has no credentials of AWS")?,
     };
     let since = Duration::from_millis(u64::try_from(state.clock.now().as_millis()).unwrap_or(0));
     apply(request, credentials, region, SystemTime::UNIX_EPOCH + since)
-}
-
-async fn of_environment() -> Result<Credentials, String> {
-    let load = async || aws_config::load_defaults(BehaviorVersion::latest()).await.credentials_provider();
-    let provider = ENVIRONMENT.get_or_init(load).await;
-    let provider = provider.as_ref().ok_or("the deployment has no credentials of AWS")?;
-    // The error's text could quote what it has read.
-    provider
-        .provide_credentials()
-        .await
-        .map_err(|_| "the deployment's credentials of AWS are not there".to_owned())
 }
 
 fn apply(
