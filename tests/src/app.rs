@@ -192,6 +192,7 @@ impl Stores {
             .region(Region::from_static("us-east-1"))
             .credentials_provider(any.build())
             .endpoint_url(url)
+            .http_client(shared::aws::http_client())
             .retry_config(RetryConfig::standard());
         for interceptor in interceptors {
             config.push_interceptor(interceptor.clone());
