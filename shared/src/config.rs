@@ -150,3 +150,15 @@ impl PlatformMcp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_at_once_fits_the_memory() {
+        let within = |memory| (scripts_within(memory), calls_within(memory));
+        assert_eq!([128, 512, 1024, 1769].map(within), [(1, 32), (2, 128), (4, 256), (6, 442)]);
+        assert_eq!(within(10_240), (16, 512));
+    }
+}

@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 /// Libraries whose own debug output would drown ours.
 const QUIET: &str = "aws_runtime=info,aws_sdk_dynamodb=info,aws_sdk_secretsmanager=info,\
                      aws_sdk_sqs=info,aws_smithy_runtime=info,\
-                     aws_smithy_runtime_api=info,h2=info,hyper=info,hyper_util=info,reqwest=info,rustls=info";
+                     aws_smithy_runtime_api=info,hyper=info,hyper_util=info,reqwest=info,rustls=info";
 
 /// What is never logged: this library writes down whole messages with the headers they came with, and warns of each
 /// mistake of a caller.

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::error::Kind;
-use shared::http::{ErrorBody, document, finish};
+use shared::http::{ErrorBody, Function, described, finish, served};
 use shared::{AppState, Error, Result};
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
@@ -26,32 +26,20 @@ const PASSED_ON: [HeaderName; 7] = [
     HeaderName::from_static("idempotency-key"),
 ];
 
-/// The routes of the functions that tools lead to.
-fn routes() -> Router<AppState> {
-    Router::new()
-        .merge(analytics::routes())
-        .merge(workflows::routes())
-        .merge(runs::routes())
-        .merge(tasks::routes())
-        .merge(inbound_webhooks::routes())
-        .merge(mcp_servers::routes())
-        .merge(pats::routes())
-}
+/// The functions that tools lead to.
+const FUNCTIONS: [Function; 7] = [
+    (analytics::routes, analytics::openapi),
+    (workflows::routes, workflows::openapi),
+    (runs::routes, runs::openapi),
+    (tasks::routes, tasks::openapi),
+    (inbound_webhooks::routes, inbound_webhooks::openapi),
+    (mcp_servers::routes, mcp_servers::openapi),
+    (pats::routes, pats::openapi),
+];
 
-/// Their description.
+/// The description of their routes.
 pub fn openapi() -> OpenApi {
-    let functions = [
-        analytics::openapi(),
-        workflows::openapi(),
-        runs::openapi(),
-        tasks::openapi(),
-        inbound_webhooks::openapi(),
-        mcp_servers::openapi(),
-        pats::openapi(),
-    ];
-    let mut whole = document();
-    functions.into_iter().for_each(|function| whole.merge(function));
-    whole
+    described(&FUNCTIONS)
 }
 
 /// The API inside the process. Cloning is cheap.
@@ -85,7 +73,7 @@ pub struct Answer {
 impl Api {
     /// With the routes on this state.
     pub fn new(state: AppState) -> Self {
-        Self(finish(routes(), state))
+        Self(finish(served(&FUNCTIONS), state))
     }
 
     /// Calls a route for the caller whose request had these headers.

@@ -18,13 +18,13 @@ pub use error::{CommonErrors, ErrorBody};
 pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;
 pub use list::{Cursor, Page};
-pub use openapi::{completed, document};
+pub use openapi::completed;
 pub use operator::Operator;
 pub use params::{Path, Query};
 pub use permit::{
     Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanManageMembers, CanManagePats, CanRead,
     CanReadBilling, CanReadIntegrations, CanReadTasks, CanReadUsage, CanRun, CanWrite, CanWriteIntegrations,
 };
-pub use routes::{Route, Routes};
+pub use routes::{Function, Route, Routes, described, served};
 #[doc(hidden)]
 pub use utoipa_axum;

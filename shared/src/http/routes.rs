@@ -19,6 +19,19 @@ pub trait Routes {
     fn with(self, route: Route<impl FnOnce() -> UtoipaMethodRouter<AppState>>) -> Self;
 }
 
+/// A function's routes, and their description.
+pub type Function = (fn() -> Router<AppState>, fn() -> OpenApi);
+
+/// The routes of these functions.
+pub fn served(functions: &[Function]) -> Router<AppState> {
+    functions.iter().fold(Router::new(), |whole, (routes, _)| whole.merge(routes()))
+}
+
+/// The description of their routes.
+pub fn described(functions: &[Function]) -> OpenApi {
+    functions.iter().fold(document(), |whole, (_, openapi)| whole.merge_from(openapi()))
+}
+
 /// The handlers of a path.
 #[derive(Debug)]
 pub struct Route<D> {
@@ -28,8 +41,10 @@ pub struct Route<D> {
 }
 
 impl<D: FnOnce() -> UtoipaMethodRouter<AppState>> Route<D> {
-    /// For the macro [`routes!`](crate::routes).
-    pub const fn new(path: String, handlers: MethodRouter<AppState>, describe: D) -> Self {
+    /// For the macro [`routes!`](crate::routes), with each handler's path.
+    pub fn new(paths: &[String], handlers: MethodRouter<AppState>, describe: D) -> Self {
+        let path = paths.first().cloned().unwrap_or_default();
+        debug_assert!(paths.iter().all(|other| *other == path), "handlers of several paths: {paths:?}");
         Self { path, handlers, describe }
     }
 }
@@ -62,11 +77,11 @@ macro_rules! routes {
         use $crate::http::utoipa_axum::PathItemExt;
         let handlers = axum::routing::MethodRouter::new();
         $(
-            let path = $crate::http::utoipa_axum::routes!(@path [path()] of $($handler)::+);
             let handlers = $crate::http::utoipa_axum::routes!(@path [methods()] of $($handler)::+)
                 .into_iter()
                 .fold(handlers, |handlers, method| handlers.on(method.to_method_filter(), $($handler)::+));
         )+
-        $crate::http::Route::new(path, handlers, || $crate::http::utoipa_axum::routes!($($($handler)::+),+))
+        let paths = [$($crate::http::utoipa_axum::routes!(@path [path()] of $($handler)::+)),+];
+        $crate::http::Route::new(&paths, handlers, || $crate::http::utoipa_axum::routes!($($($handler)::+),+))
     }};
 }
