@@ -24,7 +24,7 @@ passed=0 failed=0 skipped=0
 
 heading() {
   section=$1
-  printf '\n== %s (at %d min %02d s)\n\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
+  printf '\n== %s (at %d min %02d s, %d MiB of disk free)\n\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)) "$(free)"
 }
 
 # The last line tells how many tests ran, also after a failure.
@@ -64,11 +64,13 @@ apt_install() {
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
 
+free() {
+  df --output=avail --block-size=1M . | tail -1
+}
+
 # A full disk shows as a failure of whatever writes first, so it is said before.
 disk() {
-  local free
-  free=$(df --output=avail --block-size=1M . | tail -1)
-  ((free >= DISK)) || echo "only $free MiB of disk are free here; a run on a fresh machine takes about $DISK"
+  (($(free) >= DISK)) || echo "that may be too little: a run on a fresh machine takes about $DISK"
 }
 
 packages() {
