@@ -1,5 +1,5 @@
 """What cfn-lint cannot know of template.yaml: that the dashboard's text is JSON, that alarms and dashboard look at metrics
-that functions write, and that docs/operations.md has each alarm and each metric.
+that functions write, and that docs/operations.md has each alarm and each metric, and no command that AWS does not have.
 
 Usage: template_test.py
 """
@@ -9,7 +9,10 @@ import re
 import sys
 from pathlib import Path
 
+import boto3
+
 from checks import run
+from commands import Interpreter, every_command
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "template.yaml").read_text()
@@ -50,11 +53,24 @@ def operators_read_of_every_alarm_and_every_metric():
     assert not missing, f"docs/operations.md does not have {missing}"
 
 
+def operators_run_commands_that_aws_has():
+    keys = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    interpreter = Interpreter(lambda service: boto3.client(service, **keys))
+    commands = every_command()
+    assert len(commands) >= 30, len(commands)
+    for words in commands:
+        try:
+            interpreter.check(words)
+        except (AssertionError, KeyError, ValueError) as error:
+            raise AssertionError(f"aws {' '.join(words)}: {error}") from error
+
+
 def main():
     works = [
         the_dashboard_is_json_and_shows_what_functions_write,
         alarms_look_at_metrics_that_are_written,
         operators_read_of_every_alarm_and_every_metric,
+        operators_run_commands_that_aws_has,
     ]
     return run("template", works)
 
