@@ -1,9 +1,9 @@
-//! TLS on rustls and aws-lc-rs: whom a client trusts.
+//! TLS on rustls and ring: whom a client trusts.
 
 use std::env;
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, Error, RootCertStore};
 
@@ -49,7 +49,7 @@ pub fn for_aws() -> Result<ClientConfig, Error> {
 }
 
 fn trusting(roots: RootCertStore) -> Result<ClientConfig, Error> {
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
