@@ -117,6 +117,8 @@ fn rate(text: &str, usual: u32) -> u32 {
 /// What a deployment sets for its MCP server.
 #[derive(Debug, Clone, Default)]
 pub struct PlatformMcp {
+    /// Where the API is that its tools call, when that is another process.
+    pub api_url: String,
     /// The hosts, or `host:port`, by which it may be called; with none named, by any. A process on somebody's machine
     /// names its own, so that no web page reaches it by a name of its choice (DNS rebinding).
     pub allowed_hosts: Vec<String>,
@@ -134,6 +136,7 @@ impl PlatformMcp {
         };
         let groups: Vec<String> = list("PLATFORM_MCP_GROUPS");
         Self {
+            api_url: std::env::var("PLATFORM_MCP_API_URL").unwrap_or_default(),
             allowed_hosts: list("PLATFORM_MCP_HOSTS"),
             allowed_origins: list("PLATFORM_MCP_ORIGINS"),
             risk_tools: groups.iter().any(|group| group == "risk"),
@@ -144,6 +147,7 @@ impl PlatformMcp {
     pub fn on_loopback() -> Self {
         let hosts = ["localhost", "127.0.0.1", "[::1]"];
         Self {
+            api_url: String::new(),
             allowed_hosts: hosts.map(str::to_owned).to_vec(),
             allowed_origins: hosts.map(|host| format!("http://{host}:*")).to_vec(),
             risk_tools: false,

@@ -1,50 +1,48 @@
-//! The routes that tools lead to, and a way to call them inside the process.
+//! The API that tools lead to, and a way to call it: inside the process, or at its address.
+
+mod remote;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::error::Kind;
-use shared::http::{ErrorBody, Function, described, finish, served};
-use shared::{AppState, Error, Result};
+use shared::http::ErrorBody;
+use shared::{Error, Result};
 use tower::ServiceExt;
-use utoipa::openapi::OpenApi;
+
+use remote::Remote;
 
 /// What may stand in a path segment and in a query as it is (RFC 3986, unreserved).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What of a caller's request goes on to the route: who calls, where, by which name, and what makes a repetition safe.
-const PASSED_ON: [HeaderName; 7] = [
+/// When to try again what an API did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What of a caller's request goes on to the route: who calls, where, and what makes a repetition safe.
+const PASSED_ON: [HeaderName; 5] = [
     header::AUTHORIZATION,
-    header::HOST,
-    HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-tenant-id"),
     HeaderName::from_static("x-project-id"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("idempotency-key"),
 ];
 
-/// The functions that tools lead to.
-const FUNCTIONS: [Function; 7] = [
-    (analytics::routes, analytics::openapi),
-    (workflows::routes, workflows::openapi),
-    (runs::routes, runs::openapi),
-    (tasks::routes, tasks::openapi),
-    (inbound_webhooks::routes, inbound_webhooks::openapi),
-    (mcp_servers::routes, mcp_servers::openapi),
-    (pats::routes, pats::openapi),
-];
-
-/// The description of their routes.
-pub fn openapi() -> OpenApi {
-    described(&FUNCTIONS)
-}
-
-/// The API inside the process. Cloning is cheap.
+/// The API. Cloning is cheap.
 #[derive(Debug, Clone)]
-pub struct Api(Router);
+pub struct Api(Way);
+
+/// How requests get there.
+#[derive(Debug, Clone)]
+enum Way {
+    Within(Router),
+    At(Remote),
+}
 
 /// A request to a route.
 #[derive(Debug)]
@@ -71,41 +69,33 @@ pub struct Answer {
 }
 
 impl Api {
-    /// With the routes on this state.
-    pub fn new(state: AppState) -> Self {
-        Self(finish(served(&FUNCTIONS), state))
+    /// Served by this process.
+    pub fn within(router: Router) -> Self {
+        Self(Way::Within(router))
+    }
+
+    /// At this address, such as `https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com`.
+    pub fn at(url: &str) -> Self {
+        Self(Way::At(Remote::new(url)))
     }
 
     /// Calls a route for the caller whose request had these headers.
     ///
     /// # Errors
-    /// When the request cannot be written down; what the route says is an answer.
+    /// When the request cannot be written down, or nobody answers; what the route says is an answer.
     pub async fn send(&self, caller: &HeaderMap, call: Call) -> Result<Answer> {
-        let unwritable = |error: http::Error| {
-            Error::invalid("arguments: do not make a request; they are too long.")
-                .with_context(error.to_string())
-        };
-        let body = call.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let request = Request::builder().method(call.method).uri(call.target).body(body);
-        let mut request = request.map_err(unwritable)?;
-        for name in &PASSED_ON {
-            if let Some(value) = caller.get(name) {
-                request.headers_mut().insert(name, value.clone());
-            }
+        let request = written(caller, call)?;
+        let (parts, bytes) = match &self.0 {
+            Way::Within(router) => within(router.clone(), request).await?,
+            Way::At(remote) => remote.send(request).await?,
         }
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers_mut().extend(call.headers);
-        let Ok(response) = self.0.clone().oneshot(request).await;
-        let (parts, body) = response.into_parts();
-        let broken =
-            |error: &dyn std::fmt::Display| Error::internal(format!("an answer of a route: {error}"));
-        let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
+        .into_parts();
         let body = match bytes.is_empty() {
             true => Value::Null,
-            false => serde_json::from_slice(&bytes).map_err(|error| broken(&error))?,
+            false => serde_json::from_slice(&bytes).map_err(|error| unreadable(parts.status, &error))?,
         };
         let retry_after = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        Ok(Answer { status: parts.status, body, retry_after: retry_after.map(str::to_owned) })
+        Ok(Answer { status: parts.status, body, retry_after: retry_after.map(str::to_owned) }.explained())
     }
 
     /// Reads what a GET of this path answers, which must be a success.
@@ -119,7 +109,50 @@ impl Api {
     }
 }
 
+fn written(caller: &HeaderMap, call: Call) -> Result<Request<Bytes>> {
+    let unwritable = |error: http::Error| {
+        Error::invalid("arguments: do not make a request; they are too long.").with_context(error.to_string())
+    };
+    let body = call.body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let request = Request::builder().method(call.method).uri(call.target).body(body);
+    let mut request = request.map_err(unwritable)?;
+    for name in &PASSED_ON {
+        if let Some(value) = caller.get(name) {
+            request.headers_mut().insert(name, value.clone());
+        }
+    }
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request.headers_mut().extend(call.headers);
+    Ok(request)
+}
+
+async fn within(router: Router, request: Request<Bytes>) -> Result<Response<Bytes>> {
+    let Ok(response) = router.oneshot(request.map(Body::from)).await;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await;
+    let body = body.map_err(|error| Error::internal(format!("an answer of a route: {error}")))?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+/// Something between us and the route that does not speak JSON has answered.
+fn unreadable(status: StatusCode, error: &serde_json::Error) -> Error {
+    let message =
+        format!("The API answered {status} without JSON. Try again; if that changed something, look first.");
+    Error::new(Kind::Unavailable { retry_after: AGAIN }, "API_UNREADABLE", message)
+        .with_context(error.to_string())
+}
+
 impl Answer {
+    /// A gateway in front of the routes refuses in its own words, `{ "message" }`: in the API's.
+    fn explained(mut self) -> Self {
+        if !self.status.is_success() && self.body.get("code").is_none() {
+            let said = self.body.get("message").and_then(Value::as_str).unwrap_or("nothing more");
+            let error = format!("The API answered {} and says: {said}. Try again in a moment.", self.status);
+            self.body = json!({ "error": error, "code": "API_REFUSED" });
+        }
+        self
+    }
+
     /// The body of a success, or the answer that is none.
     pub fn succeeded(self) -> Result<Value, Self> {
         match self.status.is_success() {
@@ -142,11 +175,14 @@ impl Answer {
             request_id: request_id.to_owned(),
             issues: error.issues.clone(),
         };
-        let status = match error.kind {
-            Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        let (status, retry_after) = match error.kind {
+            Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            Kind::Unavailable { retry_after } => {
+                (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after.as_secs().to_string()))
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
-        Self { status, body: serde_json::to_value(body).unwrap_or_default(), retry_after: None }
+        Self { status, body: serde_json::to_value(body).unwrap_or_default(), retry_after }
     }
 }
 

@@ -35,14 +35,24 @@ const WITH_BATCHES: &str = "2025-03-26";
 const LARGEST_BATCH: usize = 20;
 
 /// The MCP server of a process, made at its first request.
-#[derive(Clone, Default)]
-pub struct Endpoint(Arc<OnceLock<Service>>);
+#[derive(Clone)]
+pub struct Endpoint(Arc<Inner>);
+
+struct Inner {
+    api: Api,
+    service: OnceLock<Service>,
+}
 
 impl Endpoint {
+    /// Whose tools lead to this API.
+    pub fn new(api: Api) -> Self {
+        Self(Arc::new(Inner { api, service: OnceLock::new() }))
+    }
+
     fn service(&self, state: &AppState) -> &Service {
-        self.0.get_or_init(|| {
+        self.0.service.get_or_init(|| {
             let settings = &state.config.platform_mcp;
-            let server = Server::new(Api::new(state.clone()), settings.risk_tools);
+            let server = Server::new(self.0.api.clone(), settings.risk_tools);
             let config = StreamableHttpServerConfig::default()
                 .with_legacy_session_mode(false)
                 .with_json_response(true)

@@ -1,6 +1,6 @@
-//! The API as an MCP server, over stateless streamable HTTP. A tool is a request to a route of the API, handed over
-//! inside the process with the caller's own token: there is one implementation of permissions, checks and shapes,
-//! and the tools' schemas come from the routes' descriptions.
+//! The API as an MCP server, over stateless streamable HTTP. A tool is a request to a route of the API with the caller's
+//! own token: there is one implementation of permissions, checks and shapes, and the tools' schemas come from the
+//! routes' descriptions.
 
 mod api;
 mod endpoint;
@@ -9,6 +9,8 @@ mod health;
 mod schema;
 mod server;
 mod tools;
+
+pub use api::Api;
 
 use axum::{Extension, Router};
 use shared::http::{Routes, finish};
@@ -19,9 +21,9 @@ fn collect<R: Routes>() -> R {
     R::none().with(routes!(endpoint::mcp))
 }
 
-/// The routes.
-pub fn routes() -> Router<AppState> {
-    collect::<Router<AppState>>().layer(Extension(endpoint::Endpoint::default()))
+/// The routes, with tools that lead to this API.
+pub fn routes(api: Api) -> Router<AppState> {
+    collect::<Router<AppState>>().layer(Extension(endpoint::Endpoint::new(api)))
 }
 
 /// Their description.
@@ -29,7 +31,8 @@ pub fn openapi() -> OpenApi {
     collect()
 }
 
-/// The function as a service.
+/// The function as a service, whose tools call the API at its address.
 pub fn router(state: AppState) -> Router {
-    finish(routes(), state)
+    let api = Api::at(&state.config.platform_mcp.api_url);
+    finish(routes(api), state)
 }

@@ -17,7 +17,7 @@ pub use definitions::Definition;
 pub use route::Route;
 
 use crate::schema::{Document, Schema};
-use crate::{api, guide, health};
+use crate::{guide, health};
 
 /// A tool and what a call of it does.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Effect {
 }
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    let document = Document::new(&api::openapi());
+    let document = Document::of_the_api();
     let plain =
         definitions::DEFINITIONS.iter().chain(analytics::DEFINITIONS).map(|definition| (definition, false));
     let risk = risk::DEFINITIONS.iter().map(|definition| (definition, true));

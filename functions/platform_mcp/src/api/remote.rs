@@ -1,0 +1,81 @@
+//! The API at its address, for a function that has none of the other functions' code.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http::{HeaderValue, Method, Request, Response};
+use shared::error::Kind;
+use shared::trace::{self, Trace};
+use shared::{Error, Result, aws};
+
+use super::AGAIN;
+
+/// The gateway gives up after 30 s, and so does whoever calls this function.
+const PATIENCE: Duration = Duration::from_secs(27);
+
+/// A client of the API, made at its first request.
+#[derive(Debug, Clone)]
+pub(super) struct Remote(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    url: String,
+    client: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Remote {
+    pub(super) fn new(url: &str) -> Self {
+        Self(Arc::new(Inner { url: url.trim_end_matches('/').to_owned(), client: OnceLock::new() }))
+    }
+
+    /// # Errors
+    /// When nobody answers: a second time, where it can be asked twice.
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let client = self.0.client.get_or_init(aws::https_client).as_ref();
+        let client = client.map_err(|why| Error::internal(format!("the client of the API: {why}")))?;
+        let request = self.addressed(request)?;
+        let twice = request.method() == Method::GET || request.headers().contains_key("idempotency-key");
+        let again = if twice { request.try_clone() } else { None };
+        let answered = match (answer(client, request).await, again) {
+            // A connection that was kept while this environment was frozen is closed by the other side.
+            (Err(error), Some(again)) if !error.is_timeout() => answer(client, again).await,
+            (answered, _) => answered,
+        };
+        answered.map_err(|error| unanswered(&error))
+    }
+
+    fn addressed(&self, request: Request<Bytes>) -> Result<reqwest::Request> {
+        let (mut parts, body) = request.into_parts();
+        let url = format!("{}{}", self.0.url, parts.uri);
+        let unwritable = |why: String| Error::internal(format!("a request to the API: {why}"));
+        parts.uri = url.parse().map_err(|error: http::uri::InvalidUri| unwritable(error.to_string()))?;
+        if let Some(Ok(value)) = Trace::current().map(|trace| HeaderValue::from_str(trace.header())) {
+            parts.headers.insert(trace::HEADER, value);
+        }
+        let request = reqwest::Request::try_from(Request::from_parts(parts, body));
+        let mut request = request.map_err(|error| unwritable(error.to_string()))?;
+        *request.timeout_mut() = Some(PATIENCE);
+        Ok(request)
+    }
+}
+
+async fn answer(client: &reqwest::Client, request: reqwest::Request) -> reqwest::Result<Response<Bytes>> {
+    let answer = client.execute(request).await?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut response = Response::new(answer.bytes().await?);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn unanswered(error: &reqwest::Error) -> Error {
+    let (code, message) = match error.is_connect() {
+        true => ("API_UNREACHABLE", "The API cannot be reached; nothing was done. Try again in a moment."),
+        false => (
+            "API_UNANSWERED",
+            "The API did not answer in time or broke off. Look whether what was asked for is done before trying again.",
+        ),
+    };
+    Error::new(Kind::Unavailable { retry_after: AGAIN }, code, message).with_context(error.to_string())
+}

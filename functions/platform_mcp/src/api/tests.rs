@@ -1,0 +1,122 @@
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread::{self, JoinHandle};
+
+use super::*;
+
+const OK: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{\"page\":1}";
+const REFUSED: &str =
+    "HTTP/1.1 503 x\r\nretry-after: 7\r\ncontent-length: 33\r\n\r\n{\"message\":\"Service Unavailable\"}";
+const ELSEWHERE: &str = "HTTP/1.1 307 x\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+const BROKEN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{";
+
+/// An API that answers one connection after the other with these bytes, and what it was asked.
+fn answering(answers: &'static [&'static str]) -> (Api, JoinHandle<Vec<String>>) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = Api::at(&format!("http://{}/base/", server.local_addr().unwrap()));
+    let asked = thread::spawn(move || {
+        let asked = answers.iter().map(|answer| {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut got = vec![0; 8192];
+            let read = stream.read(&mut got).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&got[..read]).into_owned()
+        });
+        asked.collect()
+    });
+    (api, asked)
+}
+
+fn caller() -> HeaderMap {
+    let headers = [
+        ("authorization", "Bearer t"),
+        ("x-project-id", "p"),
+        ("x-request-id", "r"),
+        ("host", "mine"),
+        ("cookie", "c"),
+    ];
+    let header = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    headers.map(header).into_iter().collect()
+}
+
+fn call(method: Method, body: Option<Value>) -> Call {
+    Call { method, target: "/v1/workflows?limit=5".to_owned(), headers: HeaderMap::new(), body }
+}
+
+#[tokio::test]
+async fn a_request_goes_to_the_apis_address_with_who_calls_and_nothing_else_of_theirs() {
+    let (api, asked) = answering(&[OK]);
+    let answer = api.send(&caller(), call(Method::POST, Some(json!({ "name": "n" })))).await.unwrap();
+    assert_eq!((answer.status, answer.body), (StatusCode::OK, json!({ "page": 1 })));
+    let asked = asked.join().unwrap().remove(0);
+    assert!(asked.starts_with("POST /base/v1/workflows?limit=5 HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.ends_with("\r\n\r\n{\"name\":\"n\"}"), "{asked}");
+    for header in ["authorization: Bearer t", "x-project-id: p", "x-request-id: r", "host: 127.0.0.1"] {
+        assert!(asked.contains(header), "{asked}");
+    }
+    assert!(!asked.contains("cookie") && !asked.contains("mine"), "{asked}");
+}
+
+#[tokio::test]
+async fn the_work_at_the_address_is_of_the_same_trace() {
+    let (api, asked) = answering(&[OK]);
+    let header = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
+    let trace = shared::trace::Trace::parse(header);
+    shared::trace::Trace::around(trace, api.send(&caller(), call(Method::GET, None))).await.unwrap();
+    let asked = asked.join().unwrap().remove(0);
+    assert!(asked.contains(&format!("x-amzn-trace-id: {header}\r\n")), "{asked}");
+}
+
+#[tokio::test]
+async fn what_breaks_off_is_asked_for_again_where_it_is_done_once() {
+    let keyed = {
+        let mut caller = caller();
+        caller.insert("idempotency-key", HeaderValue::from_static("k"));
+        caller
+    };
+    for (caller, method) in [(&caller(), Method::GET), (&keyed, Method::POST)] {
+        let (api, asked) = answering(&[BROKEN, OK]);
+        assert_eq!(api.send(caller, call(method, None)).await.unwrap().status, StatusCode::OK);
+        assert_eq!(asked.join().unwrap().len(), 2);
+    }
+    let (api, asked) = answering(&[BROKEN]);
+    let error = api.send(&caller(), call(Method::POST, None)).await.unwrap_err();
+    assert_eq!(error.code, "API_UNANSWERED");
+    let refusal = Answer::refusal(&error, &caller());
+    assert_eq!(
+        (refusal.status, refusal.retry_after.as_deref()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("1"))
+    );
+    assert_eq!(refusal.body["request_id"], "r");
+    assert_eq!(asked.join().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_api_that_is_not_there_did_nothing() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error =
+        Api::at(&format!("http://{free}")).send(&caller(), call(Method::POST, None)).await.unwrap_err();
+    assert_eq!(error.code, "API_UNREACHABLE");
+    assert!(!error.message.contains("127.0.0.1"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_gateways_own_answers_are_explained() {
+    let (api, _) = answering(&[REFUSED]);
+    let answer = api.send(&caller(), call(Method::GET, None)).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.retry_after.as_deref()), (503, Some("7")));
+    assert_eq!(answer.body["code"], "API_REFUSED");
+    assert!(answer.body["error"].as_str().unwrap().contains("Service Unavailable"), "{}", answer.body);
+    let (api, _) = answering(&["HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\n\r\n<html>"]);
+    let error = api.send(&caller(), call(Method::GET, None)).await.unwrap_err();
+    assert_eq!(error.code, "API_UNREADABLE");
+    assert!(error.message.contains("502"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_redirect_leads_nowhere() {
+    let (api, _) = answering(&[ELSEWHERE]);
+    let answer = api.send(&caller(), call(Method::POST, None)).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.body["code"].as_str()), (307, Some("API_REFUSED")));
+}
