@@ -14,6 +14,7 @@ use shared::config::{Config, PlatformMcp};
 use shared::limits::Limit;
 use shared::metrics::MetricsSink;
 use shared::outbound_http::OutboundPolicy;
+use shared::queue::ready;
 use shared::state::Clients;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -122,7 +123,7 @@ impl Process {
         let sqs_client = sqs_client(&sqs, []);
         let clients = Clients {
             dynamodb: dynamo_client(&dynamo, []),
-            sqs: sqs_client.clone(),
+            sqs: ready(sqs_client.clone()),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
         let settings = config(queues.queue_url, &options);

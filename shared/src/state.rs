@@ -17,7 +17,7 @@ use crate::llm::keys::LlmKeys;
 use crate::mcp::Mcp;
 use crate::metrics::Metrics;
 use crate::outbound_http::Outbound;
-use crate::queue::Queue;
+use crate::queue::{LazyClient, Queue};
 use crate::run::{PlanCache, RunWatch};
 use crate::secrets::{SecretStore, Secrets, SecretsManager};
 use crate::store::Store;
@@ -103,7 +103,7 @@ pub struct Clients {
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS.
-    pub sqs: aws_sdk_sqs::Client,
+    pub sqs: LazyClient,
     /// Where secrets are.
     pub secrets: Arc<dyn SecretStore>,
 }
@@ -143,7 +143,7 @@ impl AppState {
         let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&aws), &config.secret_kms_key);
         let clients = Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(&aws),
-            sqs: aws_sdk_sqs::Client::new(&aws),
+            sqs: LazyClient::new(Box::new(move || aws_sdk_sqs::Client::new(&aws))),
             secrets: Arc::new(secrets),
         };
         Self::new(config, Clock::System, clients)

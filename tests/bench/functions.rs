@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::load::percentile;
 use crate::procfs;
-use crate::stand_in::{Aws, Runtime};
+use crate::stand_in::{Aws, Runtime, serve};
 
 /// How often each function is started.
 const STARTS: usize = 30;
@@ -44,6 +44,14 @@ const FUNCTIONS: [(&str, &str); 15] = [
     ("sweep", "sweep_scheduled"),
 ];
 
+/// What stands in for the world of a function.
+#[derive(Clone, Copy)]
+struct World<'a> {
+    table: &'a str,
+    aws: &'a str,
+    api: &'a str,
+}
+
 /// What was measured of a function.
 struct Measured {
     binary: u64,
@@ -64,6 +72,9 @@ pub async fn print_and_check(directory: &Path) -> bool {
     state.store.create_table().await.expect("a table");
     let token = issue_token(&state, ("bench", "bench"), Role::TenantAdmin, &[], None).await;
     let aws = Aws::start(stores.dynamo.clone()).await;
+    let (api, _server) = serve(local::router(state)).await;
+    let api = format!("http://{api}");
+    let world = World { table: stores.table(), aws: &aws.url, api: &api };
     println!("Functions of {}, {STARTS} starts each\n", directory.display());
     println!(
         "  {:<18}{:>9}{:>9}{:>12}{:>12}{:>9}{:>14}  answer",
@@ -79,7 +90,7 @@ pub async fn print_and_check(directory: &Path) -> bool {
         found += 1;
         let bearer = if matches!(name, "onboarding" | "billing") { OPERATOR_TOKEN } else { token.reveal() };
         let event = event(sample, bearer);
-        let measured = measure(name, &bootstrap, stores.table(), &aws, &event).await;
+        let measured = measure(name, &bootstrap, world, &event).await;
         ok &= print(name, &measured);
     }
     println!("\n  `just bench-functions` makes them: {found} of {}\n", FUNCTIONS.len());
@@ -96,19 +107,19 @@ fn event(sample: &str, bearer: &str) -> String {
     event.to_string()
 }
 
-async fn measure(name: &str, bootstrap: &Path, table: &str, aws: &Aws, event: &str) -> Measured {
+async fn measure(name: &str, bootstrap: &Path, world: World<'_>, event: &str) -> Measured {
     let mut starts = Vec::with_capacity(STARTS);
     for _ in 0..STARTS {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let begun = Instant::now();
-        let _process = Process(start(name, bootstrap, table, aws, &address));
+        let _process = Process(start(name, bootstrap, world, &address));
         asked(&listener).await;
         starts.push(begun.elapsed());
     }
     starts.sort_unstable();
     let mut runtime = Runtime::start().await;
-    let process = Process(start(name, bootstrap, table, aws, &runtime.address));
+    let process = Process(start(name, bootstrap, world, &runtime.address));
     runtime.first_poll().await;
     let memory = procfs::memory(process.0.id()).now;
     let handed = Instant::now();
@@ -127,7 +138,7 @@ async fn asked(listener: &TcpListener) {
     assert!(text.starts_with("GET /2018-06-01/runtime/invocation/next "), "it asks for an event: {text}");
 }
 
-fn start(name: &str, bootstrap: &Path, table: &str, aws: &Aws, runtime: &str) -> Child {
+fn start(name: &str, bootstrap: &Path, world: World<'_>, runtime: &str) -> Child {
     let mut command = Command::new(bootstrap);
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let variables = [
@@ -138,12 +149,13 @@ fn start(name: &str, bootstrap: &Path, table: &str, aws: &Aws, runtime: &str) ->
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_ENDPOINT_URL", aws.url.as_str()),
-        ("TABLE_NAME", table),
+        ("AWS_ENDPOINT_URL", world.aws),
+        ("TABLE_NAME", world.table),
         ("QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/bench"),
         ("OPERATOR_SECRET", "operator-token"),
         ("TOKEN_KEY_SECRET", "token-key"),
         ("SECRET_PREFIX", "bench"),
+        ("PLATFORM_MCP_API_URL", world.api),
         ("METRICS_STACK", "bench"),
     ];
     command.envs(variables).spawn().expect("a bootstrap that can be started")

@@ -139,7 +139,8 @@ fn secret(operation: &str, request: &Value) -> (u16, Vec<u8>) {
     }
 }
 
-async fn serve(router: Router) -> (String, JoinHandle<()>) {
+/// Serves on a free port.
+pub async fn serve(router: Router) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let server = tokio::spawn(async move {

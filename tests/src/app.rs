@@ -21,6 +21,7 @@ use shared::ids::{MemberId, PatId, Place, RunId};
 use shared::limits::Limit;
 use shared::metrics::MetricsSink;
 use shared::outbound_http::OutboundPolicy;
+use shared::queue::ready;
 use shared::secrets::SecretStore;
 use shared::state::Clients;
 use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord};
@@ -122,7 +123,7 @@ impl Stores {
         change(&mut config);
         let clients = Clients {
             dynamodb: self.dynamodb(&[]),
-            sqs: sqs_client(&self.sqs, []),
+            sqs: ready(sqs_client(&self.sqs, [])),
             secrets: Arc::new(self.secrets.clone()),
         };
         AppState::new(config, clock, clients)
@@ -135,7 +136,7 @@ impl Stores {
         let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
         let clients = Clients {
             dynamodb: self.dynamodb(&[faults.interceptor()]),
-            sqs: sqs_client(&self.sqs, [faults.interceptor()]),
+            sqs: ready(sqs_client(&self.sqs, [faults.interceptor()])),
             secrets: Arc::new(secrets),
         };
         AppState::new(config, clock, clients)
@@ -152,7 +153,7 @@ impl Stores {
         let limit = limit.unwrap_or_else(|| Limit::per_second(1_000_000));
         let clients = Clients {
             dynamodb: self.dynamodb(interceptors),
-            sqs: sqs_client(&self.sqs, interceptors.iter().cloned()),
+            sqs: ready(sqs_client(&self.sqs, interceptors.iter().cloned())),
             secrets,
         };
         let config = Config {

@@ -1,6 +1,7 @@
 //! The queue that wakes workers. A message names a run, at most with why, and carries nothing else: whatever it
 //! is for can be read from the run, so a lost message costs time and a doubled one costs a look.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -48,17 +49,25 @@ impl Wake {
     }
 }
 
+/// A client that is made when the first message is sent, which most environments never do.
+pub type LazyClient = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
+
+/// A client that is there already.
+pub fn ready(client: Client) -> LazyClient {
+    LazyClient::new(Box::new(|| client))
+}
+
 /// The queue. Cloning shares the client.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    client: Client,
+    client: Arc<LazyClient>,
     url: String,
 }
 
 impl Queue {
     /// The queue of this URL behind this client.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+    pub fn new(client: LazyClient, url: impl Into<String>) -> Self {
+        Self { client: Arc::new(client), url: url.into() }
     }
 
     /// Asks for a worker for this run, not before `delay` has passed; longer delays than [`LONGEST_DELAY`] are
