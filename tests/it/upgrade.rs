@@ -208,9 +208,8 @@ async fn a_message_of_a_later_version_goes_back_to_the_queue() {
 async fn a_run_of_a_later_version_is_refused_left_as_it_is_and_gone_on_with_by_who_knows_it() {
     let mut left = file(FORM);
     let run = left["waits"]["run"].as_str().unwrap().to_owned();
-    let is_its = |row: &Value| row["run_id"]["S"] == json!(run) && !row["body"].is_null();
     let rows = left["rows"].as_array_mut().unwrap();
-    let row = rows.iter_mut().find(|row| is_its(row)).unwrap();
+    let row = rows.iter_mut().find(|row| is_row_of(&run, row)).unwrap();
     let this = row["v"].clone();
     row["v"] = json!({ "N": (FORM + 1).to_string() });
     let Left { app, waits, messages, .. } = restored(&left).await;
@@ -234,5 +233,9 @@ async fn a_run_of_a_later_version_is_refused_left_as_it_is_and_gone_on_with_by_w
 
 async fn rows_of(app: &TestApp, run: &str) -> Vec<Value> {
     let rows = rows(app).await.as_array().cloned().unwrap();
-    rows.into_iter().filter(|row| row["run_id"]["S"] == json!(run) && !row["body"].is_null()).collect()
+    rows.into_iter().filter(|row| is_row_of(run, row)).collect()
+}
+
+fn is_row_of(run: &str, row: &Value) -> bool {
+    row["sk"]["S"] == "RUN" && row["pk"]["S"].as_str().is_some_and(|pk| pk.ends_with(run))
 }

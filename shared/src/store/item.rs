@@ -25,7 +25,8 @@ pub(super) const BODY: &str = "body";
 /// - 1: rows and messages that say nothing of their form.
 /// - 2: they say it.
 /// - 3: values are compressed with a dictionary.
-pub const FORM: u32 = 3;
+/// - 4: of a run, only its place in the lists says its id and its start.
+pub const FORM: u32 = 4;
 /// The attribute, and the member of a message, that says the form.
 const FORM_NAME: &str = "v";
 

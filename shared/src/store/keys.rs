@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::StoreError;
 use super::answers::KeyedRequest;
 use crate::analytics::Granularity;
 use crate::clock::Timestamp;
@@ -361,6 +362,13 @@ pub(crate) fn inbox_position(created_at: Timestamp, run: &RunRef, slot: Slot) ->
 /// The place in both lists.
 pub(crate) fn feed_position(started_at: Timestamp, id: RunId) -> String {
     format!("{started_at}#{id}")
+}
+
+/// What a place in the lists says: when a run started, and its id.
+pub(crate) fn at_feed_position(position: &str) -> Result<(&str, &str), StoreError> {
+    position
+        .split_once('#')
+        .ok_or_else(|| StoreError::Corrupt(format!("{position:?} is no place in a list of runs")))
 }
 
 /// What the partition of a project's counters ends in.

@@ -101,7 +101,10 @@ impl Store {
         let page = query.call().await?;
         let is_last = page.last_evaluated_key.is_none();
         let rows = page.items.unwrap_or_default().into_iter();
-        let rows = rows.map(|item| Ok((item::text(&item, FEED_SK)?.to_owned(), row(item)?)));
+        let rows = rows.map(|item| {
+            let position = item::text(&item, FEED_SK)?.to_owned();
+            Ok((position.clone(), row(item, &position)?))
+        });
         Ok(Rows { rows: rows.collect::<Result<_, StoreError>>()?, is_last })
     }
 }
@@ -120,7 +123,11 @@ pub(super) fn just_before(position: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn row(item: Item) -> Result<RunRow, StoreError> {
+/// A run, as the list has it at this position, which says when it started and which it is.
+fn row(mut item: Item, position: &str) -> Result<RunRow, StoreError> {
+    let (started_at, run_id) = keys::at_feed_position(position)?;
+    item.insert("started_at".to_owned(), s(started_at));
+    item.insert("run_id".to_owned(), s(run_id));
     from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 

@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::types::{
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, EXPIRES_AT, FEED_SK, PK, SK, TENANT_PK, WF_PK};
 use super::{Store, StoreError};
 
-/// What lists of runs show; it must stand in their indexes.
+/// What lists of runs show; it must stand in their indexes. Rows of an earlier form have `started_at` and `run_id`, too, and
+/// an index is not changed, only made anew.
 const LISTED: [&str; 10] = [
     "status",
     "workflow_id",
