@@ -1,42 +1,46 @@
 //! JSON Schema 2020-12, with authors' schemas held to what they may cost.
 //!
 //! Schemas come from authors and from MCP servers, so none may stall a worker. Patterns run on the linear
-//! regex engine (no look-around, no back-references), nothing is fetched, and every use of a `$ref` draws
-//! on a budget: a few kilobytes of schema can otherwise ask for 2^100 evaluations of one small value.
+//! regex engine (no look-around, no back-references), nothing is fetched, and all that is done draws on a
+//! budget: a few kilobytes of schema can otherwise ask for 2^100 evaluations of one small value.
+//!
+//! Ours, since the functions must be small: the usual validator brings arithmetic on numbers of any size and
+//! two regex engines. `format` and `content…` only annotate, as the standard has it. What is said of a
+//! violation is what that validator says.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::borrow::Cow;
 
-use jsonschema::{Draft, Keyword, PatternOptions, ValidationError, Validator};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{
     json_path::{self, FieldPath},
     suggest::cut,
 };
+use evaluate::{Answer, evaluate};
+use index::Index;
 
+mod equality;
+mod evaluate;
+mod index;
+mod metaschema;
+mod numbers;
+mod pattern;
+mod references;
 #[cfg(test)]
 mod tests;
 
-/// How often `$ref`s may be followed to find out whether a value satisfies a schema: once per element of
-/// the largest list that an input can hold, and well under a second.
-const ANSWER_BUDGET: u32 = 1_000_000;
-/// How often they may be followed to find out what is wrong, which costs a hundred times as much.
-const DETAIL_BUDGET: u32 = 20_000;
+/// How many steps an evaluation may take: a second or so.
+const BUDGET: u64 = 20_000_000;
+/// How many of them following a `$ref` takes: a million can be followed, one per element of the largest list
+/// that an input can hold and some.
+const REFERENCE_STEPS: u64 = 20;
 /// The most violations that one check reports.
 const VIOLATIONS_MAX: usize = 100;
-/// How many characters of the validator's messages are kept: some list all that would have been allowed.
+/// How many characters of a message are kept: some list all that would have been allowed.
 const MESSAGE_SHOWN: usize = 200;
-/// The largest compiled pattern, in bytes.
-const PATTERN_MAX_BYTES: usize = 1024 * 1024;
-/// The keyword that draws on the budget; authors cannot usefully write it.
-const BUDGET_KEYWORD: &str = "$agentruntime-budget";
+/// How deep a value or a schema may nest.
+const NESTING_MAX: usize = 256;
 
 /// One way in which a value does not satisfy a schema, or a schema is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,13 +57,13 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn of(error: &ValidationError<'_>, value: &Value) -> Self {
-        let pointer = error.instance_path().to_string();
+    /// At a pointer into `value`.
+    fn at(value: &Value, pointer: &str, keyword: &str, message: &str) -> Self {
         Self {
-            path: path_at(value, &pointer),
-            keyword: error.kind().keyword().to_owned(),
-            message: cut(&error.masked().to_string(), MESSAGE_SHOWN).into_owned(),
-            pointer,
+            path: path_at(value, pointer),
+            pointer: pointer.to_owned(),
+            keyword: keyword.to_owned(),
+            message: cut(message, MESSAGE_SHOWN).into_owned(),
         }
     }
 
@@ -85,53 +89,28 @@ pub enum Rejected {
 /// # Errors
 /// What is wrong with the value, or why the schema cannot tell.
 pub fn check(schema: &Value, value: &Value) -> Result<(), Rejected> {
-    let (validator, budget) = compile(schema).map_err(Rejected::BadSchema)?;
-    budget.fill(ANSWER_BUDGET);
-    let valid = validator.is_valid(value);
-    if budget.is_exhausted() {
-        return Err(Rejected::TooComplex);
+    let index = usable(schema).map_err(Rejected::BadSchema)?;
+    let mut budget = BUDGET;
+    match evaluate(&index, value, &mut budget) {
+        Answer::Satisfied => Ok(()),
+        Answer::TooComplex => Err(Rejected::TooComplex),
+        Answer::Violated(violations) => Err(Rejected::Violations(violations)),
     }
-    if valid {
-        return Ok(());
-    }
-    budget.fill(DETAIL_BUDGET);
-    let violations: Vec<Violation> =
-        validator.iter_errors(value).take(VIOLATIONS_MAX).map(|error| Violation::of(&error, value)).collect();
-    if budget.is_exhausted() || violations.is_empty() {
-        // What was found is cut short and may blame the wrong place; that it is wrong is certain.
-        let message = "the value does not satisfy the schema, which is too complex to say where";
-        return Err(Rejected::Violations(vec![Violation::of_whole(message)]));
-    }
-    Err(Rejected::Violations(violations))
 }
 
 /// What is wrong with a schema; empty when it can be used.
 pub fn problems(schema: &Value) -> Vec<Violation> {
-    compile(schema).err().unwrap_or_default()
+    usable(schema).err().unwrap_or_default()
 }
 
-fn compile(schema: &Value) -> Result<(Validator, Budget), Vec<Violation>> {
+/// The schema ready for evaluation.
+fn usable(schema: &Value) -> Result<Index<'_>, Vec<Violation>> {
     if !schema.is_object() && !schema.is_boolean() {
         return Err(vec![Violation::of_whole("a schema is an object or a boolean")]);
     }
-    let wrong: Vec<Violation> = jsonschema::draft202012::meta::validator()
-        .iter_errors(schema)
-        .take(VIOLATIONS_MAX)
-        .map(|error| Violation::of(&error, schema))
-        .collect();
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
-    let budget = Budget::default();
-    let drawn = budget.clone();
-    let patterns = PatternOptions::regex().size_limit(PATTERN_MAX_BYTES);
-    let validator = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_pattern_options(patterns)
-        .with_keyword(BUDGET_KEYWORD, move |_, _, _| Ok(Box::new(drawn.clone())))
-        .build(&budgeted(schema, false))
-        .map_err(|error| vec![Violation::of(&error, schema)])?;
-    Ok((validator, budget))
+    let mut budget = BUDGET;
+    let wrong = metaschema::violations(schema, &mut budget);
+    if wrong.is_empty() { Index::of(schema, budget) } else { Err(wrong) }
 }
 
 /// A JSON pointer into `value`, as a JSON path.
@@ -154,73 +133,23 @@ pub(super) fn path_at(value: &Value, pointer: &str) -> String {
     json_path::join("$", &path.to_string())
 }
 
-/// How many references may still be followed.
-#[derive(Debug, Clone, Default)]
-struct Budget {
-    left: Arc<AtomicU32>,
-}
-
-impl Budget {
-    fn fill(&self, references: u32) {
-        self.left.store(references, Ordering::Relaxed);
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.left.load(Ordering::Relaxed) == 0
-    }
-
-    fn draw(&self) -> bool {
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
-    }
-}
-
-impl<'i> Keyword<'i> for Budget {
-    fn validate(&self, _instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        if self.draw() { Ok(()) } else { Err(ValidationError::custom("the schema is too complex")) }
-    }
-
-    fn is_valid(&self, _instance: &'i Value) -> bool {
-        self.draw()
-    }
-}
-
-/// The schema with each `{ "$ref": x }` written as "if there is budget left, then `{ "$ref": x }`", so that
-/// an exhausted budget cuts every further descent. The caller looks at the budget before it believes the
-/// answer. Data (`const`, `enum`) stays as it is; `names` says that the keys are authors' names.
-fn budgeted(schema: &Value, names: bool) -> Value {
-    let map = match schema {
-        Value::Array(items) => return items.iter().map(|item| budgeted(item, false)).collect(),
-        Value::Object(map) => map,
-        other => return other.clone(),
-    };
-    let mut rewritten = Map::new();
-    let mut guarded = Vec::new();
-    for (key, value) in map {
-        match key.as_str() {
-            "$ref" | "$dynamicRef" if !names && value.is_string() => {
-                guarded.push(json!({ "if": { BUDGET_KEYWORD: true }, "then": { key: value } }));
-            }
-            "const" | "enum" if !names => {
-                rewritten.insert(key.clone(), value.clone());
-            }
-            _ => {
-                let below_are_names = !names && NAMING_KEYWORDS.contains(&key.as_str());
-                rewritten.insert(key.clone(), budgeted(value, below_are_names));
-            }
+/// Goes down to a key in a pointer; whoever goes back up cuts it to the length that it had.
+fn push_key(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    for c in key.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
         }
     }
-    if !guarded.is_empty() {
-        match rewritten.get_mut("allOf") {
-            // Behind what is there: pointers into the list keep their places.
-            Some(Value::Array(all)) => all.extend(guarded),
-            _ => {
-                rewritten.insert("allOf".to_owned(), Value::Array(guarded));
-            }
-        }
-    }
-    Value::Object(rewritten)
 }
 
-/// The keywords whose value is an object from names to schemas.
-const NAMING_KEYWORDS: [&str; 6] =
-    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+/// Whether a value nests deeper than may be walked: the walk would overflow the stack.
+fn nests_too_deep(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(items) => left == 0 || items.iter().any(|item| nests_too_deep(item, left - 1)),
+        Value::Object(map) => left == 0 || map.values().any(|item| nests_too_deep(item, left - 1)),
+        _ => false,
+    }
+}

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Rejected, check, problems};
 
+mod hostile;
+mod properties;
+
 fn violations(schema: &Value, value: &Value) -> Vec<String> {
     match check(schema, value) {
         Err(Rejected::Violations(violations)) => violations.iter().map(ToString::to_string).collect(),
@@ -52,6 +55,25 @@ fn schemas_that_are_none_are_refused_with_the_place() {
 fn nothing_is_fetched() {
     for target in ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "other.json", "#/$defs/nope"] {
         assert_eq!(problems(&json!({ "$ref": target })).len(), 1, "{target}");
+    }
+}
+
+#[test]
+fn what_nothing_refers_to_may_be_unusable() {
+    let unusable = json!({ "properties": { "a": { "$ref": "other.json" }, "b": { "pattern": "(?=a)" } } });
+    let unused = json!({ "$defs": { "a": unusable }, "then": unusable });
+    assert_eq!(check(&unused, &json!({ "a": 1, "b": "c" })), Ok(()));
+    for used in [
+        json!({ "$defs": { "a": unusable }, "items": { "$ref": "#/$defs/a" } }),
+        json!({ "$defs": { "a": unusable }, "items": { "$ref": "#/$defs/a/properties/b" } }),
+        json!({ "$defs": { "a": { "$dynamicAnchor": "a", "not": unusable } }, "$dynamicRef": "#a" }),
+        json!({ "if": true, "then": unusable }),
+        json!({ "dependentSchemas": { "x": unusable } }),
+        json!({ "patternProperties": { "x": unusable } }),
+        json!({ "additionalProperties": unusable }),
+        json!({ "prefixItems": [{ "oneOf": [unusable] }] }),
+    ] {
+        assert!(!problems(&used).is_empty(), "{used}");
     }
 }
 

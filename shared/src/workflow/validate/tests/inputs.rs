@@ -124,7 +124,7 @@ fn a_schema_that_is_none_is_refused() {
     );
     finds(
         &graph(json!({ "properties": { "a": { "$ref": "https://example.com/x.json" } } })),
-        &["error invalid_schema $.input_schema (-)"],
+        &["error invalid_schema $.input_schema.properties.a.$ref (-)"],
     );
     finds(&graph(json!("x")), &["error invalid_type $.input_schema (-)"]);
 }

@@ -1,0 +1,648 @@
+//! Whether a value satisfies a schema, and what is wrong with it.
+//!
+//! First only whether: evaluation ends at the first rule that is not satisfied. What is wrong is collected
+//! after that, in a second evaluation that goes on behind violations; what only decides (the branches of
+//! `anyOf`, `not`, `if`, …) is not collected from. So telling costs little more than deciding.
+
+use serde_json::{Map, Value};
+
+use super::{
+    NESTING_MAX, REFERENCE_STEPS, VIOLATIONS_MAX, Violation,
+    equality::all_differ,
+    index::{Bound, Contains, Count, Dependent, Id, Index, Members, Others, Rule, Schema, Types},
+    nests_too_deep, numbers, push_key,
+};
+
+/// How deep evaluation may nest. A debug build needs up to 1.7 KB of stack for a level, and threads have 2 MB.
+const DEPTH_MAX: usize = 700;
+/// How many names a message lists at most; it is cut before it could show them.
+const NAMES_LISTED: usize = 100;
+
+/// What was found.
+pub(super) enum Answer {
+    Satisfied,
+    /// The budget does not suffice to find out.
+    TooComplex,
+    Violated(Vec<Violation>),
+}
+
+/// Evaluates a value against the first schema of an index.
+pub(super) fn evaluate(index: &Index<'_>, value: &Value, budget: &mut u64) -> Answer {
+    if nests_too_deep(value, NESTING_MAX) {
+        return Answer::TooComplex;
+    }
+    let most = *budget;
+    let mut deciding = Evaluation::new(index, value, most, false);
+    let satisfied = deciding.apply(0, value, None);
+    *budget = deciding.left;
+    if deciding.exhausted {
+        return Answer::TooComplex;
+    }
+    if satisfied {
+        return Answer::Satisfied;
+    }
+    let mut telling = Evaluation::new(index, value, most, true);
+    telling.apply(0, value, None);
+    if telling.exhausted || telling.violations.is_empty() {
+        // What was found is cut short and may blame the wrong place; that it is wrong is certain.
+        let message = "the value does not satisfy the schema, which is too complex to say where";
+        return Answer::Violated(vec![Violation::of_whole(message)]);
+    }
+    Answer::Violated(telling.violations)
+}
+
+/// Which members or items were looked at, for `unevaluatedProperties` and `unevaluatedItems`; nothing when
+/// neither is there to ask.
+type Marks<'m> = Option<&'m mut [bool]>;
+
+struct Evaluation<'i, 's> {
+    index: &'i Index<'s>,
+    root: &'i Value,
+    left: u64,
+    exhausted: bool,
+    depth: usize,
+    /// The resources that were entered, the outermost first.
+    entered: Vec<usize>,
+    collecting: bool,
+    violations: Vec<Violation>,
+    /// Where in the value it is; kept while collecting.
+    pointer: String,
+    /// What messages call the value: itself when it is a property's name.
+    named: Option<String>,
+}
+
+impl<'i, 's> Evaluation<'i, 's> {
+    fn new(index: &'i Index<'s>, root: &'i Value, left: u64, collecting: bool) -> Self {
+        Self {
+            index,
+            root,
+            left,
+            exhausted: false,
+            depth: 0,
+            entered: Vec::new(),
+            collecting,
+            violations: Vec::new(),
+            pointer: String::new(),
+            named: None,
+        }
+    }
+
+    /// Whether the value satisfies the schema. While nothing is collected, an answer of no comes at once.
+    fn apply(&mut self, mut id: Id, value: &Value, marks: Marks<'_>) -> bool {
+        if self.depth == DEPTH_MAX {
+            self.exhausted = true;
+        }
+        if self.has_ended() || !self.draw(1) {
+            return false;
+        }
+        self.depth += 1;
+        let entered = self.entered.len();
+        let satisfied = loop {
+            let schema = &self.index.schemas[id];
+            if self.entered.last() != Some(&schema.resource) {
+                self.entered.push(schema.resource);
+            }
+            // What only refers needs no stack, however long the chain.
+            let [Rule::Reference(reference)] = schema.rules[..] else {
+                break self.satisfies(schema, value, marks);
+            };
+            match self.follow(reference) {
+                Some(target) => id = target,
+                None => break false,
+            }
+        };
+        self.entered.truncate(entered);
+        self.depth -= 1;
+        satisfied
+    }
+
+    fn satisfies(&mut self, schema: &'i Schema<'s>, value: &Value, mut marks: Marks<'_>) -> bool {
+        if !schema.wants_marks {
+            return self.satisfies_rules(schema, value, marks);
+        }
+        // What this schema looks at is its own affair; what is around it learns of it afterwards.
+        let mut own = self.unmarked(value);
+        let satisfied = self.satisfies_rules(schema, value, Some(&mut own));
+        add(&mut marks, &own);
+        satisfied
+    }
+
+    fn satisfies_rules(&mut self, schema: &'i Schema<'s>, value: &Value, mut marks: Marks<'_>) -> bool {
+        let mut satisfied = true;
+        for rule in &schema.rules {
+            satisfied &= self.rule(rule, value, &mut marks);
+            if self.is_decided(satisfied) {
+                return false;
+            }
+        }
+        satisfied
+    }
+
+    fn rule(&mut self, rule: &'i Rule<'s>, value: &Value, marks: &mut Marks<'_>) -> bool {
+        match (rule, value) {
+            (Rule::AllOf(schemas), _) => self.all_of(schemas, value, marks),
+            (Rule::Reference(reference), _) => match self.follow(*reference) {
+                Some(target) => self.apply(target, value, marks.as_deref_mut()),
+                None => false,
+            },
+            (Rule::AnyOf(schemas), _) => self.any_of(schemas, value, marks),
+            (Rule::OneOf(schemas), _) => self.one_of(schemas, value, marks),
+            (Rule::Not(written, schema), _) => self.not(written, *schema, value),
+            (Rule::If(condition, then, otherwise), _) => {
+                let holds = self.quietly(|quiet| quiet.apply_marking(*condition, value, marks));
+                let branch = if holds { then } else { otherwise };
+                branch.is_none_or(|branch| self.apply(branch, value, marks.as_deref_mut()))
+            }
+            (Rule::Dependent(dependent), Value::Object(map)) => self.dependent(dependent, map, value, marks),
+            (Rule::Members(members), Value::Object(map)) => self.members(members, map, marks),
+            (Rule::PropertyNames(schema), Value::Object(map)) => self.property_names(*schema, map),
+            (Rule::UnevaluatedProperties(schema), Value::Object(map)) => {
+                self.unevaluated_properties(*schema, map, marks)
+            }
+            (Rule::Items(first, schema), Value::Array(items)) => {
+                let rest = items.iter().enumerate().skip(*first);
+                self.items(rest.map(|(position, item)| (position, item, *schema)), marks)
+            }
+            (Rule::PrefixItems(schemas), Value::Array(items)) => {
+                let paired = items.iter().enumerate().zip(schemas);
+                self.items(paired.map(|((position, item), schema)| (position, item, *schema)), marks)
+            }
+            (Rule::Contains(contains), Value::Array(items)) => self.contains(contains, items, marks),
+            (Rule::UnevaluatedItems(schema), Value::Array(items)) => {
+                self.unevaluated_items(*schema, items, marks)
+            }
+            _ => self.assertion(rule, value),
+        }
+    }
+
+    /// A rule without schemas below it.
+    fn assertion(&mut self, rule: &'i Rule<'s>, value: &Value) -> bool {
+        match (rule, value) {
+            (Rule::Never, _) => {
+                self.expect(false, "falseSchema", |value| format!("False schema does not allow {value}"))
+            }
+            (Rule::Type(types), _) => {
+                self.expect(is_of_type(value, *types), "type", |value| of_other_type(value, *types))
+            }
+            (Rule::Const(expected, choice), _) => {
+                let mut steps = 0;
+                let found = choice.contains(value, &mut steps);
+                self.draw(steps);
+                self.expect(found, "const", |_| format!("{expected} was expected"))
+            }
+            (Rule::Enum(options, choice), _) => {
+                let mut steps = 0;
+                let found = choice.contains(value, &mut steps);
+                self.draw(steps);
+                self.expect(found, "enum", |value| none_of_options(value, options))
+            }
+            (Rule::Required(names), Value::Object(map)) => self.required(names, map),
+            (Rule::Pattern(written, pattern), Value::String(text)) => {
+                let found = self.draw(pattern.steps(text)) && pattern.matches(text);
+                self.expect(found, "pattern", |value| format!("{value} does not match \"{written}\""))
+            }
+            (Rule::UniqueItems, Value::Array(items)) => {
+                let mut steps = 0;
+                let unique = all_differ(items, &mut steps);
+                self.draw(steps);
+                self.expect(unique, "uniqueItems", |value| format!("{value} has non-unique elements"))
+            }
+            (Rule::Bound(bound, limit), Value::Number(number)) => {
+                let (keyword, holds, relation) = bounded(*bound, numbers::compare(number, limit));
+                self.expect(holds, keyword, |value| format!("{value} is {relation} of {limit}"))
+            }
+            (Rule::MultipleOf(of), Value::Number(number)) => {
+                let shown = of.as_f64().unwrap_or_default();
+                self.expect(numbers::is_multiple(number, of), "multipleOf", |value| {
+                    format!("{value} is not a multiple of {shown}")
+                })
+            }
+            (Rule::Count(count, limit), _) => self.count(*count, *limit, value),
+            _ => true,
+        }
+    }
+
+    fn count(&mut self, count: Count, limit: u64, value: &Value) -> bool {
+        let (keyword, most, counted, one, many) = match (count, value) {
+            (Count::MinLength, Value::String(text)) => {
+                ("minLength", false, self.length(text), " character", "s")
+            }
+            (Count::MaxLength, Value::String(text)) => {
+                ("maxLength", true, self.length(text), " character", "s")
+            }
+            (Count::MinItems, Value::Array(items)) => ("minItems", false, items.len(), " item", "s"),
+            (Count::MaxItems, Value::Array(items)) => ("maxItems", true, items.len(), " item", "s"),
+            (Count::MinProperties, Value::Object(map)) => {
+                ("minProperties", false, map.len(), " propert", "ies")
+            }
+            (Count::MaxProperties, Value::Object(map)) => {
+                ("maxProperties", true, map.len(), " propert", "ies")
+            }
+            _ => return true,
+        };
+        let counted = counted as u64;
+        let holds = if most { counted <= limit } else { counted >= limit };
+        let relation = match (one, most) {
+            (" character", true) => "is longer than",
+            (" character", false) => "is shorter than",
+            (_, true) => "has more than",
+            (_, false) => "has less than",
+        };
+        let ending = match (limit, many) {
+            (1, "ies") => "y",
+            (1, _) => "",
+            _ => many,
+        };
+        self.expect(holds, keyword, |value| format!("{value} {relation} {limit}{one}{ending}"))
+    }
+
+    /// In characters.
+    fn length(&mut self, text: &str) -> usize {
+        self.draw(text.len() as u64 / 32);
+        text.chars().count()
+    }
+
+    fn required(&mut self, names: &[Value], map: &Map<String, Value>) -> bool {
+        let mut satisfied = self.draw(names.len() as u64);
+        for name in names {
+            let present = name.as_str().is_none_or(|name| map.contains_key(name));
+            satisfied &= self.expect(present, "required", |_| format!("{name} is a required property"));
+            if self.is_decided(satisfied) {
+                return false;
+            }
+        }
+        satisfied
+    }
+
+    fn dependent(
+        &mut self,
+        dependent: &'i Dependent<'s>,
+        map: &Map<String, Value>,
+        value: &Value,
+        marks: &mut Marks<'_>,
+    ) -> bool {
+        let mut satisfied = self.draw((dependent.required.len() + dependent.schemas.len()) as u64);
+        for (_, names) in dependent.required.iter().filter(|(name, _)| map.contains_key(*name)) {
+            satisfied &= self.required(names, map);
+            if self.is_decided(satisfied) {
+                return false;
+            }
+        }
+        for (_, schema) in dependent.schemas.iter().filter(|(name, _)| map.contains_key(*name)) {
+            let marks = if dependent.marks { marks.as_deref_mut() } else { None };
+            satisfied &= self.apply(*schema, value, marks);
+            if self.is_decided(satisfied) {
+                return false;
+            }
+        }
+        satisfied
+    }
+
+    fn members(&mut self, members: &'i Members<'s>, map: &Map<String, Value>, marks: &mut Marks<'_>) -> bool {
+        let mut satisfied = true;
+        let mut unexpected = Vec::new();
+        for (position, (name, member)) in map.iter().enumerate() {
+            let (known, fits) = self.member(members, name, member);
+            satisfied &= fits;
+            if !known {
+                match members.others {
+                    Others::Ignored => continue,
+                    Others::Forbidden | Others::AllForbidden => unexpected.push(&**name),
+                    Others::Schema(schema) => satisfied &= self.below(name, schema, member),
+                }
+            }
+            mark(marks, position);
+            if self.is_decided(satisfied && unexpected.is_empty()) {
+                return false;
+            }
+        }
+        let fits = match members.others {
+            Others::AllForbidden => unexpected.is_empty() || self.assertion(&Rule::Never, &Value::Null),
+            _ => self.expect(unexpected.is_empty(), "additionalProperties", |_| {
+                not_allowed("Additional properties", &unexpected)
+            }),
+        };
+        satisfied && fits
+    }
+
+    /// Whether a member is named or matches, and satisfies what it then must.
+    fn member(&mut self, members: &'i Members<'s>, name: &str, member: &Value) -> (bool, bool) {
+        let mut known = false;
+        let mut satisfied = self.draw(1);
+        if let Ok(found) = members.named.binary_search_by(|(known, _)| (*known).cmp(name)) {
+            known = true;
+            satisfied &= self.below(name, members.named[found].1, member);
+        }
+        for (pattern, schema) in &members.patterns {
+            if self.draw(pattern.steps(name)) && pattern.matches(name) {
+                known = true;
+                satisfied &= self.below(name, *schema, member);
+            }
+        }
+        (known, satisfied)
+    }
+
+    fn property_names(&mut self, schema: Id, map: &Map<String, Value>) -> bool {
+        let forbidden = matches!(self.index.schemas[schema].rules[..], [Rule::Never]);
+        if forbidden && !map.is_empty() {
+            return self.assertion(&Rule::Never, &Value::Null);
+        }
+        let mut satisfied = true;
+        let outside = self.named.take();
+        for name in map.keys() {
+            let first = self.violations.len();
+            let name = Value::from(&**name);
+            self.named = self.collecting.then(|| name.to_string());
+            satisfied &= self.apply(schema, &name, None);
+            for violation in &mut self.violations[first..] {
+                "propertyNames".clone_into(&mut violation.keyword);
+            }
+            if self.is_decided(satisfied) {
+                break;
+            }
+        }
+        self.named = outside;
+        satisfied
+    }
+
+    fn items<'v>(
+        &mut self,
+        items: impl Iterator<Item = (usize, &'v Value, Id)>,
+        marks: &mut Marks<'_>,
+    ) -> bool {
+        let mut satisfied = true;
+        for (position, item, schema) in items {
+            mark(marks, position);
+            satisfied &= self.below_index(position, schema, item);
+            if self.is_decided(satisfied) {
+                return false;
+            }
+        }
+        satisfied
+    }
+
+    fn contains(&mut self, contains: &Contains, items: &[Value], marks: &mut Marks<'_>) -> bool {
+        let mut found = 0;
+        for (position, item) in items.iter().enumerate() {
+            if self.quietly(|quiet| quiet.apply(contains.schema, item, None)) {
+                mark(marks, position);
+                found += 1;
+            }
+            let settled =
+                found > contains.at_most || found >= contains.at_least && contains.at_most == u64::MAX;
+            if self.has_ended() || settled && marks.is_none() {
+                break;
+            }
+        }
+        let holds = (contains.at_least..=contains.at_most).contains(&found);
+        self.expect(holds, "contains", |value| format!("None of {value} are valid under the given schema"))
+    }
+
+    fn all_of(&mut self, schemas: &[Id], value: &Value, marks: &mut Marks<'_>) -> bool {
+        let mut satisfied = true;
+        for schema in schemas {
+            satisfied &= self.apply_marking(*schema, value, marks);
+            if self.is_decided(satisfied) {
+                return false;
+            }
+        }
+        satisfied
+    }
+
+    fn any_of(&mut self, schemas: &[Id], value: &Value, marks: &mut Marks<'_>) -> bool {
+        let mut satisfied = false;
+        for schema in schemas {
+            satisfied |= self.quietly(|quiet| quiet.apply_marking(*schema, value, marks));
+            if self.has_ended() || satisfied && marks.is_none() {
+                break;
+            }
+        }
+        self.expect(satisfied, "anyOf", |value| {
+            format!("{value} is not valid under any of the schemas listed in the 'anyOf' keyword")
+        })
+    }
+
+    fn one_of(&mut self, schemas: &[Id], value: &Value, marks: &mut Marks<'_>) -> bool {
+        let mut found = 0;
+        let mut marked = marks.as_ref().map(|_| self.unmarked(value));
+        for schema in schemas {
+            found += usize::from(
+                self.quietly(|quiet| quiet.apply_marking(*schema, value, &mut marked.as_deref_mut())),
+            );
+            if self.has_ended() || found == 2 {
+                break;
+            }
+        }
+        if found == 1 {
+            add(marks, &marked.unwrap_or_default());
+        }
+        let said = if found == 0 { "not valid under any" } else { "valid under more than one" };
+        self.expect(found == 1, "oneOf", |value| {
+            format!("{value} is {said} of the schemas listed in the 'oneOf' keyword")
+        })
+    }
+
+    fn not(&mut self, written: &Value, schema: Id, value: &Value) -> bool {
+        let satisfied = self.quietly(|quiet| quiet.apply(schema, value, None));
+        self.expect(!satisfied, "not", |value| format!("{written} is not allowed for {value}"))
+    }
+
+    fn unevaluated_properties(
+        &mut self,
+        schema: Id,
+        map: &Map<String, Value>,
+        marks: &mut Marks<'_>,
+    ) -> bool {
+        let mut unexpected = Vec::new();
+        for (position, (name, member)) in map.iter().enumerate() {
+            if is_marked(marks, position) {
+                continue;
+            }
+            if self.quietly(|quiet| quiet.apply(schema, member, None)) {
+                mark(marks, position);
+            } else {
+                unexpected.push(&**name);
+            }
+            if self.is_decided(unexpected.is_empty()) {
+                return false;
+            }
+        }
+        self.expect(unexpected.is_empty(), "unevaluatedProperties", |_| {
+            not_allowed("Unevaluated properties", &unexpected)
+        })
+    }
+
+    fn unevaluated_items(&mut self, schema: Id, items: &[Value], marks: &mut Marks<'_>) -> bool {
+        let mut unexpected = 0;
+        for (position, item) in items.iter().enumerate() {
+            if is_marked(marks, position) {
+                continue;
+            }
+            if self.quietly(|quiet| quiet.apply(schema, item, None)) {
+                mark(marks, position);
+            } else {
+                unexpected += 1;
+            }
+            if self.is_decided(unexpected == 0) {
+                return false;
+            }
+        }
+        let plural = if unexpected == 1 { "" } else { "s" };
+        self.expect(unexpected == 0, "unevaluatedItems", |_| {
+            format!("Unevaluated items are not allowed ({unexpected} item{plural})")
+        })
+    }
+
+    /// Applies a schema to the same value; what it looked at counts if it is satisfied.
+    fn apply_marking(&mut self, schema: Id, value: &Value, marks: &mut Marks<'_>) -> bool {
+        if marks.is_none() {
+            return self.apply(schema, value, None);
+        }
+        let mut marked = self.unmarked(value);
+        let satisfied = self.apply(schema, value, Some(&mut marked));
+        if satisfied {
+            add(marks, &marked);
+        }
+        satisfied
+    }
+
+    /// Applies a schema to a member.
+    fn below(&mut self, name: &str, schema: Id, member: &Value) -> bool {
+        let length = self.pointer.len();
+        if self.collecting {
+            push_key(&mut self.pointer, name);
+        }
+        let satisfied = self.apply(schema, member, None);
+        self.pointer.truncate(length);
+        satisfied
+    }
+
+    /// Applies a schema to an item.
+    fn below_index(&mut self, position: usize, schema: Id, item: &Value) -> bool {
+        if self.collecting {
+            return self.below(&position.to_string(), schema, item);
+        }
+        self.apply(schema, item, None)
+    }
+
+    /// Does what only decides.
+    fn quietly(&mut self, act: impl FnOnce(&mut Self) -> bool) -> bool {
+        let collecting = std::mem::replace(&mut self.collecting, false);
+        let answer = act(self);
+        self.collecting = collecting;
+        answer
+    }
+
+    /// Where a reference leads from here, if the budget lets it be followed.
+    fn follow(&mut self, reference: usize) -> Option<Id> {
+        let reference = &self.index.references[reference];
+        if !self.draw(REFERENCE_STEPS) {
+            return None;
+        }
+        let Some(name) = reference.dynamic else { return Some(reference.schema) };
+        self.draw(self.entered.len() as u64);
+        let resources = self.entered.iter().map(|resource| &self.index.resources[*resource]);
+        let outermost = resources.filter_map(|resource| resource.dynamic_anchor(name)).next();
+        Some(outermost.unwrap_or(reference.schema))
+    }
+
+    fn unmarked(&mut self, value: &Value) -> Vec<bool> {
+        let length = match value {
+            Value::Array(items) => items.len(),
+            Value::Object(map) => map.len(),
+            _ => 0,
+        };
+        self.draw(length as u64 / 8);
+        vec![false; length]
+    }
+
+    /// Takes from the budget; no says that it is exhausted.
+    fn draw(&mut self, steps: u64) -> bool {
+        match self.left.checked_sub(steps) {
+            Some(left) => self.left = left,
+            None => self.exhausted = true,
+        }
+        !self.exhausted
+    }
+
+    /// Whether nothing more is to be found out.
+    fn has_ended(&self) -> bool {
+        self.exhausted || self.violations.len() >= VIOLATIONS_MAX
+    }
+
+    /// Whether a schema needs no further look.
+    fn is_decided(&self, satisfied: bool) -> bool {
+        self.has_ended() || !satisfied && !self.collecting
+    }
+
+    /// Reports a violation unless all is well.
+    fn expect(&mut self, holds: bool, keyword: &str, message: impl FnOnce(&str) -> String) -> bool {
+        if !holds && self.collecting && !self.has_ended() {
+            let message = message(self.named.as_deref().unwrap_or("value"));
+            self.violations.push(Violation::at(self.root, &self.pointer, keyword, &message));
+        }
+        holds
+    }
+}
+
+fn mark(marks: &mut Marks<'_>, position: usize) {
+    if let Some(mark) = marks.as_deref_mut().and_then(|marks| marks.get_mut(position)) {
+        *mark = true;
+    }
+}
+
+fn is_marked(marks: &Marks<'_>, position: usize) -> bool {
+    marks.as_deref().and_then(|marks| marks.get(position)).is_some_and(|mark| *mark)
+}
+
+fn add(marks: &mut Marks<'_>, others: &[bool]) {
+    for (mark, other) in marks.iter_mut().flat_map(|marks| marks.iter_mut()).zip(others) {
+        *mark |= other;
+    }
+}
+
+fn is_of_type(value: &Value, types: Types) -> bool {
+    match value {
+        Value::Null => types.has("null"),
+        Value::Bool(_) => types.has("boolean"),
+        Value::Number(number) => types.has("number") || types.has("integer") && numbers::is_integer(number),
+        Value::String(_) => types.has("string"),
+        Value::Array(_) => types.has("array"),
+        Value::Object(_) => types.has("object"),
+    }
+}
+
+fn of_other_type(value: &str, types: Types) -> String {
+    let names: Vec<String> = types.names().map(|name| format!("\"{name}\"")).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{value} is not of type{plural} {}", names.join(", "))
+}
+
+fn none_of_options(value: &str, options: &[Value]) -> String {
+    let shown = if options.len() > 3 { 2 } else { options.len().saturating_sub(1) };
+    let first: Vec<String> = options.iter().take(shown).map(Value::to_string).collect();
+    let rest = match options {
+        [] => String::new(),
+        [.., last] if options.len() <= 3 => last.to_string(),
+        _ => format!("{} other candidates", options.len() - shown),
+    };
+    let or = if first.is_empty() { "" } else { " or " };
+    format!("{value} is not one of {}{or}{rest}", first.join(", "))
+}
+
+fn not_allowed(what: &str, names: &[&str]) -> String {
+    let listed: Vec<String> = names.iter().take(NAMES_LISTED).map(|name| format!("'{name}'")).collect();
+    let were = if names.len() == 1 { "was" } else { "were" };
+    format!("{what} are not allowed ({} {were} unexpected)", listed.join(", "))
+}
+
+fn bounded(bound: Bound, order: std::cmp::Ordering) -> (&'static str, bool, &'static str) {
+    match bound {
+        Bound::Minimum => ("minimum", order.is_ge(), "less than the minimum"),
+        Bound::Maximum => ("maximum", order.is_le(), "greater than the maximum"),
+        Bound::ExclusiveMinimum => ("exclusiveMinimum", order.is_gt(), "less than or equal to the minimum"),
+        Bound::ExclusiveMaximum => {
+            ("exclusiveMaximum", order.is_lt(), "greater than or equal to the maximum")
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! A schema taken apart once, so that evaluating it looks nothing up: what each place asks for, in the order
+//! in which it is best asked, cheap questions first.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Number, Value};
+
+use super::{
+    VIOLATIONS_MAX, Violation,
+    equality::Choice,
+    nests_too_deep,
+    pattern::Pattern,
+    push_key,
+    references::{Pending, Reference, Resource},
+};
+
+/// How many problems are kept until it is known which of them matter.
+const PROBLEMS_KEPT: usize = 10 * VIOLATIONS_MAX;
+
+/// Which schema of an index.
+pub(super) type Id = usize;
+
+/// One schema: the whole, or one within it.
+pub(super) struct Schema<'s> {
+    /// What it asks for, in order.
+    pub(super) rules: Vec<Rule<'s>>,
+    /// Which resource it belongs to.
+    pub(super) resource: usize,
+    /// Whether a rule depends on what the others looked at.
+    pub(super) wants_marks: bool,
+}
+
+/// What a schema asks for, by keyword.
+pub(super) enum Rule<'s> {
+    /// The schema `false`.
+    Never,
+    Type(Types),
+    Const(&'s Value, Choice<'s>),
+    Enum(&'s [Value], Choice<'s>),
+    Bound(Bound, &'s Number),
+    MultipleOf(&'s Number),
+    Count(Count, u64),
+    Required(&'s [Value]),
+    Pattern(&'s str, Pattern),
+    UniqueItems,
+    Members(Members<'s>),
+    PropertyNames(Id),
+    /// For all items but so many first ones.
+    Items(usize, Id),
+    PrefixItems(Vec<Id>),
+    Contains(Contains),
+    Dependent(Dependent<'s>),
+    AllOf(Vec<Id>),
+    /// Which of the index's references.
+    Reference(usize),
+    AnyOf(Vec<Id>),
+    OneOf(Vec<Id>),
+    Not(&'s Value, Id),
+    If(Id, Option<Id>, Option<Id>),
+    UnevaluatedProperties(Id),
+    UnevaluatedItems(Id),
+}
+
+/// A set of types.
+#[derive(Clone, Copy)]
+pub(super) struct Types(u8);
+
+impl Types {
+    const NAMES: [&'static str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
+    fn of(value: &Value) -> Self {
+        let named =
+            |name: &Value| Self::NAMES.iter().position(|known| name == known).map_or(0, |bit| 1 << bit);
+        Self(list(value).iter().map(named).fold(named(value), |types, bit| types | bit))
+    }
+
+    pub(super) fn has(self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    /// In the order in which messages name them.
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 & 1 << bit != 0)
+            .map(|(_, name)| name)
+    }
+}
+
+/// What a number is held against.
+#[derive(Clone, Copy)]
+pub(super) enum Bound {
+    Minimum,
+    Maximum,
+    ExclusiveMinimum,
+    ExclusiveMaximum,
+}
+
+/// What is counted, and held against a limit.
+#[derive(Clone, Copy)]
+pub(super) enum Count {
+    MinLength,
+    MaxLength,
+    MinItems,
+    MaxItems,
+    MinProperties,
+    MaxProperties,
+}
+
+/// `properties`, `patternProperties` and `additionalProperties`, which are about each other.
+pub(super) struct Members<'s> {
+    /// By name, in order.
+    pub(super) named: Vec<(&'s str, Id)>,
+    pub(super) patterns: Vec<(Pattern, Id)>,
+    pub(super) others: Others,
+}
+
+/// What becomes of members that are neither named nor match.
+#[derive(Clone, Copy)]
+pub(super) enum Others {
+    Ignored,
+    Forbidden,
+    /// Like all others, since none is named.
+    AllForbidden,
+    Schema(Id),
+}
+
+/// What the presence of a property asks for: other properties, or a schema for the whole.
+pub(super) struct Dependent<'s> {
+    pub(super) required: Vec<(&'s str, &'s [Value])>,
+    pub(super) schemas: Vec<(&'s str, Id)>,
+    /// Whether what the schemas look at counts as evaluated.
+    pub(super) marks: bool,
+}
+
+/// `contains`, with what stands beside it.
+pub(super) struct Contains {
+    pub(super) schema: Id,
+    pub(super) at_least: u64,
+    pub(super) at_most: u64,
+}
+
+/// A schema document taken apart, and whatever others it refers to.
+pub(super) struct Index<'s> {
+    pub(super) schemas: Vec<Schema<'s>>,
+    pub(super) references: Vec<Reference<'s>>,
+    pub(super) resources: Vec<Resource<'s>>,
+    pub(super) resources_by_uri: HashMap<String, usize>,
+    /// References that are not resolved yet.
+    pub(super) pending: Vec<Pending<'s>>,
+    problems: Vec<Problem>,
+    /// What checking may still cost.
+    pub(super) budget: u64,
+    /// Where the walk is, as a pointer into the document.
+    pub(super) pointer: String,
+    document: &'s Value,
+    by_address: HashMap<usize, Id>,
+    /// The schema that is being taken apart.
+    pub(super) within: Id,
+}
+
+/// What is wrong with a schema.
+struct Problem {
+    schema: Id,
+    violation: Violation,
+}
+
+impl<'s> Index<'s> {
+    /// The index of a document that satisfies the metaschema.
+    ///
+    /// # Errors
+    /// References that lead nowhere, patterns that are none; but not those in definitions that nothing refers to.
+    pub(super) fn of(document: &'s Value, budget: u64) -> Result<Self, Vec<Violation>> {
+        let mut index = Self::empty(document, budget);
+        index.add_document(document);
+        index.resolve_pending();
+        let mut problems = std::mem::take(&mut index.problems);
+        if !problems.is_empty() {
+            let used = index.used();
+            problems.retain(|problem| used.get(problem.schema) != Some(&false));
+            problems.truncate(VIOLATIONS_MAX);
+        }
+        match problems.is_empty() {
+            true => Ok(index),
+            false => Err(problems.into_iter().map(|problem| problem.violation).collect()),
+        }
+    }
+
+    /// Which schemas a value can come to be held against.
+    fn used(&self) -> Vec<bool> {
+        let mut used = vec![false; self.schemas.len()];
+        let mut open = vec![0];
+        while let Some(id) = open.pop() {
+            if used.get(id) == Some(&false) {
+                used[id] = true;
+                let rules = self.schemas[id].rules.iter();
+                open.extend(rules.flat_map(|rule| self.below(rule)));
+            }
+        }
+        used
+    }
+
+    /// The schemas that a rule holds values against.
+    fn below(&self, rule: &Rule<'s>) -> Vec<Id> {
+        match rule {
+            Rule::Members(members) => {
+                let named = members.named.iter().map(|(_, id)| *id);
+                let others = match members.others {
+                    Others::Schema(id) => Some(id),
+                    _ => None,
+                };
+                named.chain(members.patterns.iter().map(|(_, id)| *id)).chain(others).collect()
+            }
+            Rule::PropertyNames(id)
+            | Rule::Items(_, id)
+            | Rule::Not(_, id)
+            | Rule::UnevaluatedProperties(id)
+            | Rule::UnevaluatedItems(id) => vec![*id],
+            Rule::Contains(contains) => vec![contains.schema],
+            Rule::Dependent(dependent) => dependent.schemas.iter().map(|(_, id)| *id).collect(),
+            Rule::PrefixItems(ids) | Rule::AllOf(ids) | Rule::AnyOf(ids) | Rule::OneOf(ids) => ids.clone(),
+            Rule::If(condition, then, otherwise) => {
+                [Some(*condition), *then, *otherwise].into_iter().flatten().collect()
+            }
+            // Whichever resource is entered first, its schema of that name is meant.
+            Rule::Reference(reference) => {
+                let Reference { schema, dynamic } = self.references[*reference];
+                let named = dynamic.into_iter().flat_map(|name| {
+                    self.resources.iter().filter_map(move |resource| resource.dynamic_anchor(name))
+                });
+                [schema].into_iter().chain(named).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The index of the metaschema, whose first document is the whole.
+    pub(super) fn of_metaschema(documents: &'s [Value]) -> Self {
+        let mut index = Self::empty(&Value::Null, super::BUDGET);
+        for document in documents {
+            index.add_document(document);
+        }
+        index.resolve_pending();
+        index
+    }
+
+    fn empty(document: &'s Value, budget: u64) -> Self {
+        Self {
+            schemas: Vec::new(),
+            references: Vec::new(),
+            resources: Vec::new(),
+            resources_by_uri: HashMap::new(),
+            pending: Vec::new(),
+            problems: Vec::new(),
+            budget,
+            pointer: String::new(),
+            document,
+            by_address: HashMap::new(),
+            within: 0,
+        }
+    }
+
+    pub(super) fn add_document(&mut self, document: &'s Value) {
+        if nests_too_deep(document, super::NESTING_MAX) {
+            self.problem("", "the schema nests too deep");
+            return;
+        }
+        let resource = self.add_root(document);
+        self.add(document, resource);
+    }
+
+    pub(super) fn problem(&mut self, keyword: &str, message: &str) {
+        if self.problems.len() < PROBLEMS_KEPT {
+            let violation = Violation::at(self.document, &self.pointer, keyword, message);
+            self.problems.push(Problem { schema: self.within, violation });
+        }
+    }
+
+    /// The schema that a value was taken for.
+    pub(super) fn known(&self, value: &Value) -> Option<Id> {
+        self.by_address.get(&address(value)).copied()
+    }
+
+    /// Takes a schema of a resource apart, unless it has been.
+    pub(super) fn add(&mut self, value: &'s Value, resource: usize) -> Id {
+        if let Some(id) = self.known(value) {
+            return id;
+        }
+        let map = value.as_object();
+        let resource = map.and_then(|map| self.add_resource(value, map, resource)).unwrap_or(resource);
+        let id = self.schemas.len();
+        self.schemas.push(Schema { rules: Vec::new(), resource, wants_marks: false });
+        self.by_address.insert(address(value), id);
+        let around = std::mem::replace(&mut self.within, id);
+        let rules = match (value, map) {
+            (Value::Bool(false), _) => vec![Rule::Never],
+            (_, Some(map)) => self.rules(id, map),
+            _ => Vec::new(),
+        };
+        self.within = around;
+        let wants_marks =
+            |rule: &Rule<'_>| matches!(rule, Rule::UnevaluatedProperties(_) | Rule::UnevaluatedItems(_));
+        self.schemas[id].wants_marks = rules.iter().any(wants_marks);
+        self.schemas[id].rules = rules;
+        id
+    }
+
+    fn rules(&mut self, id: Id, map: &'s Map<String, Value>) -> Vec<Rule<'s>> {
+        self.add_anchors(id, map);
+        let mut ranked: Vec<(u8, Rule<'s>)> = Vec::new();
+        let resource = self.schemas[id].resource;
+        for (keyword, value) in map {
+            let length = self.pointer.len();
+            push_key(&mut self.pointer, keyword);
+            let rule =
+                self.assertion(keyword, value).or_else(|| self.applicator(keyword, value, map, resource));
+            self.pointer.truncate(length);
+            ranked.extend(rule);
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, rule)| rule).collect()
+    }
+
+    /// The rule of a keyword without schemas below it, and its place among all.
+    fn assertion(&mut self, keyword: &str, value: &'s Value) -> Option<(u8, Rule<'s>)> {
+        let number = value.as_number();
+        let bound = |bound| number.map(|number| Rule::Bound(bound, number));
+        let count = |count| number.map(|number| Rule::Count(count, natural(number)));
+        Some(match keyword {
+            "type" => (0, Rule::Type(Types::of(value))),
+            "const" => (1, Rule::Const(value, Choice::of(std::slice::from_ref(value)))),
+            "enum" => (2, Rule::Enum(list(value), Choice::of(list(value)))),
+            "minimum" => (3, bound(Bound::Minimum)?),
+            "maximum" => (4, bound(Bound::Maximum)?),
+            "exclusiveMinimum" => (5, bound(Bound::ExclusiveMinimum)?),
+            "exclusiveMaximum" => (6, bound(Bound::ExclusiveMaximum)?),
+            "multipleOf" => (7, Rule::MultipleOf(number?)),
+            "minLength" => (8, count(Count::MinLength)?),
+            "maxLength" => (9, count(Count::MaxLength)?),
+            "minItems" => (10, count(Count::MinItems)?),
+            "maxItems" => (11, count(Count::MaxItems)?),
+            "minProperties" => (12, count(Count::MinProperties)?),
+            "maxProperties" => (13, count(Count::MaxProperties)?),
+            "required" => (14, Rule::Required(list(value))),
+            "pattern" => (16, Rule::Pattern(value.as_str()?, self.pattern(value.as_str()?)?)),
+            "uniqueItems" if value == &Value::Bool(true) => (17, Rule::UniqueItems),
+            _ => return None,
+        })
+    }
+
+    /// The rule of a keyword with schemas below it, and its place among all. Keywords that say nothing by
+    /// themselves are walked through: there may be anchors below them.
+    fn applicator(
+        &mut self,
+        keyword: &str,
+        value: &'s Value,
+        beside: &'s Map<String, Value>,
+        resource: usize,
+    ) -> Option<(u8, Rule<'s>)> {
+        Some(match keyword {
+            "properties" | "patternProperties" | "additionalProperties" => {
+                // They are one rule, which one of them makes.
+                let mut all = ["additionalProperties", "patternProperties", "properties"].into_iter();
+                let one = all.find(|keyword| beside.contains_key(*keyword));
+                (20, (one == Some(keyword)).then(|| self.members(beside, resource))?)
+            }
+            "propertyNames" => (21, Rule::PropertyNames(self.add(value, resource))),
+            "items" => {
+                let first = beside.get("prefixItems").map_or(0, |prefix| list(prefix).len());
+                (22, Rule::Items(first, self.add(value, resource)))
+            }
+            "prefixItems" => (23, Rule::PrefixItems(self.add_list(value, resource))),
+            "contains" => (24, Rule::Contains(self.contains(value, beside, resource))),
+            "dependentRequired" => (15, self.dependent(value, keyword != "dependencies", resource)?),
+            // What earlier drafts had for the other two; nothing in this one says that it evaluates.
+            "dependencies" => (25, self.dependent(value, keyword != "dependencies", resource)?),
+            "dependentSchemas" => (26, self.dependent(value, keyword != "dependencies", resource)?),
+            "allOf" => (28, Rule::AllOf(self.add_list(value, resource))),
+            "$dynamicRef" => (29, self.reference(value.as_str()?, true, resource)),
+            "$ref" => (30, self.reference(value.as_str()?, false, resource)),
+            "anyOf" => (31, Rule::AnyOf(self.add_list(value, resource))),
+            "oneOf" => (32, Rule::OneOf(self.add_list(value, resource))),
+            "not" => (33, Rule::Not(value, self.add(value, resource))),
+            "if" => {
+                let branch = |index: &mut Self, keyword| {
+                    Some(index.add_beside(keyword, beside.get(keyword)?, resource))
+                };
+                let (then, otherwise) = (branch(self, "then"), branch(self, "else"));
+                (34, Rule::If(self.add(value, resource), then, otherwise))
+            }
+            "unevaluatedProperties" => (35, Rule::UnevaluatedProperties(self.add(value, resource))),
+            "unevaluatedItems" => (36, Rule::UnevaluatedItems(self.add(value, resource))),
+            "$defs" | "definitions" => {
+                self.add_named(value, resource);
+                return None;
+            }
+            "contentSchema" | "then" | "else" => {
+                self.add(value, resource);
+                return None;
+            }
+            _ => return None,
+        })
+    }
+
+    /// Adds the schema of a neighbouring keyword, at its own place.
+    fn add_beside(&mut self, keyword: &str, value: &'s Value, resource: usize) -> Id {
+        let here = self.pointer.clone();
+        let parent = here.rfind('/').unwrap_or(0);
+        self.pointer.truncate(parent);
+        let id = self.add_below(keyword, value, resource);
+        self.pointer = here;
+        id
+    }
+
+    fn add_below(&mut self, key: &str, value: &'s Value, resource: usize) -> Id {
+        let length = self.pointer.len();
+        push_key(&mut self.pointer, key);
+        let id = self.add(value, resource);
+        self.pointer.truncate(length);
+        id
+    }
+
+    fn add_list(&mut self, value: &'s Value, resource: usize) -> Vec<Id> {
+        let items = list(value).iter().enumerate();
+        items.map(|(position, item)| self.add_below(&position.to_string(), item, resource)).collect()
+    }
+
+    /// In the order of the names.
+    fn add_named(&mut self, value: &'s Value, resource: usize) -> Vec<(&'s str, Id)> {
+        let entries = value.as_object().into_iter().flatten();
+        let mut named: Vec<_> =
+            entries.map(|(name, schema)| (&**name, self.add_below(name, schema, resource))).collect();
+        named.sort_unstable();
+        named
+    }
+
+    fn members(&mut self, map: &'s Map<String, Value>, resource: usize) -> Rule<'s> {
+        let here = self.pointer.clone();
+        let parent = here.rfind('/').unwrap_or(0);
+        let mut members = Members { named: Vec::new(), patterns: Vec::new(), others: Others::Ignored };
+        self.pointer.truncate(parent);
+        push_key(&mut self.pointer, "properties");
+        members.named =
+            map.get("properties").map(|value| self.add_named(value, resource)).unwrap_or_default();
+        for (text, schema) in map.get("patternProperties").and_then(Value::as_object).into_iter().flatten() {
+            self.pointer.truncate(parent);
+            push_key(&mut self.pointer, "patternProperties");
+            push_key(&mut self.pointer, text);
+            let id = self.add(schema, resource);
+            members.patterns.extend(self.pattern(text).map(|pattern| (pattern, id)));
+        }
+        self.pointer.truncate(parent);
+        if let Some(schema) = map.get("additionalProperties") {
+            let id = self.add_below("additionalProperties", schema, resource);
+            let some_may = map.contains_key("properties") || map.contains_key("patternProperties");
+            members.others = match schema {
+                Value::Bool(false) if some_may => Others::Forbidden,
+                Value::Bool(false) => Others::AllForbidden,
+                _ => Others::Schema(id),
+            };
+        }
+        self.pointer = here;
+        Rule::Members(members)
+    }
+
+    fn contains(&mut self, value: &'s Value, beside: &Map<String, Value>, resource: usize) -> Contains {
+        let limit = |keyword| beside.get(keyword).and_then(Value::as_number).map(natural);
+        Contains {
+            schema: self.add(value, resource),
+            at_least: limit("minContains").unwrap_or(1),
+            at_most: limit("maxContains").unwrap_or(u64::MAX),
+        }
+    }
+
+    fn dependent(&mut self, value: &'s Value, marks: bool, resource: usize) -> Option<Rule<'s>> {
+        let mut dependent = Dependent { required: Vec::new(), schemas: Vec::new(), marks };
+        for (name, asked) in value.as_object()? {
+            match asked {
+                Value::Array(required) => dependent.required.push((name, required)),
+                schema => dependent.schemas.push((name, self.add_below(name, schema, resource))),
+            }
+        }
+        Some(Rule::Dependent(dependent))
+    }
+
+    fn pattern(&mut self, text: &str) -> Option<Pattern> {
+        if self.budget == 0 {
+            self.problem("pattern", "the patterns are too large, all together");
+            return None;
+        }
+        let pattern = Pattern::of(text);
+        self.budget = self.budget.saturating_sub(Pattern::steps_to_compile(pattern.as_ref()));
+        if pattern.is_none() {
+            self.problem("format", "value is not a \"regex\"");
+        }
+        pattern
+    }
+}
+
+fn address(value: &Value) -> usize {
+    std::ptr::from_ref(value) as usize
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A limit, which may be written `2.0`; what is larger than all counts is as good as the largest.
+fn natural(number: &Number) -> u64 {
+    number.as_u64().or_else(|| number.as_f64().map(|float| float as u64)).unwrap_or(0)
+}
