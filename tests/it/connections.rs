@@ -240,6 +240,23 @@ async fn while_the_secret_store_is_down_nothing_is_made_or_changed_and_later_it_
 }
 
 #[tokio::test]
+async fn credentials_that_were_lost_are_given_anew() {
+    let (app, acme) = app().await;
+    let id = create(&acme, &json!({ "key": "s3cret-before", "other": "s3cret-other" })).await;
+    let here = format!("{LIST}/{id}");
+    app.stores.secrets.lose("test/");
+    let refused = acme.client.get(&format!("{here}/credentials")).await.refused(409, "CREDENTIALS_MISSING");
+    assert!(refused["error"].as_str().unwrap().contains("PATCH"), "{refused}");
+    let patch = json!({ "credentials": { "key": "s3cret-after" } });
+    let patched = acme.client.patch(&here, &patch).await.expect(200);
+    assert_eq!(patched["credential_keys"], json!(["key"]));
+    assert!(matches!(&secrets(&app)[..], [only] if only.contains("s3cret-after")), "{:?}", secrets(&app));
+    acme.client.delete(&here).await.expect(204);
+    settle(&app).await;
+    assert_eq!(secrets(&app).len(), 0);
+}
+
+#[tokio::test]
 async fn a_deletion_while_the_secret_store_is_down_is_made_good_by_the_sweep() {
     let (app, acme) = app().await;
     let id = create(&acme, &json!({ "key": "s3cret" })).await;

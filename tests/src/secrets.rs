@@ -46,6 +46,11 @@ impl MemorySecrets {
         under.map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
     }
 
+    /// Loses the secrets whose names begin with this.
+    pub fn lose(&self, prefix: &str) {
+        self.inner().secrets.retain(|name, _| !name.starts_with(prefix));
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

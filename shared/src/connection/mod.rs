@@ -14,7 +14,8 @@ pub use credentials::{
 };
 pub use service::Service;
 
-use crate::ids::{ConnectionId, InstanceId, Place};
+use crate::error::Kind;
+use crate::ids::{ConnectionId, InstanceId, Place, SecretVersion};
 use crate::secrets::{Deposit, SecretKind, deposit, destroy};
 use crate::state::AppState;
 use crate::store::{ConnectionRecord, ConnectionUser, StoreError};
@@ -98,10 +99,12 @@ pub async fn change(
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<ConnectionRecord> {
+    let mut missing = None;
     for _ in 0..MOST_TRIES {
         let mut record = find(state, place, id).await?;
-        match change_once(state, &mut record, change).await {
+        match change_once(state, &mut record, change, missing).await {
             Ok(()) => return Ok(record),
+            Err(Attempt::Missing(version)) => missing = Some(version),
             Err(Attempt::Overtaken) => {}
             Err(Attempt::Failed(error)) => return Err(error),
         }
@@ -113,6 +116,9 @@ pub async fn change(
 enum Attempt {
     /// Somebody else was faster: look again.
     Overtaken,
+    /// The secret of this version is not there: somebody has just put another in its place, unless it is still the one
+    /// that the row names.
+    Missing(SecretVersion),
     Failed(Error),
 }
 
@@ -135,6 +141,7 @@ async fn change_once(
     state: &AppState,
     record: &mut ConnectionRecord,
     change: &ConnectionChange,
+    missing: Option<SecretVersion>,
 ) -> Result<(), Attempt> {
     let now = state.clock.now();
     record.updated_at = now;
@@ -145,9 +152,12 @@ async fn change_once(
         return Ok(state.store.save_connection(record, None).await?);
     };
     let before = record.secret_ref();
-    // Gone when somebody has just put another in its place.
-    let secret = state.secrets.read(&before).await?.ok_or(Attempt::Overtaken)?;
-    let mut credentials = Credentials::read(&secret)?;
+    let mut credentials = match state.secrets.read(&before).await? {
+        Some(secret) => Credentials::read(&secret)?,
+        // Nobody has replaced it: it is lost, as after a restore of the table. What is given now is all there is.
+        None if missing == Some(before.version) => Credentials::default(),
+        None => return Err(Attempt::Missing(before.version)),
+    };
     credentials.merge(changes, now)?;
     credentials.check(record.service)?;
     let deposit = keep(state, &record.place, record.id, &credentials).await?;
@@ -227,7 +237,7 @@ pub async fn find(state: &AppState, place: &Place, id: ConnectionId) -> Result<C
 /// The credentials of a connection, which may have been read up to a minute ago if they have not changed since.
 ///
 /// # Errors
-/// Not found; unavailable when a store does not answer.
+/// Not found; a conflict when they are lost; unavailable when a store does not answer.
 pub async fn credentials(
     state: &AppState,
     place: &Place,
@@ -240,7 +250,10 @@ pub async fn credentials(
         }
         // The row was read before somebody changed the credentials.
     }
-    Err(Error::internal(format!("the secret of connection {id} is missing")))
+    let message = format!(
+        "The credentials of connection {id} are not in the secret store any more; give them anew (PATCH)."
+    );
+    Err(Error::new(Kind::Conflict, "CREDENTIALS_MISSING", message))
 }
 
 /// The instances that use a connection, each once.

@@ -126,6 +126,7 @@ async fn target(
         Err(error) if error.kind == Kind::NotFound => {
             return Err(unavailable(&format!("The connection {id} is not there any more.")));
         }
+        Err(error) if error.kind == Kind::Conflict => return Err(unavailable(&error.message)),
         Err(error) => return Err(error),
     };
     credentials.values().for_each(|value| mask.note(value));
