@@ -7,7 +7,7 @@ mod call;
 mod client;
 
 pub use call::Call;
-pub use client::{http_client, https_client};
+pub use client::{http_client, https_client_builder};
 
 use std::env;
 

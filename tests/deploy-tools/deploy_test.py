@@ -361,10 +361,12 @@ def people_and_calls(stack, token, child):
 
 def mcp_tools(stack, token, workflow):
     """The MCP server shakes hands, lists its tools, and starts a run with one."""
+    # The function that first meets a token on a day notes that it is used.
+    fresh = expect(stack.call("POST", "/v1/pats", token, {"display_name": "agent"}), 201)["token"]
 
     def request(method, params):
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return expect(stack.call("POST", "/mcp", token, message), 200)["result"]
+        return expect(stack.call("POST", "/mcp", fresh, message), 200)["result"]
 
     client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "walk", "version": "1"}}
     assert request("initialize", client)["serverInfo"]["name"] == "agentruntime"

@@ -245,6 +245,11 @@ async fn credentials_that_were_lost_are_given_anew() {
     let id = create(&acme, &json!({ "key": "s3cret-before", "other": "s3cret-other" })).await;
     let here = format!("{LIST}/{id}");
     app.stores.secrets.lose("test/");
+    // It may only not be seen yet.
+    acme.client.get(&format!("{here}/credentials")).await.refused(503, "DEPENDENCY_UNAVAILABLE");
+    let early = json!({ "credentials": { "key": "s3cret-early" } });
+    acme.client.patch(&here, &early).await.refused(503, "DEPENDENCY_UNAVAILABLE");
+    app.state.clock.advance(Duration::from_secs(61));
     let refused = acme.client.get(&format!("{here}/credentials")).await.refused(409, "CREDENTIALS_MISSING");
     assert!(refused["error"].as_str().unwrap().contains("PATCH"), "{refused}");
     let patch = json!({ "credentials": { "key": "s3cret-after" } });

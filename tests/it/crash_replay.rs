@@ -98,6 +98,7 @@ async fn check(world: &World, case: &Case, run: &Value, what: &str) {
         assert_eq!(*count, 1, "{what}: {key:?} is committed once: {events:#?}");
     }
     let revisions = world.commits.of(&world.run_id);
+    assert!(!revisions.is_empty(), "{what}: the run's commits are seen");
     let expected: Vec<u64> = (1..=revisions.len() as u64).collect();
     assert_eq!(revisions, expected, "{what}: each state was followed by one other");
     // Terminal is final: what comes late changes nothing.

@@ -45,14 +45,14 @@ def blocks(section):
 
 
 def cut(text):
-    """A command at the beginning of a text: up to the end of its line, a pipe, or the bracket that it stands in."""
+    """A command at the beginning of a text: up to the end of its line, a pipe or what comes after it, or the bracket that it stands in."""
     quote, depth = None, 0
     for at, each in enumerate(text):
         if quote:
             quote = None if each == quote else quote
         elif each in "'\"":
             quote = each
-        elif each in "\n|>;" or (each == ")" and depth == 0):
+        elif each in "\n|>;&" or (each == ")" and depth == 0):
             return text[:at]
         else:
             depth += (each == "(") - (each == ")")
@@ -63,7 +63,7 @@ def filled(command):
     """A command's words; what is known only where it runs is a dot."""
     while (less := re.sub(r"\$\([^()]*\)|\$\(\([^()]*\)\)", UNKNOWN, command)) != command:
         command = less
-    return shlex.split(re.sub(r"\$\w+|file://\S+", UNKNOWN, command))
+    return shlex.split(re.sub(r"\$\w+|\$\{\w+:\?\}|file://\S+", UNKNOWN, command))
 
 
 def every_command():

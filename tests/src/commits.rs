@@ -38,6 +38,9 @@ impl Onlooker for Commits {
 
 fn run_row(item: &Value) -> Option<(String, u64)> {
     let text = |name: &str, kind: &str| item[name][kind].as_str();
-    let rev = text("rev", "N")?.parse().ok()?;
-    (text("sk", "S") == Some("RUN")).then_some((text("run_id", "S")?.to_owned(), rev))
+    if text("sk", "S") != Some("RUN") {
+        return None;
+    }
+    let (_, run_id) = text("pk", "S")?.rsplit_once("#RUN#")?;
+    Some((run_id.to_owned(), text("rev", "N")?.parse().ok()?))
 }

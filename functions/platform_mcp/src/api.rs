@@ -146,8 +146,10 @@ impl Answer {
     /// A gateway in front of the routes refuses in its own words, `{ "message" }`: in the API's.
     fn explained(mut self) -> Self {
         if !self.status.is_success() && self.body.get("code").is_none() {
+            let may_pass = self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS;
+            let again = if may_pass { " Try again in a moment." } else { "" };
             let said = self.body.get("message").and_then(Value::as_str).unwrap_or("nothing more");
-            let error = format!("The API answered {} and says: {said}. Try again in a moment.", self.status);
+            let error = format!("The API answered {} and says: {said}.{again}", self.status);
             self.body = json!({ "error": error, "code": "API_REFUSED" });
         }
         self
@@ -166,8 +168,12 @@ impl Answer {
     /// What a route would answer that met this error.
     pub fn refusal(error: &Error, caller: &HeaderMap) -> Self {
         let request_id = caller.get("x-request-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if error.kind == Kind::Internal {
-            tracing::error!(code = error.code, context = error.context, "a tool failed");
+        match error.kind {
+            Kind::Internal => tracing::error!(code = error.code, context = error.context, "a tool failed"),
+            Kind::Unavailable { .. } => {
+                tracing::warn!(code = error.code, context = error.context, "the API did not answer a tool");
+            }
+            _ => {}
         }
         let body = ErrorBody {
             error: error.message.clone(),

@@ -19,22 +19,21 @@ const CONNECT: Duration = Duration::from_millis(3_100);
 /// A client for the SDK, made at once: what a function does before its first event is not billed by its memory's share of
 /// a processor.
 pub fn http_client() -> SharedHttpClient {
-    SharedHttpClient::new(Client(SharedHttpConnector::new(Connector(https_client()))))
+    SharedHttpClient::new(Client(SharedHttpConnector::new(Connector(build()))))
 }
 
-/// A client that trusts whom AWS's servers are signed by.
+/// A client, to be built, that trusts whom AWS's servers are signed by.
 ///
 /// # Errors
 /// What of it cannot be made.
-pub fn https_client() -> Result<reqwest::Client, String> {
+pub fn https_client_builder() -> Result<reqwest::ClientBuilder, String> {
     let tls = tls::for_aws().map_err(|error| format!("TLS: {error}"))?;
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .http1_only()
-        .connect_timeout(CONNECT)
-        .build()
-        .map_err(|error| format!("the client cannot be built: {error}"))
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls);
+    Ok(builder.redirect(reqwest::redirect::Policy::none()).http1_only().connect_timeout(CONNECT))
+}
+
+fn build() -> Result<reqwest::Client, String> {
+    https_client_builder()?.build().map_err(|error| format!("the client cannot be built: {error}"))
 }
 
 /// The SDK asks for a connector at every attempt; this hands out the same one.
@@ -105,7 +104,7 @@ mod tests {
             stream.write_all(answer).unwrap();
             String::from_utf8_lossy(&got[..read]).to_lowercase()
         });
-        let sent = send(&https_client().unwrap(), request(&uri)).await;
+        let sent = send(&build().unwrap(), request(&uri)).await;
         (got.join().unwrap(), sent)
     }
 
@@ -140,7 +139,7 @@ mod tests {
         let (_, closed) = exchange(b"").await;
         assert!(closed.unwrap_err().is_io());
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let refused = send(&https_client().unwrap(), request(&format!("http://{free}/"))).await;
+        let refused = send(&build().unwrap(), request(&format!("http://{free}/"))).await;
         assert!(refused.unwrap_err().is_io());
     }
 }

@@ -8,6 +8,7 @@ mod credentials;
 mod service;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 pub use credentials::{
     CredentialChanges, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS, MaskedCredential,
@@ -23,6 +24,8 @@ use crate::{Error, Result};
 
 /// How often a change is tried while others change the same connection.
 const MOST_TRIES: usize = 5;
+/// How old a row is whose missing secret is lost, and not only new.
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// How many users a refused deletion names.
 const MOST_NAMED: usize = 10;
 
@@ -104,6 +107,7 @@ pub async fn change(
         let mut record = find(state, place, id).await?;
         match change_once(state, &mut record, change, missing).await {
             Ok(()) => return Ok(record),
+            Err(Attempt::Missing(version)) if missing == Some(version) => return Err(not_seen_yet(id)),
             Err(Attempt::Missing(version)) => missing = Some(version),
             Err(Attempt::Overtaken) => {}
             Err(Attempt::Failed(error)) => return Err(error),
@@ -143,7 +147,7 @@ async fn change_once(
     change: &ConnectionChange,
     missing: Option<SecretVersion>,
 ) -> Result<(), Attempt> {
-    let now = state.clock.now();
+    let (now, is_settled) = (state.clock.now(), is_settled(state, record));
     record.updated_at = now;
     if let Some(name) = &change.name {
         record.name.clone_from(name);
@@ -155,7 +159,7 @@ async fn change_once(
     let mut credentials = match state.secrets.read(&before).await? {
         Some(secret) => Credentials::read(&secret)?,
         // Nobody has replaced it: it is lost, as after a restore of the table. What is given now is all there is.
-        None if missing == Some(before.version) => Credentials::default(),
+        None if missing == Some(before.version) && is_settled => Credentials::default(),
         None => return Err(Attempt::Missing(before.version)),
     };
     credentials.merge(changes, now)?;
@@ -243,17 +247,33 @@ pub async fn credentials(
     place: &Place,
     id: ConnectionId,
 ) -> Result<(ConnectionRecord, Credentials)> {
+    let mut record = find(state, place, id).await?;
     for _ in 0..MOST_TRIES {
-        let record = find(state, place, id).await?;
         if let Some(secret) = state.secrets.read(&record.secret_ref()).await? {
             return Ok((record, Credentials::read(&secret)?));
         }
-        // The row was read before somebody changed the credentials.
+        // The row was read before somebody changed the credentials, unless it still names the same.
+        let again = find(state, place, id).await?;
+        if std::mem::replace(&mut record, again).secret == record.secret {
+            break;
+        }
+    }
+    if !is_settled(state, &record) {
+        return Err(not_seen_yet(id));
     }
     let message = format!(
         "The credentials of connection {id} are not in the secret store any more; give them anew (PATCH)."
     );
     Err(Error::new(Kind::Conflict, "CREDENTIALS_MISSING", message))
+}
+
+/// Whether the secret store has had time to show everybody the secret that the row names.
+fn is_settled(state: &AppState, record: &ConnectionRecord) -> bool {
+    state.clock.now().since(record.updated_at) > SETTLED_AFTER
+}
+
+fn not_seen_yet(id: ConnectionId) -> Error {
+    Error::unavailable("The secret store", format!("the new secret of connection {id} is missing"))
 }
 
 /// The instances that use a connection, each once.

@@ -1,7 +1,7 @@
 //! The API at its address, for a function that has none of the other functions' code.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use http::{HeaderValue, Method, Request, Response};
@@ -11,6 +11,8 @@ use shared::{Error, Result, aws};
 
 use super::AGAIN;
 
+/// How long a connection is kept: one that was kept while this environment was frozen is closed by the other side.
+const KEPT: Duration = Duration::from_secs(5);
 /// The gateway gives up after 30 s, and so does whoever calls this function.
 const PATIENCE: Duration = Duration::from_secs(27);
 
@@ -32,17 +34,23 @@ impl Remote {
     /// # Errors
     /// When nobody answers: a second time, where it can be asked twice.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
-        let client = self.0.client.get_or_init(aws::https_client).as_ref();
+        let client = self.0.client.get_or_init(client).as_ref();
         let client = client.map_err(|why| Error::internal(format!("the client of the API: {why}")))?;
         let request = self.addressed(request)?;
         let twice = request.method() == Method::GET || request.headers().contains_key("idempotency-key");
         let again = if twice { request.try_clone() } else { None };
-        let answered = match (answer(client, request).await, again) {
-            // A connection that was kept while this environment was frozen is closed by the other side.
-            (Err(error), Some(again)) if !error.is_timeout() => answer(client, again).await,
-            (answered, _) => answered,
+        let begun = Instant::now();
+        let first = match answer(client, request).await {
+            Ok(answered) => return Ok(answered),
+            Err(error) => error,
         };
-        answered.map_err(|error| unanswered(&error))
+        let left = PATIENCE.saturating_sub(begun.elapsed());
+        let Some(mut again) = again.filter(|_| !first.is_timeout() && !left.is_zero()) else {
+            return Err(unanswered(&first, first.is_connect()));
+        };
+        *again.timeout_mut() = Some(left);
+        let second = answer(client, again).await;
+        second.map_err(|second| unanswered(&second, first.is_connect() && second.is_connect()))
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Result<reqwest::Request> {
@@ -60,6 +68,11 @@ impl Remote {
     }
 }
 
+fn client() -> Result<reqwest::Client, String> {
+    let client = aws::https_client_builder()?.pool_idle_timeout(KEPT).build();
+    client.map_err(|error| error.to_string())
+}
+
 async fn answer(client: &reqwest::Client, request: reqwest::Request) -> reqwest::Result<Response<Bytes>> {
     let answer = client.execute(request).await?;
     let (status, headers) = (answer.status(), answer.headers().clone());
@@ -69,8 +82,8 @@ async fn answer(client: &reqwest::Client, request: reqwest::Request) -> reqwest:
     Ok(response)
 }
 
-fn unanswered(error: &reqwest::Error) -> Error {
-    let (code, message) = match error.is_connect() {
+fn unanswered(error: &reqwest::Error, never_connected: bool) -> Error {
+    let (code, message) = match never_connected {
         true => ("API_UNREACHABLE", "The API cannot be reached; nothing was done. Try again in a moment."),
         false => (
             "API_UNANSWERED",

@@ -76,7 +76,10 @@ fn hash(keys: &RandomState, value: &Value, steps: &mut u64) -> u64 {
         }
         Value::Object(map) => {
             2_u8.hash(&mut hasher);
-            let entry = |(key, value)| keys.hash_one((key, hash(keys, value, steps)));
+            let entry = |(key, value): (&String, &Value)| {
+                *steps += key.len() as u64 / 32;
+                keys.hash_one((key, hash(keys, value, steps)))
+            };
             // In any order.
             map.iter().map(entry).fold(0, u64::wrapping_add).hash(&mut hasher);
         }

@@ -36,6 +36,7 @@ pub(super) fn evaluate(index: &Index<'_>, value: &Value, budget: &mut u64) -> An
     let satisfied = deciding.apply(0, value, None);
     *budget = deciding.left;
     if deciding.exhausted {
+        *budget = 0;
         return Answer::TooComplex;
     }
     if satisfied {
@@ -43,6 +44,7 @@ pub(super) fn evaluate(index: &Index<'_>, value: &Value, budget: &mut u64) -> An
     }
     let mut telling = Evaluation::new(index, value, most, true);
     telling.apply(0, value, None);
+    *budget = budget.saturating_sub(most - telling.left);
     if telling.exhausted || telling.violations.is_empty() {
         // What was found is cut short and may blame the wrong place; that it is wrong is certain.
         let message = "the value does not satisfy the schema, which is too complex to say where";
@@ -265,7 +267,10 @@ impl<'i, 's> Evaluation<'i, 's> {
     fn required(&mut self, names: &[Value], map: &Map<String, Value>) -> bool {
         let mut satisfied = self.draw(names.len() as u64);
         for name in names {
-            let present = name.as_str().is_none_or(|name| map.contains_key(name));
+            let present = name.as_str().is_none_or(|name| {
+                self.draw(name.len() as u64 / 32);
+                map.contains_key(name)
+            });
             satisfied &= self.expect(present, "required", |_| format!("{name} is a required property"));
             if self.is_decided(satisfied) {
                 return false;
@@ -328,7 +333,7 @@ impl<'i, 's> Evaluation<'i, 's> {
     /// Whether a member is named or matches, and satisfies what it then must.
     fn member(&mut self, members: &'i Members<'s>, name: &str, member: &Value) -> (bool, bool) {
         let mut known = false;
-        let mut satisfied = self.draw(1);
+        let mut satisfied = self.draw(1 + name.len() as u64 / 32);
         if let Ok(found) = members.named.binary_search_by(|(known, _)| (*known).cmp(name)) {
             known = true;
             satisfied &= self.below(name, members.named[found].1, member);
@@ -540,7 +545,7 @@ impl<'i, 's> Evaluation<'i, 's> {
             return None;
         }
         let Some(name) = reference.dynamic else { return Some(reference.schema) };
-        self.draw(self.entered.len() as u64);
+        self.draw(self.entered.len() as u64 * (1 + name.len() as u64 / 32));
         let resources = self.entered.iter().map(|resource| &self.index.resources[*resource]);
         let outermost = resources.filter_map(|resource| resource.dynamic_anchor(name)).next();
         Some(outermost.unwrap_or(reference.schema))
@@ -552,8 +557,7 @@ impl<'i, 's> Evaluation<'i, 's> {
             Value::Object(map) => map.len(),
             _ => 0,
         };
-        self.draw(length as u64 / 8);
-        vec![false; length]
+        if self.draw(length as u64) { vec![false; length] } else { Vec::new() }
     }
 
     /// Takes from the budget; no says that it is exhausted.

@@ -1,7 +1,7 @@
 //! A schema taken apart once, so that evaluating it looks nothing up: what each place asks for, in the order
 //! in which it is best asked, cheap questions first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Number, Value};
 
@@ -14,6 +14,8 @@ use super::{
     references::{Pending, Reference, Resource},
 };
 
+/// The longest pointer to a schema, in bytes.
+const LONGEST_POINTER: usize = 4 * 1024;
 /// How many problems are kept until it is known which of them matter.
 const PROBLEMS_KEPT: usize = 10 * VIOLATIONS_MAX;
 
@@ -158,6 +160,8 @@ pub(super) struct Index<'s> {
     by_address: HashMap<usize, Id>,
     /// The schema that is being taken apart.
     pub(super) within: Id,
+    /// Why what was referred to is no schema, by its address.
+    pub(super) refused: HashMap<usize, String>,
 }
 
 /// What is wrong with a schema.
@@ -178,7 +182,10 @@ impl<'s> Index<'s> {
         let mut problems = std::mem::take(&mut index.problems);
         if !problems.is_empty() {
             let used = index.used();
-            problems.retain(|problem| used.get(problem.schema) != Some(&false));
+            // What was not kept any more may be of any.
+            if problems.len() < PROBLEMS_KEPT {
+                problems.retain(|problem| used.get(problem.schema) != Some(&false));
+            }
             problems.truncate(VIOLATIONS_MAX);
         }
         match problems.is_empty() {
@@ -190,12 +197,22 @@ impl<'s> Index<'s> {
     /// Which schemas a value can come to be held against.
     fn used(&self) -> Vec<bool> {
         let mut used = vec![false; self.schemas.len()];
+        let mut names = HashSet::new();
         let mut open = vec![0];
         while let Some(id) = open.pop() {
-            if used.get(id) == Some(&false) {
-                used[id] = true;
-                let rules = self.schemas[id].rules.iter();
-                open.extend(rules.flat_map(|rule| self.below(rule)));
+            if used.get(id) != Some(&false) {
+                continue;
+            }
+            used[id] = true;
+            for rule in &self.schemas[id].rules {
+                open.extend(self.below(rule));
+                // Whichever resource is entered first, its schema of that name is meant.
+                if let Rule::Reference(reference) = rule
+                    && let Some(name) = self.references[*reference].dynamic
+                    && names.insert(name)
+                {
+                    open.extend(self.resources.iter().filter_map(|resource| resource.dynamic_anchor(name)));
+                }
             }
         }
         used
@@ -223,14 +240,7 @@ impl<'s> Index<'s> {
             Rule::If(condition, then, otherwise) => {
                 [Some(*condition), *then, *otherwise].into_iter().flatten().collect()
             }
-            // Whichever resource is entered first, its schema of that name is meant.
-            Rule::Reference(reference) => {
-                let Reference { schema, dynamic } = self.references[*reference];
-                let named = dynamic.into_iter().flat_map(|name| {
-                    self.resources.iter().filter_map(move |resource| resource.dynamic_anchor(name))
-                });
-                [schema].into_iter().chain(named).collect()
-            }
+            Rule::Reference(reference) => vec![self.references[*reference].schema],
             _ => Vec::new(),
         }
     }
@@ -258,6 +268,7 @@ impl<'s> Index<'s> {
             document,
             by_address: HashMap::new(),
             within: 0,
+            refused: HashMap::new(),
         }
     }
 
@@ -294,6 +305,11 @@ impl<'s> Index<'s> {
         self.by_address.insert(address(value), id);
         let around = std::mem::replace(&mut self.within, id);
         let rules = match (value, map) {
+            // Each reference keeps where it stands.
+            _ if self.pointer.len() > LONGEST_POINTER => {
+                self.problem("", "this stands too deep, or below names that are too long");
+                Vec::new()
+            }
             (Value::Bool(false), _) => vec![Rule::Never],
             (_, Some(map)) => self.rules(id, map),
             _ => Vec::new(),
@@ -489,8 +505,9 @@ impl<'s> Index<'s> {
             self.problem("pattern", "the patterns are too large, all together");
             return None;
         }
-        let pattern = Pattern::of(text);
-        self.budget = self.budget.saturating_sub(Pattern::steps_to_compile(pattern.as_ref()));
+        let mut steps = 0;
+        let pattern = Pattern::of(text, &mut steps);
+        self.budget = self.budget.saturating_sub(steps);
         if pattern.is_none() {
             self.problem("format", "value is not a \"regex\"");
         }
@@ -498,7 +515,7 @@ impl<'s> Index<'s> {
     }
 }
 
-fn address(value: &Value) -> usize {
+pub(super) fn address(value: &Value) -> usize {
     std::ptr::from_ref(value) as usize
 }
 

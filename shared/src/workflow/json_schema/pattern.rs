@@ -1,7 +1,13 @@
 //! Patterns: ECMA-262's regular expressions, on an engine that takes linear time.
 
+use std::iter::Peekable;
+use std::str::Chars;
+
 use regex::{Regex, RegexBuilder};
 
+/// The longest pattern, in bytes: taken apart, and before it is known how large it is compiled, it may be a thousand times
+/// as large.
+const LONGEST: usize = 16 * 1024;
 /// The largest compiled pattern, in bytes.
 const LARGEST: usize = 1024 * 1024;
 /// The sizes tried, the smallest first: what a pattern costs on a text grows with its size.
@@ -21,22 +27,25 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Nothing when it is none, looks around or back, or is too large.
-    pub(super) fn of(pattern: &str) -> Option<Self> {
-        let translated = translated(pattern)?;
-        SIZES.into_iter().find_map(|size| {
-            let regex = RegexBuilder::new(&translated).size_limit(size).build().ok()?;
-            Some(Self { regex, size })
-        })
+    /// Nothing when it is none, looks around or back, or is too large. `steps` gains what it cost to find out.
+    pub(super) fn of(pattern: &str, steps: &mut u64) -> Option<Self> {
+        *steps += pattern.len() as u64;
+        let translated = translated(pattern).filter(|_| pattern.len() <= LONGEST)?;
+        for size in SIZES {
+            match RegexBuilder::new(&translated).size_limit(size).build() {
+                Err(regex::Error::CompiledTooBig(_)) => *steps += size as u64 / BYTES_PER_STEP_TO_COMPILE,
+                Ok(regex) => {
+                    *steps += size as u64 / BYTES_PER_STEP_TO_COMPILE;
+                    return Some(Self { regex, size });
+                }
+                Err(_) => return None,
+            }
+        }
+        None
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
         self.regex.is_match(text)
-    }
-
-    /// How many steps of the budget it took to compile a pattern, or to find out that it is none.
-    pub(super) fn steps_to_compile(pattern: Option<&Self>) -> u64 {
-        pattern.map_or(LARGEST, |pattern| pattern.size) as u64 / BYTES_PER_STEP_TO_COMPILE
     }
 
     /// How many steps of the budget a match takes at worst.
@@ -56,12 +65,18 @@ fn translated(pattern: &str) -> Option<String> {
             '\\' => {
                 let escaped = chars.next()?;
                 class = class.after(if "dDsSwW".contains(escaped) { Class::Shorthand } else { Class::Atom });
-                push_escape(&mut rust, escaped, || chars.next())?;
+                push_escape(&mut rust, escaped, inside, || chars.next())?;
             }
+            // Nobody asks for what a group held, and remembering it takes memory for each state of the engine.
+            '(' if !inside => rust.push_str(group(&mut chars)?),
             '[' if !inside => {
                 class = Class::Start;
                 rust.push('[');
                 rust.extend(chars.next_if_eq(&'^'));
+                // To ECMA-262 `[]` is nothing and `[^]` anything; to Rust the bracket belongs to the class.
+                if chars.peek() == Some(&']') {
+                    return None;
+                }
             }
             ']' if inside => {
                 class = Class::Outside;
@@ -111,8 +126,33 @@ impl Class {
     }
 }
 
-fn push_escape(rust: &mut String, escaped: char, next: impl FnOnce() -> Option<char>) -> Option<()> {
+/// The beginning of a group that is not remembered; or of what only looks like a group.
+fn group(chars: &mut Peekable<Chars<'_>>) -> Option<&'static str> {
+    let mut ahead = chars.clone();
+    if ahead.next() != Some('?') {
+        return Some("(?:");
+    }
+    if ahead.next() != Some('<') || matches!(ahead.peek(), Some('=' | '!')) {
+        return Some("(");
+    }
+    let name: String = ahead.by_ref().take_while(|c| *c != '>').collect();
+    let is_name = !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+    *chars = ahead;
+    is_name.then_some("(?:")
+}
+
+fn push_escape(
+    rust: &mut String,
+    escaped: char,
+    inside: bool,
+    next: impl FnOnce() -> Option<char>,
+) -> Option<()> {
     match escaped {
+        'b' if inside => rust.push_str(r"\x08"),
+        // As `\w` has it.
+        'b' | 'B' => rust.extend([r"(?-u:\", if escaped == 'b' { "b)" } else { "B)" }]),
         'd' => rust.push_str("[0-9]"),
         'D' => rust.push_str("[^0-9]"),
         'w' => rust.push_str("[A-Za-z0-9_]"),
@@ -123,8 +163,12 @@ fn push_escape(rust: &mut String, escaped: char, next: impl FnOnce() -> Option<c
             let letter = next().filter(char::is_ascii_alphabetic)?;
             rust.push_str(&format!(r"\x{{{:x}}}", u32::from(letter) % 32));
         }
-        // Rust's bell.
-        'a' => return None,
+        'n' | 'r' | 't' | 'f' | 'v' | 'p' | 'P' | 'x' | 'u' => rust.extend(['\\', escaped]),
+        '0' => rust.push_str(r"\x00"),
+        // To Rust others mean something, or look back.
+        other if other.is_ascii_alphanumeric() => return None,
+        // Nor are these characters, to Rust.
+        '<' | '>' => rust.push(escaped),
         other => rust.extend(['\\', other]),
     }
     Some(())
@@ -132,7 +176,7 @@ fn push_escape(rust: &mut String, escaped: char, next: impl FnOnce() -> Option<c
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, translated};
+    use super::{LONGEST, Pattern, translated};
 
     #[test]
     fn patterns_mean_what_ecma_262_says() {
@@ -153,8 +197,11 @@ mod tests {
             (r"^[a-]$", &["a", "-"], &["b"]),
             (r"^\p{L}\p{Lu}\p{Script=Greek}$", &["aBγ"], &["abγ"]),
             (r"^(?<year>\d{4})$", &["2024"], &["24"]),
+            (r"^(a|(b))+[(]$", &["ab("], &["ab", ""]),
+            (r"\bé\b", &["aéa"], &["é", " é "]),
+            (r"^\<\>[\b]\0$", &["<>\u{8}\0"], &["<>b0"]),
         ] {
-            let compiled = Pattern::of(pattern).unwrap_or_else(|| panic!("{pattern}"));
+            let compiled = Pattern::of(pattern, &mut 0).unwrap_or_else(|| panic!("{pattern}"));
             assert!(matching.iter().all(|text| compiled.matches(text)), "{pattern}");
             assert!(!others.iter().any(|text| compiled.matches(text)), "{pattern}");
         }
@@ -163,11 +210,13 @@ mod tests {
     #[test]
     fn what_is_no_pattern_is_refused() {
         for pattern in [
-            r"\c", r"\c1", r"\a", r"\", r"\m", "[a-", "(", ")", "a{3,2}", r"[a-\w]", r"(a)\1", "(?=a)",
-            "(?<!a)",
+            r"(?<1>a)", r"(?<a", "[]a]", "[^]", r"\A", r"\z", r"\1", r"\k<a>", r"\c", r"\c1", r"\a", r"\",
+            r"\m", "[a-", "(", ")", "a{3,2}", r"[a-\w]", r"(a)\1", "(?=a)", "(?<!a)",
         ] {
-            assert!(Pattern::of(pattern).is_none(), "{pattern}");
+            assert!(Pattern::of(pattern, &mut 0).is_none(), "{pattern}");
         }
+        assert!(Pattern::of(&"a".repeat(LONGEST), &mut 0).is_some());
+        assert!(Pattern::of(&"a".repeat(LONGEST + 1), &mut 0).is_none());
         assert_eq!(translated("[^-a]").as_deref(), Some(r"[^\-a]"));
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     Violation,
-    index::{Id, Index, Rule},
+    index::{Id, Index, Rule, address},
     metaschema, push_key,
 };
 
@@ -82,7 +82,9 @@ impl<'s> Index<'s> {
             None => {
                 let length = self.pointer.len();
                 push_key(&mut self.pointer, "$id");
+                let around = std::mem::replace(&mut self.within, self.schemas.len());
                 self.problem("$id", "this is no URI");
+                self.within = around;
                 self.pointer.truncate(length);
             }
         }
@@ -182,11 +184,18 @@ impl<'s> Index<'s> {
     }
 
     fn add_unexpected(&mut self, value: &'s Value, resource: usize) -> Result<Id, String> {
-        let mut wrong = metaschema::violations(value, &mut self.budget);
-        if let Some(Violation { message, .. }) = wrong.pop() {
-            return Err(format!("what '{}' leads to is no schema: {message}", self.pointer));
+        let refused = |message: &str| format!("what this leads to is no schema: {message}");
+        if let Some(message) = self.refused.get(&address(value)) {
+            return Err(refused(message));
         }
-        Ok(self.add(value, resource))
+        match metaschema::violations(value, &mut self.budget).pop() {
+            None => Ok(self.add(value, resource)),
+            Some(Violation { message, .. }) => {
+                let why = refused(&message);
+                self.refused.insert(address(value), message);
+                Err(why)
+            }
+        }
     }
 }
 

@@ -250,3 +250,44 @@ fn no_more_is_told_than_is_read() {
     assert_eq!(violations.len(), 1);
     assert_eq!(violations[0].message.chars().count(), 201);
 }
+
+#[test]
+fn patterns_take_no_memory_for_what_their_groups_hold() {
+    let pattern = "(a?)".repeat(4_000);
+    assert_eq!(quickly(move || check(&json!({ "pattern": pattern }), &json!("aaa"))), Ok(()));
+}
+
+#[test]
+fn long_names_above_many_references_are_refused() {
+    let references: Vec<Value> = (0..10_000).map(|_| json!({ "$ref": "#" })).collect();
+    let name = "n".repeat(250_000);
+    let schema = json!({ "properties": { name: { "allOf": references } } });
+    assert!(!quickly(move || problems(&schema)).is_empty());
+}
+
+#[test]
+fn many_references_to_what_is_no_schema_are_not_each_looked_into() {
+    let members: Map<String, Value> = (0..20_000).map(|n| (format!("p{n}"), json!({}))).collect();
+    let references: Map<String, Value> =
+        (0..5_000).map(|n| (format!("a{n}"), json!({ "$ref": "#/odd" }))).collect();
+    let schema = json!({ "odd": { "$id": 5, "properties": members }, "properties": references });
+    assert!(!quickly(move || problems(&schema)).is_empty());
+}
+
+#[test]
+fn long_names_draw_on_the_budget() {
+    let value = json!({ "k".repeat(1_000_000): 1 });
+    let otherwise =
+        chain(60, |next| json!({ "anyOf": [{ "$ref": next }, { "$ref": next }] }), json!({ "const": 5 }));
+    assert_eq!(quickly(move || check(&otherwise, &value)), Err(Rejected::TooComplex));
+}
+
+#[test]
+fn problems_of_unused_definitions_do_not_hide_those_of_used_ones() {
+    let unused: Map<String, Value> =
+        (0..2_000).map(|n| (format!("u{n}"), json!({ "$ref": "#/nowhere" }))).collect();
+    let schema = json!({ "$defs": unused, "properties": { "a": { "pattern": "(?=a)" } } });
+    assert!(!problems(&schema).is_empty());
+    let few = json!({ "$defs": { "u": { "pattern": "(?=a)" } }, "properties": { "a": { "pattern": "a" } } });
+    assert_eq!(problems(&few), []);
+}
