@@ -151,8 +151,8 @@ fn push_escape(
 ) -> Option<()> {
     match escaped {
         'b' if inside => rust.push_str(r"\x08"),
-        // As `\w` has it.
-        'b' | 'B' => rust.extend([r"(?-u:\", if escaped == 'b' { "b)" } else { "B)" }]),
+        // As `\w` has it. Its opposite would be none on UTF-8, so that one takes letters as Rust does.
+        'b' => rust.push_str(r"(?-u:\b)"),
         'd' => rust.push_str("[0-9]"),
         'D' => rust.push_str("[^0-9]"),
         'w' => rust.push_str("[A-Za-z0-9_]"),
@@ -163,6 +163,7 @@ fn push_escape(
             let letter = next().filter(char::is_ascii_alphabetic)?;
             rust.push_str(&format!(r"\x{{{:x}}}", u32::from(letter) % 32));
         }
+        'B' if !inside => rust.push_str(r"\B"),
         'n' | 'r' | 't' | 'f' | 'v' | 'p' | 'P' | 'x' | 'u' => rust.extend(['\\', escaped]),
         '0' => rust.push_str(r"\x00"),
         // To Rust others mean something, or look back.
@@ -199,6 +200,7 @@ mod tests {
             (r"^(?<year>\d{4})$", &["2024"], &["24"]),
             (r"^(a|(b))+[(]$", &["ab("], &["ab", ""]),
             (r"\bé\b", &["aéa"], &["é", " é "]),
+            (r"a\Bb", &["ab"], &["a b"]),
             (r"^\<\>[\b]\0$", &["<>\u{8}\0"], &["<>b0"]),
         ] {
             let compiled = Pattern::of(pattern, &mut 0).unwrap_or_else(|| panic!("{pattern}"));
