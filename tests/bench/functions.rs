@@ -23,7 +23,7 @@ const STARTS: usize = 30;
 /// The budget of a function behind the API (issue: operations): its start, memory, and every function's zip.
 const LONGEST_START: Duration = Duration::from_millis(5);
 const MOST_MEMORY_MB: u64 = 20;
-const LARGEST_ZIP: u64 = 5 * 1024 * 1024;
+const LARGEST_ZIP: u64 = 5_000_000;
 
 /// Functions and the sample of events/ that each is handed first.
 const FUNCTIONS: [(&str, &str); 15] = [
@@ -201,7 +201,7 @@ fn print(name: &str, measured: &Measured) -> bool {
         (measured.answer.starts_with('5'), "answer"),
     ];
     let over: Vec<_> = over.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect();
-    let mb = |bytes: u64| format!("{}.{} MB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20);
+    let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     println!(
         "  {name:<18}{:>9}{:>9}{:>12}{:>12}{:>9}{:>14}  {}{}",
         mb(measured.zip),
