@@ -27,6 +27,7 @@ mod metaschema;
 mod numbers;
 mod pattern;
 mod references;
+mod rules;
 #[cfg(test)]
 mod tests;
 

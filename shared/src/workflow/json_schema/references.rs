@@ -9,8 +9,9 @@ use url::Url;
 
 use super::{
     Violation,
-    index::{Id, Index, Rule, address},
+    index::{Index, address},
     metaschema, push_key,
+    rules::{Id, Rule},
 };
 
 /// Where a document without an `$id` is said to be.
