@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::error::Kind;
-use shared::http::ErrorBody;
+use shared::http::{ErrorBody, retry_after_s, status};
 use shared::{Error, Result};
 use tower::ServiceExt;
 
@@ -175,20 +175,11 @@ impl Answer {
             }
             _ => {}
         }
-        let body = ErrorBody {
-            error: error.message.clone(),
-            code: error.code.to_owned(),
-            request_id: request_id.to_owned(),
-            issues: error.issues.clone(),
-        };
-        let (status, retry_after) = match error.kind {
-            Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, None),
-            Kind::Unavailable { retry_after } => {
-                (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after.as_secs().to_string()))
-            }
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
-        };
-        Self { status, body: serde_json::to_value(body).unwrap_or_default(), retry_after }
+        Self {
+            status: status(error.kind),
+            body: serde_json::to_value(ErrorBody::of(error.clone(), request_id)).unwrap_or_default(),
+            retry_after: retry_after_s(error.kind).map(|seconds| seconds.to_string()),
+        }
     }
 }
 

@@ -64,7 +64,8 @@ pub enum CommonErrors {
     Unavailable(ErrorBody),
 }
 
-fn status(kind: Kind) -> StatusCode {
+/// The status of an answer that is an error of this kind.
+pub fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Unreadable => StatusCode::BAD_REQUEST,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -100,26 +101,37 @@ pub(super) fn answer(error: Error, request_id: &str) -> Response {
     } else {
         tracing::debug!(code = error.code, context = error.context, "request refused");
     }
-    let code = status(error.kind);
-    let body = ErrorBody {
-        error: error.message,
-        code: error.code.to_owned(),
-        request_id: request_id.to_owned(),
-        issues: error.issues,
-    };
-    let mut response = (code, Json(body)).into_response();
-    match error.kind {
-        Kind::Unavailable { retry_after }
-        | Kind::TooMany { retry_after }
-        | Kind::InProgress { retry_after } => {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
-        }
-        Kind::Unauthenticated => {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        _ => {}
+    let kind = error.kind;
+    let mut response = (status(kind), Json(ErrorBody::of(error, request_id))).into_response();
+    if let Some(seconds) = retry_after_s(kind) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if kind == Kind::Unauthenticated {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+impl ErrorBody {
+    /// Of the answer to a request that met this error.
+    pub fn of(error: Error, request_id: &str) -> Self {
+        Self {
+            error: error.message,
+            code: error.code.to_owned(),
+            request_id: request_id.to_owned(),
+            issues: error.issues,
+        }
+    }
+}
+
+/// After how many seconds to try again what ended in an error of this kind, if that may help.
+pub fn retry_after_s(kind: Kind) -> Option<u64> {
+    match kind {
+        Kind::Unavailable { retry_after }
+        | Kind::TooMany { retry_after }
+        | Kind::InProgress { retry_after } => Some(whole_seconds(retry_after)),
+        _ => None,
+    }
 }
 
 /// Rounded up: whoever comes after this long comes late enough.

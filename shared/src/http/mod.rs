@@ -14,7 +14,7 @@ mod permit;
 mod routes;
 
 pub use body::{Body, LARGEST_BODY, read_bytes};
-pub use error::{CommonErrors, ErrorBody};
+pub use error::{CommonErrors, ErrorBody, retry_after_s, status};
 pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;
 pub use list::{Cursor, Page};

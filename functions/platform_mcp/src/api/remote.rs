@@ -54,6 +54,9 @@ impl Remote {
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Result<reqwest::Request> {
+        if self.0.url.is_empty() {
+            return Err(Error::internal("PLATFORM_MCP_API_URL does not say where the API is"));
+        }
         let (mut parts, body) = request.into_parts();
         let url = format!("{}{}", self.0.url, parts.uri);
         let unwritable = |why: String| Error::internal(format!("a request to the API: {why}"));

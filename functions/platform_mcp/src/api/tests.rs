@@ -102,6 +102,12 @@ async fn an_api_that_is_not_there_did_nothing() {
 }
 
 #[tokio::test]
+async fn without_an_address_the_log_says_which_setting_is_missing() {
+    let error = Api::at("").send(&caller(), call(Method::GET, None)).await.unwrap_err();
+    assert!(error.context.as_deref().is_some_and(|why| why.contains("PLATFORM_MCP_API_URL")), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_gateways_own_answers_are_explained() {
     let (api, _) = answering(&[REFUSED]);
     let answer = api.send(&caller(), call(Method::GET, None)).await.unwrap();
