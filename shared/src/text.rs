@@ -43,6 +43,54 @@ pub fn text(field: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// Marks without width that text copied from a page brings along, and that nobody sees.
+const INVISIBLE: [char; 5] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}'];
+
+/// The text without the white space, line breaks and invisible marks around it, as they come with what was pasted or
+/// read from a file.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c))
+}
+
+/// A credential as it is stored: [`trimmed`], and on one line unless it is a PEM or JSON document. A line break inside
+/// could not be sent in a header.
+///
+/// # Errors
+/// Invalid, naming the field and never the value.
+pub fn credential<'a>(field: &str, value: &'a str) -> Result<&'a str> {
+    let value = trimmed(value);
+    if value.is_empty() {
+        return Err(Error::invalid(format!("{field}: must not be empty or blank.")));
+    }
+    let is_document = value.starts_with("-----BEGIN ") || value.starts_with('{');
+    let may_stand = |c: char| is_document && matches!(c, '\n' | '\r' | '\t');
+    match value.chars().any(|c| c.is_control() && !may_stand(c)) {
+        false => Ok(value),
+        true => Err(Error::invalid(format!(
+            "{field}: must not contain line breaks or other control characters; send the value on one line."
+        ))),
+    }
+}
+
+/// A URL as it is stored: [`trimmed`], without blanks and control characters inside, which parsers drop or escape each
+/// in its own way.
+///
+/// # Errors
+/// Invalid, naming the field.
+pub fn url<'a>(field: &str, url: &'a str) -> Result<&'a str> {
+    let url = trimmed(url);
+    if url.is_empty() {
+        return Err(Error::invalid(format!("{field}: must not be empty or blank.")));
+    }
+    let is_stray = |c: char| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c);
+    match url.chars().any(is_stray) {
+        false => Ok(url),
+        true => Err(Error::invalid(format!(
+            "{field}: must not contain blanks, line breaks or control characters; write a blank as %20."
+        ))),
+    }
+}
+
 /// The most characters that an error repeats of a name which the caller chose and we do not know: it may be of any
 /// length, or a token that was pasted into the wrong place, whose public part is 36 characters long.
 const SHOWN_OF_NAME: usize = 32;
@@ -111,5 +159,33 @@ pub(crate) fn in_json_words(problem: &str) -> String {
         "map" => format!("expected {expected}, found an object"),
         "sequence" => format!("expected {expected}, found a list"),
         other => format!("expected {expected}, found {}", quote(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_urls_are_trimmed_or_refused() {
+        for around in [" ", "\n", "\r\n", "\t \n", "\u{feff}", "\u{a0}", "\u{200b}\n", "\0", "\u{2028}"] {
+            assert_eq!(credential("k", &format!("{around}tok-1{around}")).unwrap(), "tok-1");
+            assert_eq!(url("u", &format!("{around}https://a.b/c{around}")).unwrap(), "https://a.b/c");
+            for blank in [around.to_owned(), around.repeat(3)] {
+                assert!(credential("k", &blank).unwrap_err().message.starts_with("k: "));
+                assert!(url("u", &blank).unwrap_err().message.starts_with("u: "));
+            }
+        }
+        for inner in ["\n", "\r\n", "\t", "\0", "\u{7f}", "\u{85}"] {
+            let refused = credential("k", &format!("s3cret{inner}s3cret")).unwrap_err().message;
+            assert!(refused.starts_with("k: ") && !refused.contains("s3cret"), "{refused}");
+            assert!(url("u", &format!("https://a.b/{inner}c")).is_err());
+        }
+        assert_eq!(credential("k", "pass word").unwrap(), "pass word");
+        assert!(url("u", "https://a.b/c d").is_err());
+        let pem = "-----BEGIN KEY-----\nabc\n-----END KEY-----";
+        assert_eq!(credential("k", &format!("{pem}\n")).unwrap(), pem);
+        assert_eq!(credential("k", "{\n\t\"a\": 1\n}\n").unwrap(), "{\n\t\"a\": 1\n}");
+        assert!(credential("k", "{\0}").is_err());
     }
 }

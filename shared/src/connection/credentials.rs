@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Service;
 use crate::clock::Timestamp;
+use crate::text;
 use crate::{Error, Result};
 
 /// The most credentials of a connection.
@@ -153,8 +154,8 @@ impl Credentials {
                 self.0.retain(|each| each.key != *key);
                 continue;
             };
-            check_value(key, value.expose_secret())?;
-            let credential = Credential { key: key.clone(), value: value.clone(), updated_at: now };
+            let value = checked_value(key, value.expose_secret())?;
+            let credential = Credential { key: key.clone(), value: value.into(), updated_at: now };
             match self.0.iter_mut().find(|each| each.key == *key) {
                 Some(known) => *known = credential,
                 None => self.0.push(credential),
@@ -243,14 +244,17 @@ fn check_key(key: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_value(key: &str, value: &str) -> Result<()> {
-    if value.is_empty() || value.len() > LARGEST_VALUE {
-        return Err(Error::invalid(format!(
-            "credentials.{key}: must have 1 to {LARGEST_VALUE} bytes, it has {}.",
+/// The value as it is stored: without white space around it.
+fn checked_value<'a>(key: &str, value: &'a str) -> Result<&'a str> {
+    let field = format!("credentials.{key}");
+    let value = text::credential(&field, value)?;
+    match value.len() > LARGEST_VALUE {
+        false => Ok(value),
+        true => Err(Error::invalid(format!(
+            "{field}: must have at most {LARGEST_VALUE} bytes, it has {}.",
             value.len()
-        )));
+        ))),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::ids::{ConnectionId, McpServerId, Place};
 use crate::secrets::Mask;
 use crate::state::AppState;
 use crate::store::{McpServerRecord, McpVersionRecord, NewMcpVersion, StoreError};
+use crate::text;
 use crate::workflow::json_schema_problems;
 use crate::{Error, Result};
 
@@ -125,14 +126,14 @@ pub async fn find(state: &AppState, place: &Place, id: McpServerId) -> Result<Mc
 }
 
 pub(super) fn record(state: &AppState, place: &Place, new: NewServer) -> Result<McpServerRecord> {
-    let url = state.outbound.url(&new.url).map_err(|why| Error::invalid(format!("canonical_url: {why}.")))?;
+    let url = checked_url(state, &new.url)?;
     let now = state.clock.now();
     Ok(McpServerRecord {
         id: McpServerId::new(now),
         place: place.clone(),
         service: slug(&new.name)?,
         name: new.name,
-        canonical_url: url.to_string(),
+        canonical_url: url,
         mode: new.mode,
         auth_mode: new.auth_mode,
         description: new.description,
@@ -146,6 +147,12 @@ pub(super) fn record(state: &AppState, place: &Place, new: NewServer) -> Result<
         created_at: now,
         updated_at: now,
     })
+}
+
+fn checked_url(state: &AppState, url: &str) -> Result<String> {
+    let url = text::url("canonical_url", url)?;
+    let url = state.outbound.url(url).map_err(|why| Error::invalid(format!("canonical_url: {why}.")))?;
+    Ok(url.to_string())
 }
 
 fn slug_in_use(error: StoreError, service: &str) -> Error {
@@ -187,8 +194,7 @@ pub async fn change(
         record.name = name;
     }
     if let Some(url) = change.url {
-        let url = state.outbound.url(&url).map_err(|why| Error::invalid(format!("canonical_url: {why}.")))?;
-        record.canonical_url = url.to_string();
+        record.canonical_url = checked_url(state, &url)?;
     }
     record.auth_mode = change.auth_mode.unwrap_or(record.auth_mode);
     record.description = change.description.unwrap_or(record.description);
