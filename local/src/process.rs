@@ -133,7 +133,10 @@ impl Process {
         let credentials = credentials.map_err(other)?;
         let credentials_path = data_dir.join("credentials.json");
         credentials.write(&credentials_path).map_err(|error| unusable(&error))?;
-        sweep::sweep(&state, EVERY_DEADLINE).await.map_err(other)?;
+        // What cannot be taken up now is by a later sweep; it keeps nobody from everything else.
+        if let Err(error) = sweep::sweep(&state, EVERY_DEADLINE).await {
+            tracing::error!(%error, "not all runs could be taken up; the sweep goes on with it");
+        }
 
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![

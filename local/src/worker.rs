@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use shared::AppState;
+use shared::aws::long_poll;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ use tokio::time::Instant;
 const SIDE_BY_SIDE: usize = 64;
 /// What SQS hands out at most at once, and deletes at most at once.
 const BATCH: usize = 10;
+/// How long a request for messages waits for one.
+const WAIT: Duration = Duration::from_secs(20);
 /// A pause after the queue did not answer.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// Nothing ends a worker of this process, so it may take as long as it needs.
@@ -39,7 +42,9 @@ pub async fn poll(state: AppState, client: Client, mut stop: watch::Receiver<boo
             .queue_url(&state.config.queue_url)
             .max_number_of_messages(i32::try_from(BATCH.min(hands.available_permits() + 1)).unwrap_or(1))
             .message_system_attribute_names(MessageSystemAttributeName::All)
-            .wait_time_seconds(20);
+            .wait_time_seconds(i32::try_from(WAIT.as_secs()).unwrap_or(20))
+            .customize()
+            .config_override(long_poll(WAIT));
         let received = tokio::select! {
             received = request.send() => received,
             _ = stop.changed() => break,

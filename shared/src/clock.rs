@@ -142,6 +142,14 @@ impl Clock {
         }
     }
 
+    /// Waits for so long. Nobody moves a manual clock for those who wait, so there it is a chance for others only.
+    pub async fn pause(&self, time: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(time).await,
+            Self::Manual(_) => tokio::task::yield_now().await,
+        }
+    }
+
     /// Moves a manual clock; the machine's clock does not move for us.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(at) = self {

@@ -22,6 +22,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The state does not allow it.
     Conflict,
+    /// Somebody else changed it at the same time: the same request may well be possible now.
+    Overtaken,
     /// The condition the caller set does not hold.
     PreconditionFailed,
     /// Too large.
@@ -86,6 +88,12 @@ impl Error {
     /// The state does not allow it.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Conflict, code, message)
+    }
+
+    /// Somebody else changed it at the same time.
+    pub fn overtaken() -> Self {
+        let message = "Somebody else changed this at the same time; read it again and retry.";
+        Self::new(Kind::Overtaken, "CONFLICT", message)
     }
 
     /// A dependency does not answer.

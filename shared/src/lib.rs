@@ -18,6 +18,7 @@ pub mod llm;
 pub mod mcp;
 pub mod metrics;
 pub mod outbound_http;
+pub mod patience;
 pub mod queue;
 pub mod run;
 pub mod secrets;

@@ -35,6 +35,8 @@ pub enum Metric {
     QueueAge,
     /// Runs that the sweep had to wake.
     SweepRepairs,
+    /// Rows that the sweep could not act on.
+    SweepFailures,
     /// Deliveries of webhooks that were refused, by `reason`.
     IngressRefusals,
     /// Environments whose first invocation this is, by `function`.
@@ -49,6 +51,7 @@ impl Metric {
             Self::StepDuration => "step_duration",
             Self::QueueAge => "queue_age",
             Self::SweepRepairs => "sweep_repairs",
+            Self::SweepFailures => "sweep_failures",
             Self::IngressRefusals => "ingress_refusals",
             Self::ColdStarts => "cold_starts",
         }

@@ -112,7 +112,7 @@ impl AppState {
     /// Around these clients.
     pub fn new(config: Config, clock: Clock, clients: Clients) -> Self {
         Self(Arc::new(Shared {
-            store: Store::new(clients.dynamodb, &config.table_name),
+            store: Store::new(clients.dynamodb, &config.table_name, clock.clone()),
             queue: Queue::new(clients.sqs, &config.queue_url),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret, clock.clone()),
             limits: Limits {
@@ -140,10 +140,10 @@ impl AppState {
     pub fn from_env() -> Self {
         let config = Config::from_env();
         let aws = aws::sdk_config();
-        let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&aws), &config.secret_kms_key);
+        let secrets = SecretsManager::new(aws::secrets_manager(&aws), &config.secret_kms_key);
         let clients = Clients {
-            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
-            sqs: LazyClient::new(Box::new(move || aws_sdk_sqs::Client::new(&aws))),
+            dynamodb: aws::dynamodb(&aws),
+            sqs: LazyClient::new(Box::new(move || aws::sqs(&aws))),
             secrets: Arc::new(secrets),
         };
         Self::new(config, Clock::System, clients)

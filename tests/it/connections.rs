@@ -269,7 +269,8 @@ async fn a_deletion_while_the_secret_store_is_down_is_made_good_by_the_sweep() {
     acme.client.delete(&format!("{LIST}/{id}")).await.expect(204);
     acme.client.get(&format!("{LIST}/{id}")).await.refused(404, "NOT_FOUND");
     app.state.clock.advance(Duration::from_secs(61));
-    assert!(sweep::sweep(&app.state, app.state.clock.now()).await.is_err(), "it says that it could not");
+    // It says to the log that it could not, and goes on to the next row.
+    sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
     assert_eq!(secrets(&app).len(), 1);
     app.stores.secrets.set_down(false);
     settle(&app).await;
@@ -305,7 +306,7 @@ async fn is_whole(app: &TestApp, acme: &Workspace, what: &str) -> Vec<Vec<String
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_fault_of_either_store_leaves_a_secret_without_its_row_or_a_row_without_its_secret() {
-    for fault in Fault::ALL {
+    for fault in Fault::ways() {
         for call in 0.. {
             let what = format!("call {call} / {fault:?}");
             let (app, acme) = app().await;

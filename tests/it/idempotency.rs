@@ -273,13 +273,13 @@ async fn nothing_is_done_twice(doing: impl Fn(&str) -> Doing) {
     let none = Faults::default();
     until_answered(&world, &doing(&workflow), "none", &none).await;
     for call in 0..none.calls() {
-        for fault in Fault::ALL {
+        for (nth, fault) in Fault::ways().into_iter().enumerate() {
             let mut one = doing(&workflow);
             if let Some(slug) = one.body.get_mut("slug") {
-                *slug = json!(format!("s-{call}-{fault:?}").to_lowercase());
+                *slug = json!(format!("s-{call}-{nth}"));
             }
             if let Some(project) = one.body.get_mut("project_id") {
-                *project = json!(format!("p-{call}-{fault:?}").to_lowercase());
+                *project = json!(format!("p-{call}-{nth}"));
             }
             let what = format!("{}: call {call}, {fault:?}", one.name);
             let before = there(&one).await;

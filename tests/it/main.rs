@@ -49,6 +49,8 @@ mod run_reads;
 mod runs;
 mod secrets_stay;
 mod starts;
+mod store_trouble;
+mod sweep_trouble;
 mod telemetry;
 mod tool_scope;
 mod trigger_faults;

@@ -387,9 +387,9 @@ async fn many_triggers_that_are_due_at_once_all_fire() {
         loop {
             let page =
                 world.app.state.store.due(shard, world.clock.now(), after.as_deref(), 3).await.unwrap();
-            found.extend(page.due.iter().filter_map(|due| match due {
+            found.extend(page.rows.iter().filter_map(|row| match &row.due {
                 Due::Trigger(trigger) => Some(trigger.trigger_id.to_string()),
-                Due::Run(_) | Due::Secret(_) | Due::Standing(_) => None,
+                Due::Run(_) | Due::Secret(_) | Due::Standing(_) | Due::Unknown => None,
             }));
             after = page.next;
             if after.is_none() {

@@ -194,7 +194,7 @@ impl Stores {
             .credentials_provider(any.build())
             .endpoint_url(url)
             .http_client(shared::aws::http_client())
-            .retry_config(RetryConfig::standard());
+            .retry_config(RetryConfig::disabled());
         for interceptor in interceptors {
             config.push_interceptor(interceptor.clone());
         }

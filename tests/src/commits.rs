@@ -1,6 +1,7 @@
 //! What really was written: every write of a run's row that took effect, so that a test can tell two commits on
 //! the same state from one, even where the second hid the first.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
@@ -10,7 +11,14 @@ use crate::exchanges::{Onlooker, interceptor, items_put};
 
 /// The revisions that were written, by run. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Commits(Arc<Mutex<Vec<(String, u64)>>>);
+pub struct Commits(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    revisions: Vec<(String, u64)>,
+    /// Of transactions: with a token that was seen, nothing is carried out again.
+    tokens: HashSet<String>,
+}
 
 impl Commits {
     /// The revisions written of this run, sorted: of two processes, one may see its answer after the other has gone
@@ -18,7 +26,7 @@ impl Commits {
     pub fn of(&self, run_id: &str) -> Vec<u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut revisions: Vec<u64> =
-            all.iter().filter(|(run, _)| run == run_id).map(|(_, rev)| *rev).collect();
+            all.revisions.iter().filter(|(run, _)| run == run_id).map(|(_, rev)| *rev).collect();
         revisions.sort_unstable();
         revisions
     }
@@ -32,7 +40,10 @@ impl Commits {
 impl Onlooker for Commits {
     fn done(&self, request: &Value, _: &[u8]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(items_put(request).filter_map(run_row));
+        let token = request["ClientRequestToken"].as_str().map(str::to_owned);
+        if token.is_none_or(|token| all.tokens.insert(token)) {
+            all.revisions.extend(items_put(request).filter_map(run_row));
+        }
     }
 }
 

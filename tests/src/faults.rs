@@ -1,40 +1,109 @@
-//! Failing stores: an interceptor on the SDK's clients that lets one call fail, before it takes effect or
-//! after, once or together with everything after it (a crash).
+//! Failing stores: an interceptor on the SDK's clients that lets one call fail, or all of them for a while, in each way
+//! in which AWS fails: before the call takes effect or after it, once or together with everything after it (a crash).
 
-use std::sync::Arc;
+use std::env;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use serde_json::Value;
+
+mod kind;
+
+pub use kind::{Kind, Operation};
+
+/// Takes every fault that there is of each call, and not one in turn.
+const EXHAUSTIVE: &str = "REPLAY_EXHAUSTIVE";
+/// What decides whose turn it is; a failed test prints it.
+const SEED: &str = "REPLAY_SEED";
+
+static OF_THIS_PROCESS: LazyLock<u64> = LazyLock::new(|| {
+    let given = env::var(SEED).ok().and_then(|seed| seed.parse().ok());
+    given.unwrap_or_else(|| {
+        let mut hasher = DefaultHasher::new();
+        (std::process::id(), std::time::SystemTime::now()).hash(&mut hasher);
+        hasher.finish() % 1_000_000
+    })
+});
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It does not reach the store.
-    Before,
-    /// It takes effect, and the answer is lost.
-    After,
+    /// It does not take effect.
+    Before(Way),
+    /// It takes effect, and the answer does not say so.
+    After(Way),
     /// The process dies before it.
     CrashBefore,
     /// The process dies after it took effect.
     CrashAfter,
 }
 
-impl Fault {
-    /// Every way.
-    pub const ALL: [Self; 4] = [Self::Before, Self::After, Self::CrashBefore, Self::CrashAfter];
+/// What the caller hears instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// One of those that are possible for the call, in turn.
+    Turn(u64),
+    /// This, where it is possible; elsewhere the call does not fail.
+    Is(Kind),
+}
 
-    fn is_crash(self) -> bool {
+impl Fault {
+    /// How each call fails, one after the other: in a way that takes turns, before and after its effect, and as a
+    /// crash; with `REPLAY_EXHAUSTIVE=1` in every way.
+    pub fn ways() -> Vec<Self> {
+        let crashes = [Self::CrashBefore, Self::CrashAfter];
+        if env::var(EXHAUSTIVE).is_ok() {
+            let each = Kind::ALL.into_iter().map(Way::Is);
+            return each.flat_map(|way| [Self::Before(way), Self::After(way)]).chain(crashes).collect();
+        }
+        let seed = *OF_THIS_PROCESS;
+        // Tests of one process differ by their names.
+        let mut hasher = DefaultHasher::new();
+        (seed, std::thread::current().name()).hash(&mut hasher);
+        let way = Way::Turn(hasher.finish());
+        [Self::Before(way), Self::After(way)].into_iter().chain(crashes).collect()
+    }
+
+    /// One of the ways for each call, in turn; with `REPLAY_EXHAUSTIVE=1` all of them.
+    pub fn ways_of(call: usize) -> Vec<Self> {
+        let ways = Self::ways();
+        if env::var(EXHAUSTIVE).is_ok() { ways } else { vec![ways[call % ways.len()]] }
+    }
+
+    /// Whether the process dies of it.
+    pub fn is_crash(self) -> bool {
         matches!(self, Self::CrashBefore | Self::CrashAfter)
     }
 
     fn is_before(self) -> bool {
-        matches!(self, Self::Before | Self::CrashBefore)
+        matches!(self, Self::Before(_) | Self::CrashBefore)
+    }
+
+    /// What is heard of this call, the `call`th of its process; none where that is impossible.
+    fn kind(self, call: usize, operation: &Operation) -> Option<Kind> {
+        let (Self::Before(way) | Self::After(way)) = self else { return Some(Kind::Dropped) };
+        let is_possible = |kind: &Kind| kind.is_possible(operation, self.is_before());
+        match way {
+            Way::Is(kind) => Some(kind).filter(is_possible),
+            Way::Turn(seed) => {
+                let possible: Vec<Kind> = Kind::ALL.into_iter().filter(is_possible).collect();
+                let mut hasher = DefaultHasher::new();
+                (seed, call).hash(&mut hasher);
+                let turn = usize::try_from(hasher.finish() % possible.len() as u64).unwrap_or(0);
+                possible.get(turn).copied()
+            }
+        }
     }
 }
 
@@ -47,7 +116,24 @@ struct Inner {
     calls: AtomicUsize,
     plan: Option<(usize, Fault)>,
     dead: AtomicBool,
-    pending: AtomicBool,
+    /// What all calls hear, and how many of them.
+    outage: Mutex<Option<(Kind, usize)>>,
+}
+
+/// What is heard of a request that was sent.
+#[derive(Debug, Clone)]
+struct Pending(Option<Heard>);
+
+#[derive(Debug, Clone)]
+enum Heard {
+    /// Nothing.
+    Nothing { dies: bool },
+    /// This status and body.
+    Answer(u16, String),
+}
+
+impl Storable for Pending {
+    type Storer = StoreReplace<Self>;
 }
 
 impl Faults {
@@ -66,6 +152,29 @@ impl Faults {
         self.0.dead.load(Ordering::SeqCst)
     }
 
+    /// From now on so many calls, where that is possible, do not take effect and hear this.
+    pub fn begin_outage(&self, kind: Kind, calls: usize) {
+        *self.0.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((kind, calls));
+    }
+
+    /// All is well again; how many calls the outage had left.
+    pub fn end_outage(&self) -> usize {
+        let outage = self.0.outage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        outage.map_or(0, |(_, left)| left)
+    }
+
+    fn of_outage(&self, operation: &Operation) -> Option<Kind> {
+        let mut outage = self.0.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kind, left) =
+            outage.as_mut().filter(|(kind, left)| *left > 0 && kind.is_possible(operation, true))?;
+        *left -= 1;
+        Some(*kind)
+    }
+
+    fn die(&self) {
+        self.0.dead.store(true, Ordering::SeqCst);
+    }
+
     /// A call of a store that is not behind an SDK client.
     ///
     /// # Errors
@@ -76,6 +185,7 @@ impl Faults {
         }
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
         let fault = self.0.plan.filter(|(at, _)| *at == call).map(|(_, fault)| fault);
+        let fault = fault.filter(|fault| fault.kind(call, &Operation::Secret).is_some());
         if let Some(fault) = fault.filter(|fault| fault.is_before()) {
             self.0.dead.store(fault.is_crash(), Ordering::SeqCst);
             return Err("the call is not sent");
@@ -92,6 +202,25 @@ impl Faults {
     pub fn interceptor(&self) -> SharedInterceptor {
         SharedInterceptor::new(self.clone())
     }
+
+    /// What is heard of a request that is sent now, and whether it takes effect before.
+    fn plan_for(&self, target: &str, body: &[u8]) -> Option<(Fault, Kind, Operation, Value, usize)> {
+        let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
+        let is_planned = self.0.plan.is_some_and(|(at, _)| at == call);
+        let is_out = self.0.outage.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if !is_planned && !is_out {
+            return None;
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let operation = Operation::of(target, &body);
+        if let Some(kind) = self.of_outage(&operation) {
+            return Some((Fault::Before(Way::Is(kind)), kind, operation, body, call));
+        }
+        let (_, fault) = self.0.plan.filter(|_| is_planned)?;
+        let kind = fault.kind(call, &operation)?;
+        println!("call {call}: {operation:?} fails as {kind:?}, {fault:?}; {SEED}={}", *OF_THIS_PROCESS);
+        Some((fault, kind, operation, body, call))
+    }
 }
 
 #[dyn_dispatch_hint]
@@ -102,37 +231,63 @@ impl Intercept for Faults {
 
     fn modify_before_transmit(
         &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Pending(None));
         if self.is_dead() {
-            return Err("the process is dead".into());
+            return Err(dead());
         }
-        let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
-        if let Some((at, fault)) = self.0.plan
-            && at == call
-        {
-            if fault.is_before() {
-                self.0.dead.store(fault.is_crash(), Ordering::SeqCst);
-                return Err("the call is not sent".into());
+        let request = context.request_mut();
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        let Some((fault, kind, operation, body, call)) = self.plan_for(&target, &body) else { return Ok(()) };
+        let answer = kind.answer(&operation, &body, call).map(|(status, body)| Heard::Answer(status, body));
+        match (fault.is_before(), answer) {
+            (true, None) if fault.is_crash() => {
+                self.die();
+                return Err(dead());
             }
-            self.0.pending.store(true, Ordering::SeqCst);
+            (true, None) => return Err(kind.connector_error()),
+            (true, Some(answer)) => {
+                // Sent on as something that changes nothing.
+                request.headers_mut().insert("x-amz-target", "DynamoDB_20120810.ListTables");
+                *request.body_mut() = SdkBody::from("{}");
+                request.headers_mut().insert("content-length", "2");
+                config.interceptor_state().store_put(Pending(Some(answer)));
+            }
+            (false, answer) => {
+                let heard = answer.unwrap_or(Heard::Nothing { dies: fault.is_crash() });
+                config.interceptor_state().store_put(Pending(Some(heard)));
+            }
         }
         Ok(())
     }
 
     fn modify_before_deserialization(
         &self,
-        _: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.0.pending.swap(false, Ordering::SeqCst) {
-            let crash = self.0.plan.is_some_and(|(_, fault)| fault.is_crash());
-            self.0.dead.store(crash, Ordering::SeqCst);
-            return Err("the answer is lost".into());
+        let heard = config.load::<Pending>().and_then(|Pending(heard)| heard.clone());
+        config.interceptor_state().store_put(Pending(None));
+        match heard {
+            Some(Heard::Nothing { dies }) => {
+                self.0.dead.fetch_or(dies, Ordering::SeqCst);
+                return Err("the answer is lost".into());
+            }
+            Some(Heard::Answer(status, body)) => {
+                *context.response_mut() = HttpResponse::new(status.try_into()?, SdkBody::from(body));
+            }
+            None => {}
         }
-        if self.is_dead() { Err("the process is dead".into()) } else { Ok(()) }
+        if self.is_dead() { Err(dead()) } else { Ok(()) }
     }
+}
+
+/// What nobody tries again.
+fn dead() -> BoxError {
+    ConnectorError::user("the process is dead".into()).into()
 }

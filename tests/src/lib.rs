@@ -27,7 +27,7 @@ pub use app::{OPERATOR_TOKEN, Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
 pub use commits::Commits;
 pub use exchanges::{Asked, Onlooker, interceptor, items_put};
-pub use faults::{Fault, Faults};
+pub use faults::{Fault, Faults, Kind, Operation, Way};
 pub use gate::{Gate, Keeper};
 pub use graphs::{
     call, chain, for_each, graph, human, lua, lua_after, noise, repeat, tool_call, with, workflow,

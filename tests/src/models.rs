@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use wiremock::matchers::method;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::client::Workspace;
 
@@ -22,6 +22,13 @@ impl Models {
             let mock = if at < last { mock.up_to_n_times(1) } else { mock };
             mock.mount(&server).await;
         }
+        Self(server)
+    }
+
+    /// One whose answers are made as requests come in.
+    pub async fn responding(answers: impl Respond + 'static) -> Self {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(answers).mount(&server).await;
         Self(server)
     }
 

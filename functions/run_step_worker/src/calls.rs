@@ -53,7 +53,7 @@ async fn started(
     for conflicts in 0..MOST_CONFLICTS {
         match start(state, &parent.place, workflow_id, request.clone()).await {
             Ok(_) => return Ok(None),
-            Err(error) if error.code == "CONFLICT" => {
+            Err(error) if error.kind == Kind::Overtaken => {
                 // Somebody commits the parent just now, or nothing waits for the child any more.
                 let now = Session::load(state, parent).await?;
                 if !now.is_some_and(|now| now.machine().waits_for(slot, child)) {
@@ -187,11 +187,14 @@ async fn ended(reader: &Reader, child: RunId, called: &WorkflowCall) -> Result<O
 /// stopped. Repeating it does no harm.
 pub(crate) async fn after_the_end(state: &AppState, session: &mut Session) -> Result<()> {
     let run = session.machine().run();
+    // A queue that does not answer keeps no child alive.
+    let mut told = Ok(());
     if let Some(parent) = run.parent.as_ref().filter(|parent| parent.waits) {
         let key = RunRef { place: run.key.place.clone(), run_id: parent.run_id };
-        state.queue.send(&Wake::child_ended(key, run.key.run_id), Duration::ZERO).await?;
+        told = state.queue.send(&Wake::child_ended(key, run.key.run_id), Duration::ZERO).await;
     }
-    stop_orphans(state, session).await
+    stop_orphans(state, session).await?;
+    told
 }
 
 /// Stops the children that nothing waits for any more.
@@ -201,16 +204,27 @@ pub(crate) async fn stop_orphans(state: &AppState, session: &mut Session) -> Res
     if orphans.is_empty() {
         return Ok(());
     }
-    for child in &orphans {
-        let key = RunRef { place: place.clone(), run_id: *child };
-        // One that is not there will never be: nothing waits for it.
-        let Some(mut child) = Session::load(state, &key).await? else { continue };
-        // Refused when it is over.
-        let _ = child.perform(Command::Stop(StopMode::Immediate)).await?;
-        if !child.machine().run().orphans.is_empty() {
-            state.queue.send(&Wake::ready(key), Duration::ZERO).await?;
+    // One that cannot be stopped now does not keep the others running.
+    let (mut stopped, mut failed) = (Vec::new(), Ok(()));
+    for child in orphans {
+        match stop_orphan(state, RunRef { place: place.clone(), run_id: child }).await {
+            Ok(()) => stopped.push(child),
+            Err(error) => failed = Err(error),
         }
     }
-    let _ = session.perform(Command::Disown { children: orphans }).await?;
+    if !stopped.is_empty() {
+        let _ = session.perform(Command::Disown { children: stopped }).await?;
+    }
+    failed
+}
+
+async fn stop_orphan(state: &AppState, key: RunRef) -> Result<()> {
+    // One that is not there will never be: nothing waits for it.
+    let Some(mut child) = Session::load(state, &key).await? else { return Ok(()) };
+    // Refused when it is over.
+    let _ = child.perform(Command::Stop(StopMode::Immediate)).await?;
+    if !child.machine().run().orphans.is_empty() {
+        state.queue.send(&Wake::ready(key), Duration::ZERO).await?;
+    }
     Ok(())
 }

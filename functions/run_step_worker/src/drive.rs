@@ -8,6 +8,10 @@
 //!
 //! Steps with an effect outside are always claimed first, and all that happened before is written with the claim:
 //! one write begins a call, the next one settles it (and begins what follows).
+//!
+//! What a call brought has been paid for, and is never paid for again because something else cannot be done just now: a
+//! store that does not answer is waited for until the calls' leases end (`shared::patience`), and an error anywhere in a
+//! run leaves what is in flight alone until it has ended and is written.
 
 mod others;
 
@@ -17,6 +21,7 @@ use std::time::Duration;
 
 use shared::clock::Timestamp;
 use shared::ids::RunId;
+use shared::patience::Patience;
 use shared::queue::Wake;
 use shared::run::{Command, Commit, FailureCode, Machine, Outcome, Session, Slot, Tokens, Wait, Work};
 use shared::step::lua::Pool;
@@ -61,6 +66,11 @@ struct Drive {
     /// Where scripts are executed.
     pool: Arc<Pool>,
     hands: Hands,
+    /// Begun in memory, to be performed once that is written.
+    begun: Vec<BegunCall>,
+    /// What calls brought is not written yet.
+    owes_results: bool,
+    patience: Patience,
     /// Whether the graph has steps that call the outside.
     has_calls: bool,
     /// Child runs to start once it is written that steps wait for them.
@@ -74,7 +84,13 @@ struct Drive {
 }
 
 /// Moves a run as far as it goes. `again` says that the message has been delivered before.
-pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
+pub(crate) async fn drive(
+    state: &AppState,
+    wake: &Wake,
+    again: bool,
+    until: Instant,
+    patience: &Patience,
+) -> Result<()> {
     let run = &wake.run;
     let Some(mut session) = Session::load_to_work(state, run).await? else {
         tracing::warn!("a message names a run that does not exist");
@@ -99,6 +115,9 @@ pub(crate) async fn drive(state: &AppState, wake: &Wake, again: bool, until: Ins
         tasks: JoinSet::new(),
         pool: Arc::default(),
         hands: Hands::new(&state.watch, run),
+        begun: Vec::new(),
+        owes_results: false,
+        patience: patience.clone(),
         to_call: Vec::new(),
         unwritten_since: None,
         place: None,
@@ -114,62 +133,101 @@ impl Drive {
         if wake.overdue {
             self.session.was_overdue();
         }
-        self.look_at_children(wake, again).await?;
-        let ended = self.go_on().await;
+        // What cannot be seen of a child does not hold up the rest of the run.
+        let unseen = self.look_at_children(wake, again).await;
+        let ended = match self.go_on().await {
+            Ok(()) => Ok(()),
+            Err(error) => self.bring_home(error).await,
+        };
         self.hands.drop_all();
         ended?;
         if self.is_over() {
             return calls::after_the_end(&self.state, &mut self.session).await;
         }
         calls::stop_orphans(&self.state, &mut self.session).await?;
-        self.hand_over().await
+        self.hand_over().await?;
+        unseen
     }
 
     /// Looks at the child that has ended; at all of them when a message may have been lost.
     async fn look_at_children(&mut self, wake: &Wake, again: bool) -> Result<()> {
         let children: Vec<(Slot, RunId)> = self.session.machine().children().collect();
+        let mut looked = Ok(());
         for (slot, child) in children {
             if wake.overdue || again || wake.child == Some(child) {
-                calls::look(&self.state, &mut self.session, slot, child).await?;
+                looked = looked.and(calls::look(&self.state, &mut self.session, slot, child).await);
             }
         }
-        Ok(())
+        looked
     }
 
     async fn go_on(&mut self) -> Result<()> {
-        loop {
-            self.begin_ready().await?;
-            self.note_news();
-            if self.tasks.is_empty() {
-                if let Some(slot) = self.next_script() {
-                    self.wait_for_place(slot).await?;
-                    continue;
-                }
-                self.commit().await?;
-                self.call_children().await?;
-                // The commit may have met another worker's, which made something else ready.
-                if self.next_work(&Wants::ALL).is_none() && !self.session.has_news() {
-                    return Ok(());
-                }
-                continue;
+        while self.takes_turn().await? {}
+        Ok(())
+    }
+
+    /// Begins what is ready, and waits for the next thing that happens; false when there is nothing to wait for.
+    async fn takes_turn(&mut self) -> Result<bool> {
+        self.begin_ready().await?;
+        self.note_news();
+        if self.tasks.is_empty() {
+            if let Some(slot) = self.next_script() {
+                self.wait_for_place(slot).await?;
+                return Ok(true);
             }
-            let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
+            self.commit().await?;
+            self.call_children().await?;
+            // The commit may have met another worker's, which made something else ready.
+            return Ok(self.next_work(&Wants::ALL).is_some() || self.session.has_news());
+        }
+        let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
+        tokio::select! {
+            Some(ended) = self.tasks.join_next_with_id() => self.settle_all(ended)?,
+            () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => {
+                self.commit().await?;
+                self.ask_for_help().await;
+            }
+            () = self.hands.time_to_look(self.session.machine()), if self.hands.is_calling() => {
+                self.look().await;
+            }
+        }
+        if self.is_over() {
+            self.commit().await?;
+            return Ok(false);
+        }
+        self.commit_if_much().await?;
+        Ok(true)
+    }
+
+    /// Looks what others have done to the run. A look that fails ends nothing: the next one comes.
+    async fn look(&mut self) {
+        match Patience::brief(self.until).around(self.session.look()).await {
+            Ok(()) => self.drop_what_is_not_ours(),
+            Err(error) => {
+                tracing::warn!(%error, "the run could not be looked at; its calls go on");
+                self.hands.looked();
+            }
+        }
+    }
+
+    /// After an error: what is in flight is awaited and written, and nothing else is begun.
+    async fn bring_home(&mut self, error: Error) -> Result<()> {
+        while self.owes_results || self.hands.is_calling() || !self.begun.is_empty() {
+            // What was begun in memory is written as begun with the rest, and so it is performed.
+            let written = self.commit().await.map(|()| self.perform_begun());
+            if let Err(again) = &written {
+                tracing::warn!(error = %again, "what is in flight cannot be written yet");
+            }
+            if !self.hands.is_calling() || self.is_over() {
+                break;
+            }
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.settle_all(ended)?,
-                () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => {
-                    self.commit().await?;
-                    self.ask_for_help().await;
-                }
-                () = self.hands.time_to_look(self.session.machine()), if self.hands.is_calling() => {
-                    self.session.look().await?;
-                    self.drop_what_is_not_ours();
-                }
+                () = self.hands.time_to_look(self.session.machine()) => self.look().await,
+                () = sleep_until(self.until) => break,
             }
-            if self.is_over() {
-                return self.commit().await.map(|_| ());
-            }
-            self.commit_if_much().await?;
         }
+        Err(error)
     }
 
     /// A script that may begin now, and is begun as soon as there is a place for it.
@@ -234,10 +292,26 @@ impl Drive {
 
     async fn begin_ready(&mut self) -> Result<()> {
         let mut scripts = Vec::new();
-        let mut calls = Vec::new();
+        // What was begun before an error is gone on with.
+        let begun = self.begin_all(&mut scripts).await;
+        self.place = None;
+        if !self.begun.is_empty() || self.claim_first || self.session.machine().is_shared(&self.owner) {
+            self.commit().await?;
+        }
+        self.perform_begun();
+        for (slot, place) in scripts {
+            if self.session.machine().is_held_by(slot, &self.owner) {
+                let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
+                self.execute(slot, script, place);
+            }
+        }
+        begun
+    }
+
+    async fn begin_all(&mut self, scripts: &mut Vec<(Slot, Option<OwnedSemaphorePermit>)>) -> Result<()> {
         loop {
             // Taken before a call is begun: a claim must not wait for its turn.
-            let permit = self.permit_to_call(calls.len()).await?;
+            let permit = self.permit_to_call(self.begun.len()).await?;
             let wants = Wants::these(self.has_place(scripts.len()), permit.is_some());
             let Some(work) = self.next_work(&wants) else { break };
             match work {
@@ -252,26 +326,20 @@ impl Drive {
                 Work::Begin(slot) => match self.begin(slot).await? {
                     Begun::Nothing => {}
                     Begun::Script => scripts.push((slot, self.place.take())),
-                    Begun::Call(effect) => calls.push((slot, effect, permit)),
+                    Begun::Call(effect) => self.begun.push(BegunCall { slot, effect, permit }),
                 },
             }
             self.note_news();
             self.commit_if_much().await?;
         }
-        self.place = None;
-        if !calls.is_empty() || self.claim_first || self.session.machine().is_shared(&self.owner) {
-            self.commit().await?;
-        }
-        for (slot, effect, permit) in calls {
+        Ok(())
+    }
+
+    /// Performs the calls whose claims are written.
+    fn perform_begun(&mut self) {
+        for BegunCall { slot, effect, permit } in std::mem::take(&mut self.begun) {
             self.perform(slot, effect, permit);
         }
-        for (slot, place) in scripts {
-            if self.session.machine().is_held_by(slot, &self.owner) {
-                let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
-                self.execute(slot, script, place);
-            }
-        }
-        Ok(())
     }
 
     /// The right to make one more call, if one is to be made. While other runs of this process have all of them,
@@ -359,7 +427,12 @@ impl Drive {
         if !machine.is_held_by(slot, &self.owner) {
             return;
         }
-        let Some(attempt) = prepare::attempt(machine, slot, self.state.clock.now()) else { return };
+        let now = self.state.clock.now();
+        let Some(attempt) = prepare::attempt(machine, slot, now) else { return };
+        // Its result is wanted, however long the store takes to take it.
+        if let Some(lease) = machine.lease_of(slot) {
+            self.patience.hold_until(Instant::now() + lease.since(now));
+        }
         let state = self.state.clone();
         let work = async move {
             let performed = effect.perform(&state, &attempt).await;
@@ -393,6 +466,7 @@ impl Drive {
     }
 
     fn settle(&mut self, slot: Slot, performed: Performed) {
+        self.owes_results |= hand(self.session.machine(), slot) == Hand::Call;
         self.hands.lets_go(slot);
         self.settled += 1;
         let Performed { mut outcome, log, tokens } = performed;
@@ -427,7 +501,9 @@ impl Drive {
 
     async fn commit(&mut self) -> Result<()> {
         self.unwritten_since = None;
-        match self.session.commit().await? {
+        let commit = self.session.commit().await?;
+        self.owes_results = false;
+        match commit {
             Commit::Unchanged => {}
             Commit::Written => self.hands.looked(),
             // Somebody else moved the run.
@@ -447,6 +523,13 @@ impl Drive {
 /// The last moment at which something that may take this long can begin in an invocation that ends at `until`.
 fn latest_begin(until: Instant, timeout: Duration) -> Instant {
     until.checked_sub(timeout + TIME_TO_COMMIT).unwrap_or_else(Instant::now)
+}
+
+/// A call that was begun.
+struct BegunCall {
+    slot: Slot,
+    effect: Box<Effect>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What a step that was begun needs now.

@@ -13,6 +13,7 @@ use shared::clock::Timestamp;
 use shared::error::Kind;
 use shared::ids::RunRef;
 use shared::metrics::Metric;
+use shared::patience::Patience;
 use shared::queue::{self, Wake};
 use shared::run::{Command, Session};
 use shared::trace::Trace;
@@ -118,11 +119,15 @@ async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) ->
     let span = tracing::Span::current();
     span.record("tenant_id", run.place.tenant_id.as_str());
     span.record("run_id", tracing::field::display(run.run_id));
-    let moved = drive::drive(state, wake, again, until).await;
-    if let Err(Error { kind: Kind::Internal, .. }) = &moved {
-        give_up(state, run).await?;
-    }
-    moved
+    let patience = Patience::of_worker(until);
+    let work = async {
+        let moved = drive::drive(state, wake, again, until, &patience).await;
+        if let Err(Error { kind: Kind::Internal, .. }) = &moved {
+            give_up(state, run).await?;
+        }
+        moved
+    };
+    patience.clone().around(work).await
 }
 
 /// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for

@@ -1,6 +1,10 @@
 //! Finds what has to be done at a time that has passed: runs that somebody must look at again (a lost message, a
 //! worker that died, a retry that is due) get a message, triggers fire, secrets that nothing owns are destroyed, plans
 //! go on or end. What has to be done with a run is not decided here: the worker reads it from the run.
+//!
+//! One row's trouble is that row's. What cannot be read, or not be acted on, is told to the log and put off; what is
+//! behind it has its turn. Firing a trigger does not need the queue: its run is kept, and its message is sent when
+//! the queue answers again.
 
 mod trigger;
 
@@ -9,29 +13,33 @@ use std::time::Duration;
 
 use shared::billing::subscription;
 use shared::clock::Timestamp;
-use shared::error::Kind;
+use shared::ids::RunRef;
 use shared::metrics::Metric;
+use shared::patience::Patience;
 use shared::queue::Wake;
 use shared::secrets::destroy_due;
-use shared::store::{DEADLINE_SHARDS, Due, DueRun};
+use shared::store::{DEADLINE_SHARDS, Due, DueRow};
 use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// When a run is looked at again if the message sent now leads to nothing.
 const NEXT_LOOK: Duration = Duration::from_secs(60);
 const PAGE: i32 = 100;
 /// A shard's backlog beyond this is left to the next sweep, so that one invocation ends in time.
 const MOST_PAGES: usize = 50;
-/// How many runs and triggers of a shard are acted on at the same time.
+/// After this time a sweep begins nothing more, and tries nothing again.
+const MAX_DURATION: Duration = Duration::from_secs(40);
+/// How many rows of a shard are acted on at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
 /// Wakes every run whose deadline is before `before`, fires triggers, destroys secrets, and lets plans go on or end. All
 /// but runs go by the clock whatever `before` is, so that taking up all runs, as the local process does when it starts,
 /// touches none before its time.
-/// Returns how many runs were woken or started.
+/// Returns how many runs were woken or started. What could not be acted on is told to the log only.
 ///
 /// # Errors
-/// When a store or the queue does not answer; what was not done is found again by the next sweep.
+/// When the index cannot be read; what was not done is found again by the next sweep.
 pub async fn sweep(state: &AppState, before: Timestamp) -> Result<usize> {
     state.metrics.begin();
     let swept = sweep_all(state, before).await;
@@ -40,10 +48,11 @@ pub async fn sweep(state: &AppState, before: Timestamp) -> Result<usize> {
 }
 
 async fn sweep_all(state: &AppState, before: Timestamp) -> Result<usize> {
+    let until = Instant::now() + MAX_DURATION;
     let mut shards = JoinSet::new();
     for shard in 0..DEADLINE_SHARDS {
         let state = state.clone();
-        shards.spawn(async move { sweep_shard(&state, shard, before).await });
+        shards.spawn(async move { sweep_shard(&state, shard, before, until).await });
     }
     let mut moved = 0;
     let mut failed = None;
@@ -56,73 +65,84 @@ async fn sweep_all(state: &AppState, before: Timestamp) -> Result<usize> {
     failed.map_or(Ok(moved), Err)
 }
 
-async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp) -> Result<usize> {
+async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp, until: Instant) -> Result<usize> {
     let mut moved = 0;
-    let mut failed = None;
     let mut after = None;
-    // A run that was woken stands further back, where a sweep of all deadlines meets it again.
-    let mut woken = HashSet::new();
+    // What was acted on stands further back, where a sweep of all deadlines meets it again.
+    let mut met = HashSet::new();
     for _ in 0..MOST_PAGES {
         let page = state.store.due(shard, before, after.as_deref(), PAGE).await?;
-        let fresh = |due: &Due| match due {
-            Due::Run(due) => woken.insert(due.run.clone()),
-            Due::Trigger(_) | Due::Secret(_) | Due::Standing(_) => true,
-        };
-        let mut due: Vec<Due> = page.due;
-        due.retain(fresh);
-        for batch in due.chunks(SIDE_BY_SIDE) {
-            for acted in act_on(state, batch).await {
-                match acted {
-                    Ok(count) => moved += count,
-                    // One row that cannot be acted on does not keep the others waiting; a store that does not
-                    // answer keeps all of them.
-                    Err(error) => {
-                        tracing::error!(%error, shard, "a deadline could not be acted on");
-                        let down = matches!(error.kind, Kind::Unavailable { .. });
-                        failed = Some(error);
-                        if down {
-                            return failed.map_or(Ok(moved), Err);
-                        }
-                    }
-                }
+        let mut rows = page.rows;
+        rows.retain(|row| met.insert(row.id()));
+        for batch in rows.chunks(SIDE_BY_SIDE) {
+            if Instant::now() > until {
+                tracing::warn!(shard, "a sweep ends before its shard does; the next one goes on");
+                return Ok(moved);
             }
+            moved += act_on_all(state, batch, until).await;
         }
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    failed.map_or(Ok(moved), Err)
+    Ok(moved)
 }
 
-async fn act_on(state: &AppState, batch: &[Due]) -> Vec<Result<usize>> {
+async fn act_on_all(state: &AppState, batch: &[DueRow], until: Instant) -> usize {
     let mut acting = JoinSet::new();
-    for due in batch {
-        let (state, due) = (state.clone(), due.clone());
+    for row in batch {
+        let (state, row) = (state.clone(), row.clone());
         acting.spawn(async move {
-            match due {
-                Due::Run(run) => wake(&state, &run).await,
-                Due::Trigger(key) => trigger::fire(&state, &key).await,
-                Due::Secret(secret) => destroy_due(&state, &secret).await.map(|()| 0),
-                Due::Standing(tenant) => subscription::look(&state, &tenant).await.map(|()| 0),
+            // A task of its own, so that a panic is this row's as well.
+            let acted = tokio::spawn({
+                let (state, row) = (state.clone(), row.clone());
+                Patience::brief(until).around(async move { act_on(&state, &row).await })
+            });
+            match acted.await.unwrap_or_else(|panic| Err(Error::internal(format!("a deadline: {panic}")))) {
+                Ok(count) => count,
+                Err(error) => {
+                    Patience::brief(until).around(put_off(&state, &row, &error)).await;
+                    0
+                }
             }
         });
     }
-    let mut results = Vec::with_capacity(batch.len());
+    let mut moved = 0;
     while let Some(ended) = acting.join_next().await {
-        results.push(ended.unwrap_or_else(|error| Err(Error::internal(format!("a deadline: {error}")))));
+        moved += ended.unwrap_or_default();
     }
-    results
+    moved
+}
+
+async fn act_on(state: &AppState, row: &DueRow) -> Result<usize> {
+    match &row.due {
+        Due::Run(run) => wake(state, row, run).await,
+        Due::Trigger(key) => trigger::fire(state, key).await,
+        Due::Secret(secret) => destroy_due(state, secret).await.map(|()| 0),
+        Due::Standing(tenant) => subscription::look(state, tenant).await.map(|()| 0),
+        Due::Unknown => Err(Error::internal("a place in the deadline index that cannot be read")),
+    }
+}
+
+/// The row's trouble is told, and the row has its next turn later.
+async fn put_off(state: &AppState, row: &DueRow, error: &Error) {
+    let position = row.position();
+    tracing::error!(%error, position, "a deadline could not be acted on; it is put off");
+    state.metrics.count(Metric::SweepFailures, &[]);
+    if let Err(error) = state.store.defer(row, state.clock.now()).await {
+        tracing::error!(%error, position, "nor could it be put off: the next sweep meets it again");
+    }
 }
 
 /// Whoever moves the deadline sends the message: of two sweeps at once, one does. A crash between the two costs a
-/// minute, after which the deadline has passed again.
-async fn wake(state: &AppState, due: &DueRun) -> Result<usize> {
+/// minute, after which the deadline has passed again; so does a queue that does not answer.
+async fn wake(state: &AppState, row: &DueRow, run: &RunRef) -> Result<usize> {
     let next_look = state.clock.now().plus(NEXT_LOOK);
-    if !state.store.postpone(due, next_look).await? {
+    if !state.store.postpone(row, next_look).await? {
         return Ok(0);
     }
-    state.queue.send(&Wake::overdue(due.run.clone()), Duration::ZERO).await?;
+    state.queue.send(&Wake::overdue(run.clone()), Duration::ZERO).await?;
     state.metrics.count(Metric::SweepRepairs, &[]);
     Ok(1)
 }

@@ -103,7 +103,7 @@ async fn start_run(state: &AppState, record: &TriggerRecord, due: Timestamp) -> 
 /// Whether the same start may be accepted a little later: a store does not answer, or another sweep is writing the
 /// same run at this moment.
 fn passes(error: &Error) -> bool {
-    matches!(error.kind, Kind::Unavailable { .. }) || error.code == "CONFLICT"
+    matches!(error.kind, Kind::Unavailable { .. } | Kind::Overtaken)
 }
 
 fn refusal(at: Timestamp, error: Error) -> TriggerError {

@@ -23,6 +23,7 @@ use crate::audit;
 use crate::error::{Error, Kind};
 use crate::ids::seed::with_seed;
 use crate::limits::Allowance;
+use crate::patience::Patience;
 use crate::state::AppState;
 use crate::trace::{self, Trace};
 
@@ -69,8 +70,9 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
         }
         response
     };
+    let work = Patience::of_request().around(work.instrument(span));
     // In a box: it is what all the work of a request is done in.
-    Box::pin(Trace::around(traced, work.instrument(span))).await
+    Box::pin(Trace::around(traced, work)).await
 }
 
 /// The trace that a request tells, or that of the work which led to it inside the process.
@@ -120,20 +122,20 @@ async fn carried_out(state: &AppState, request: Request, next: Next, request_id:
     if let Some(before) = exchange.replay() {
         response = before.again();
     }
-    let mut code = None;
+    let mut kind = None;
     if let Some(error) = response.extensions_mut().remove::<Error>() {
-        code = Some(error.code);
+        kind = Some(error.kind);
         response = answer(error, request_id);
     }
     if let Some(allowance) = exchange.allowance() {
         tell(response.headers_mut(), allowance);
     }
-    ended(state, &exchange, response, code).await
+    ended(state, &exchange, response, kind).await
 }
 
 /// Before the answer is given: it is kept under the request's idempotency key, and the audit trail gets the outcome.
 /// Most requests have neither.
-async fn ended(state: &AppState, exchange: &Exchange, response: Response, code: Option<&str>) -> Response {
+async fn ended(state: &AppState, exchange: &Exchange, response: Response, error: Option<Kind>) -> Response {
     let status = response.status();
     // What rode in an act that was done is written.
     let open = exchange.take_open().filter(|open| matches!(open, Entry::Written(_)) || is_error(status));
@@ -150,7 +152,7 @@ async fn ended(state: &AppState, exchange: &Exchange, response: Response, code: 
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let keep = async {
         if let Some(claimed) = claimed {
-            idempotency::settle(state, claimed, (status, &parts.headers, &bytes), code).await;
+            idempotency::settle(state, claimed, (status, &parts.headers, &bytes), error).await;
         }
     };
     let made = Some(status).filter(|status| *status == StatusCode::CREATED).and_then(|_| Made::named(&bytes));

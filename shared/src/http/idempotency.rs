@@ -144,13 +144,13 @@ pub(super) async fn settle(
     state: &AppState,
     (request, claim): &(KeyedRequest, Claim),
     (status, headers, body): (StatusCode, &HeaderMap, &[u8]),
-    code: Option<&str>,
+    error: Option<Kind>,
 ) {
     let now = state.clock.now();
     let passes = status.is_server_error()
         || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT, StatusCode::PAYMENT_REQUIRED]
             .contains(&status)
-        || code == Some(CONFLICT);
+        || error == Some(Kind::Overtaken);
     let answer = Answer::of(status, headers, body).filter(|_| !passes);
     let settled = match answer {
         Some(answer) => match sealed(state, request, &answer).await {
@@ -163,9 +163,6 @@ pub(super) async fn settle(
         tracing::warn!(%error, "the answer of a request with an idempotency key could not be kept");
     }
 }
-
-/// Somebody else was faster: the same request may well be possible now.
-const CONFLICT: &str = "CONFLICT";
 
 async fn sealed(state: &AppState, request: &KeyedRequest, answer: &Answer) -> Result<Vec<u8>> {
     state.auth.key().await?.seal(&encode_value(answer)?, &request.name)

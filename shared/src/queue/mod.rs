@@ -1,11 +1,11 @@
 //! The queue that wakes workers. A message names a run, at most with why, and carries nothing else: whatever it
 //! is for can be read from the run, so a lost message costs time and a doubled one costs a look.
 
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ use crate::{Error, Result};
 
 /// SQS delays no message for longer.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(900);
+
+/// For how long nothing is sent to a queue that did not answer in time: what is not sent is found by the sweep.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A message: look at this run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +65,14 @@ pub fn ready(client: Client) -> LazyClient {
 pub struct Queue {
     client: Arc<LazyClient>,
     url: String,
+    /// Until then nothing is sent: the queue has just kept somebody waiting in vain.
+    silent_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Queue {
     /// The queue of this URL behind this client.
     pub fn new(client: LazyClient, url: impl Into<String>) -> Self {
-        Self { client: Arc::new(client), url: url.into() }
+        Self { client: Arc::new(client), url: url.into(), silent_until: Arc::default() }
     }
 
     /// Asks for a worker for this run, not before `delay` has passed; longer delays than [`LONGEST_DELAY`] are
@@ -85,9 +90,19 @@ impl Queue {
             let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
             message = message.message_system_attributes(name, trace_value(&trace)?);
         }
+        // Each of a thousand starts would wait for the same silence.
+        if self.silent_until().is_some_and(|until| Instant::now() < until) {
+            return Err(Error::unavailable("The queue", "it did not answer a moment ago"));
+        }
         let sent = message.call().await;
+        let is_silent = matches!(sent, Err(SdkError::TimeoutError(_)));
+        *self.silent_until() = is_silent.then(|| Instant::now() + SILENCE);
         sent.map(|_| ())
             .map_err(|error| Error::unavailable("The queue", DisplayErrorContext(error).to_string()))
+    }
+
+    fn silent_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.silent_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

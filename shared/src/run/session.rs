@@ -19,6 +19,7 @@ use crate::billing::{self, Balance, LedgerEntry, Metering, Microcredits};
 use crate::clock::Timestamp;
 use crate::ids::{RunId, RunRef};
 use crate::metrics::Metric;
+use crate::patience::Trouble;
 use crate::state::AppState;
 use crate::store::{Beside, RunChange, RunRecord, Spread, StoreError};
 use crate::workflow::StepIx;
@@ -33,8 +34,8 @@ const MOST_KEPT: usize = 16 * 1024 * 1024;
 /// moving it costs two writes of the index with each commit, and the sweep that comes too early a message, a look and
 /// these two writes. So a run that waits for long has its own.
 const FAR: Duration = Duration::from_secs(60);
-/// How often a commit tries again after a conflict.
-const MOST_CONFLICTS: u32 = 12;
+/// How often a commit tries again at once after a conflict; then it is patient.
+const MAX_QUICK_CONFLICTS: u32 = 12;
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,7 +221,11 @@ impl Session {
             return Ok(Commit::Unchanged);
         }
         let mut outcome = Commit::Written;
-        for conflicts in 0..MOST_CONFLICTS {
+        let mut trouble = Trouble::new(&self.state.clock);
+        for conflicts in 0_u32.. {
+            if conflicts >= MAX_QUICK_CONFLICTS && !trouble.pause().await {
+                break;
+            }
             match self.write().await {
                 Ok(()) => {
                     self.written();
@@ -228,7 +233,7 @@ impl Session {
                 }
                 Err(StoreError::Conflict) => {
                     if conflicts > 0 {
-                        tokio::time::sleep(conflict_pause(conflicts)).await;
+                        self.state.clock.pause(conflict_pause(conflicts)).await;
                     }
                     // Who was faster has put the deadline right.
                     self.is_postponed = false;
@@ -240,7 +245,7 @@ impl Session {
                 }
                 Err(StoreError::Busy) => {
                     self.spread = self.spread.other();
-                    tokio::time::sleep(conflict_pause(conflicts)).await;
+                    self.state.clock.pause(conflict_pause(conflicts)).await;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -281,7 +281,9 @@ async fn keep(
             Err(StoreError::Conflict) if receipt.is_none() => {
                 match existing(state, &run.key, run.workflow_id).await {
                     // Another start with this id is just about to be kept; or not, and then this one is.
-                    Err(error) if error.code == "CONFLICT" && run.parent.is_none() && busy < MOST_BUSY => {
+                    Err(error)
+                        if error.kind == Kind::Overtaken && run.parent.is_none() && busy < MOST_BUSY =>
+                    {
                         tokio::time::sleep(pause(busy)).await;
                     }
                     existing => return existing,

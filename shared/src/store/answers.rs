@@ -9,11 +9,11 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::answer::store_error;
 use super::item::{self, Item, n, s};
 use super::keys::{self, EXPIRES_AT, Key, PK};
 use super::tenants::with_key;
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::Place;
 
@@ -94,7 +94,7 @@ impl Store {
         let sealed =
             item.get(item::BODY).and_then(|body| body.as_b().ok()).map(|body| body.as_ref().to_vec());
         let found: Row = from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        // A write whose answer was lost is repeated by the SDK and then finds its own work.
+        // A write whose answer was lost is sent again and then finds its own work.
         if found.holder == owner {
             return Ok(Claimed::Won(claim));
         }
@@ -140,12 +140,7 @@ impl Store {
         if !inline {
             for mut chunk in item::chunks(&key.pk, &keys::answer_chunks(&claim.owner), sealed) {
                 chunk.insert(EXPIRES_AT.to_owned(), n(row.expires_at));
-                self.client
-                    .put_item()
-                    .table_name(&self.table)
-                    .set_item(Some(item::formed(chunk)))
-                    .call()
-                    .await?;
+                self.put(chunk).await?;
                 chunks += 1;
             }
         }
@@ -211,13 +206,13 @@ impl Store {
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);
         }
-        let error = match put.call().await {
+        let (refusal, error) = match self.attempts(put).await.answer {
             Ok(_) => return Ok(Ok(())),
-            Err(error) => error,
+            Err(refused) => refused,
         };
         let found = match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item().cloned(),
-            _ => return Err(error.into()),
+            _ => return Err(store_error(refusal, &error)),
         };
         match found {
             Some(found) => Ok(Err(Some(found))),

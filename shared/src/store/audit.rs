@@ -4,13 +4,13 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, formed, n, s};
+use super::answer::OnContention;
+use super::item::{Item, n, s};
 use super::keys::{self, EXPIRES_AT, PK, SK};
 use super::tenants::with_key;
 use super::walk::{Listed, Walk};
 use super::{Store, StoreError};
 use crate::audit::{AUDIT_KEPT_FOR, AuditRecord};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{AuditId, Place};
 
@@ -29,8 +29,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn keep_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?))).call().await?;
-        Ok(())
+        self.put(row(record)?).await
     }
 
     /// Writes an entry, unless it is there.
@@ -38,9 +37,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it is.
     pub async fn keep_new_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?)));
-        put.condition_expression(format!("attribute_not_exists({PK})")).call().await?;
-        Ok(())
+        self.put_new(row(record)?).await
     }
 
     /// An entry as part of the transaction of its act.
@@ -53,12 +50,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it has one.
     pub async fn end_trace(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row(record)?)));
-        put.condition_expression("outcome = :begun")
-            .expression_attribute_values(":begun", s("begun"))
-            .call()
-            .await?;
-        Ok(())
+        self.put_where(row(record)?, OnContention::SendAgain, |put| {
+            put.condition_expression("outcome = :begun").expression_attribute_values(":begun", s("begun"))
+        })
+        .await
     }
 
     /// A project's entries, newest first, after `cursor`; with a rare filter there may be fewer than `limit` and

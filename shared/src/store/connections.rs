@@ -17,7 +17,6 @@ use super::keys::{self, Key, PK, SK};
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::connection::Service;
 use crate::ids::{ConnectionId, InstanceId, Place, SecretVersion, WorkflowId};
@@ -231,7 +230,7 @@ impl Store {
             .expression_attribute_values(":high", s(high))
             .consistent_read(true)
             .limit(MOST_USERS);
-        let items = query.call().await?.items.unwrap_or_default();
+        let items = self.send(query).await?.items.unwrap_or_default();
         items.iter().map(|item| use_at(item::text(item, SK)?)).collect()
     }
 

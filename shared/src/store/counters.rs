@@ -11,7 +11,6 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, Key, PK, SK};
 use super::{Store, StoreError};
 use crate::analytics::{Counts, Figures, Granularity, Range};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::Place;
 
@@ -136,7 +135,7 @@ impl Store {
                 .expression_attribute_values(":high", s(&high))
                 .consistent_read(true)
                 .set_exclusive_start_key(start);
-            let page = query.call().await?;
+            let page = self.send(query).await?;
             rows.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {

@@ -1,42 +1,96 @@
 //! The deadline index: what has to be done at a time, in shards, the most overdue first. Runs stand in it with the
 //! time at which somebody must look at them again, triggers with their next due time, secrets that nothing owns with the
 //! time at which they are destroyed, and tenants' standings with the end of what they have.
+//!
+//! One row's trouble is that row's: what cannot be acted on, or not be read at all, is put off, further each time, so
+//! that what is behind it has its turn.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::item::{self, s};
-use super::keys::{self, AtDeadline, DEADLINE_PK, DEADLINE_SK};
+use super::item::{self, Item, n, s};
+use super::keys::{self, AtDeadline, DEADLINE_PK, DEADLINE_SK, PK, SK};
 use super::{DueSecret, Store, StoreError};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{RunRef, TenantId, TriggerRef};
+
+/// Counts how often a row was put off; whoever writes the row anew begins again. (`deferred` is one of DynamoDB's own words.)
+const DEFERRALS: &str = "deferrals";
+/// For how long a row is put off the first time; twice that the next time, and so on.
+const FIRST_DEFERRAL: Duration = Duration::from_secs(15);
+const MAX_DEFERRAL: Duration = Duration::from_secs(15 * 60);
+/// A trigger is not put off for longer: its due time would be missed by that.
+const MAX_TRIGGER_DEFERRAL: Duration = Duration::from_secs(60);
 
 /// What stands in the index with a time that has passed.
 #[derive(Debug, Clone)]
 pub enum Due {
     /// A run that somebody must look at.
-    Run(DueRun),
+    Run(RunRef),
     /// A trigger; whether it really is due is for its row to say.
     Trigger(TriggerRef),
     /// A secret that nothing owns.
     Secret(DueSecret),
     /// A tenant's standing with its plan; what is to be done is for its row to say.
     Standing(TenantId),
+    /// Something that this version does not know.
+    Unknown,
 }
 
-/// A run whose deadline has passed.
+/// A row whose time has passed.
 #[derive(Debug, Clone)]
-pub struct DueRun {
-    /// The run.
-    pub run: RunRef,
+pub struct DueRow {
+    /// What it is.
+    pub due: Due,
+    key: Item,
     position: String,
+}
+
+impl DueRow {
+    /// Its place in the index.
+    pub fn position(&self) -> &str {
+        &self.position
+    }
+
+    /// What tells it from all other rows, wherever it stands in the index.
+    pub fn id(&self) -> String {
+        let part = |name| self.key.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        format!("{}\n{}", part(PK), part(SK))
+    }
+
+    fn of(item: &Item) -> Result<Self, StoreError> {
+        let position = item::text(item, DEADLINE_SK)?.to_owned();
+        let due = match keys::at_deadline(&position) {
+            Some(AtDeadline::Run(run)) => Due::Run(run),
+            Some(AtDeadline::Trigger(trigger)) => Due::Trigger(trigger),
+            Some(AtDeadline::Secret(secret)) => {
+                let at = keys::deadline_of(&position).unwrap_or_default();
+                Due::Secret(DueSecret { secret, at })
+            }
+            Some(AtDeadline::Standing(tenant)) => Due::Standing(tenant),
+            None => Due::Unknown,
+        };
+        let key = [PK, SK].map(|name| (name.to_owned(), item.get(name).cloned()));
+        let key = key.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        Ok(Self { due, key, position })
+    }
+
+    /// For how long it is put off that was put off so often before.
+    fn deferral(&self, before: u64) -> Duration {
+        let max = match self.due {
+            Due::Trigger(_) => MAX_TRIGGER_DEFERRAL,
+            Due::Run(_) | Due::Secret(_) | Due::Standing(_) | Due::Unknown => MAX_DEFERRAL,
+        };
+        let doublings = u32::try_from(before).unwrap_or(u32::MAX).min(10);
+        (FIRST_DEFERRAL * 2_u32.saturating_pow(doublings)).min(max)
+    }
 }
 
 /// A page of the index.
 #[derive(Debug)]
 pub struct DuePage {
     /// The most overdue first.
-    pub due: Vec<Due>,
+    pub rows: Vec<DueRow>,
     /// The last place looked at, when there may be more behind it.
     pub next: Option<String>,
 }
@@ -67,51 +121,56 @@ impl Store {
             .expression_attribute_values(":low", s(low))
             .expression_attribute_values(":high", s(keys::deadline_before(before)))
             .limit(limit);
-        let items = query.call().await?.items.unwrap_or_default();
-        let full = items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut page = DuePage { due: Vec::with_capacity(items.len()), next: None };
-        for item in &items {
-            let position = item::text(item, DEADLINE_SK)?.to_owned();
-            match keys::at_deadline(&position) {
-                Some(AtDeadline::Run(run)) => {
-                    page.due.push(Due::Run(DueRun { run, position: position.clone() }));
-                }
-                Some(AtDeadline::Trigger(trigger)) => page.due.push(Due::Trigger(trigger)),
-                Some(AtDeadline::Secret(secret)) => {
-                    let at = keys::deadline_of(&position).unwrap_or_default();
-                    page.due.push(Due::Secret(DueSecret { secret, at }));
-                }
-                Some(AtDeadline::Standing(tenant)) => page.due.push(Due::Standing(tenant)),
-                None => tracing::error!(position, "a place in the deadline index that cannot be read"),
-            }
-            page.next = Some(position).filter(|_| full);
-        }
-        Ok(page)
+        let page = self.send(query).await?;
+        // A page may also be short because its rows are large.
+        let has_more = page.last_evaluated_key.is_some();
+        let items = page.items.unwrap_or_default();
+        let rows = items.iter().map(DueRow::of).collect::<Result<Vec<_>, _>>()?;
+        let next = rows.last().filter(|_| has_more).map(|row| row.position.clone());
+        Ok(DuePage { rows, next })
     }
 
-    /// Moves a due run's deadline, so that of several sweeps one acts on it; false when another has, or the
-    /// run has moved on by itself.
+    /// Moves a row's deadline, so that of several sweeps one acts on it; false when another has, or the row was
+    /// written meanwhile.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn postpone(&self, due: &DueRun, until: Timestamp) -> Result<bool, StoreError> {
-        let moved = self
+    pub async fn postpone(&self, row: &DueRow, until: Timestamp) -> Result<bool, StoreError> {
+        self.move_to(row, until, "", []).await
+    }
+
+    /// Puts off a row that could not be acted on, for longer each time. Nothing is read of it but how often it was put
+    /// off before, so that a row which cannot be read is put off like any other.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn defer(&self, row: &DueRow, now: Timestamp) -> Result<(), StoreError> {
+        let read = self.client.get_item().table_name(&self.table).set_key(Some(row.key.clone()));
+        let read = read.projection_expression(DEFERRALS).consistent_read(true);
+        let found = self.send(read).await?.item.unwrap_or_default();
+        let before = item::number(&found, DEFERRALS).unwrap_or(0);
+        let count = [(":deferred", n(before.saturating_add(1)))];
+        let until = now.plus(row.deferral(before));
+        self.move_to(row, until, &format!(", {DEFERRALS} = :deferred"), count).await.map(|_| ())
+    }
+
+    async fn move_to(
+        &self,
+        row: &DueRow,
+        until: Timestamp,
+        set: &str,
+        values: impl IntoIterator<Item = (&'static str, aws_sdk_dynamodb::types::AttributeValue)>,
+    ) -> Result<bool, StoreError> {
+        let places = [(":new", s(keys::moved_position(&row.position, until))), (":old", s(&row.position))];
+        let values = places.into_iter().chain(values).map(|(name, value)| (name.to_owned(), value));
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(keys::run(&due.run).into_map()))
-            .update_expression(format!("SET {DEADLINE_SK} = :new"))
+            .set_key(Some(row.key.clone()))
+            .update_expression(format!("SET {DEADLINE_SK} = :new{set}"))
             .condition_expression(format!("{DEADLINE_SK} = :old"))
-            .set_expression_attribute_values(Some(HashMap::from([
-                (":new".to_owned(), s(keys::deadline_position(until, &due.run))),
-                (":old".to_owned(), s(&due.position)),
-            ])))
-            .call()
-            .await;
-        match moved.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+            .set_expression_attribute_values(Some(values.collect::<HashMap<_, _>>()));
+        self.update_if(update).await
     }
 }

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::answer::OnContention;
 use super::keys::{self, Key, PK, SK};
 use super::walk::Listed;
-use super::{Store, StoreError, blob, transaction_error};
-use crate::aws::Call;
+use super::{Store, StoreError, blob};
 
 /// An item as the SDK gives it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -112,28 +112,10 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// All of these writes or none.
-    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
-        self.transact_and_count(writes, Vec::new()).await
-    }
-
-    /// All of these writes and additions to counters, or none; [`StoreError::Busy`] when only a counter is in the way.
-    pub(super) async fn transact_and_count(
-        &self,
-        mut writes: Vec<TransactWriteItem>,
-        counters: Vec<TransactWriteItem>,
-    ) -> Result<(), StoreError> {
-        let own = writes.len();
-        writes.extend(counters);
-        let request = self.client.transact_write_items().set_transact_items(Some(writes));
-        request.call().await.map_err(|error| transaction_error(error, own))?;
-        Ok(())
-    }
-
     /// One item, strongly consistent.
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key.into_map()));
-        let item = request.consistent_read(true).call().await?.item;
+        let item = self.send(request.consistent_read(true)).await?.item;
         item.as_ref().map(check_form).transpose()?;
         Ok(item)
     }
@@ -154,8 +136,8 @@ impl Store {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let page =
-                self.rows_of(pk, prefix).consistent_read(true).set_exclusive_start_key(start).call().await?;
+            let query = self.rows_of(pk, prefix).consistent_read(true).set_exclusive_start_key(start);
+            let page = self.send(query).await?;
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -167,12 +149,11 @@ impl Store {
 
     /// Replaces a row that still has the revision that was read.
     pub(super) async fn replace_at(&self, row: Item, revision: u64) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
-        put.condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", n(revision))
-            .call()
-            .await?;
-        Ok(())
+        self.put_where(row, OnContention::SendAgain, |put| {
+            put.condition_expression("revision = :revision")
+                .expression_attribute_values(":revision", n(revision))
+        })
+        .await
     }
 
     /// The deletion of a row that still has the revision that was read.
@@ -206,7 +187,7 @@ impl Store {
                 .scan_index_forward(false)
                 .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX));
             // A page may also be short because its rows are large.
-            let page = query.call().await?;
+            let page = self.send(query).await?;
             start = page.last_evaluated_key;
             for item in page.items.unwrap_or_default() {
                 check_form(&item)?;

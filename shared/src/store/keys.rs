@@ -461,6 +461,12 @@ pub(crate) enum AtDeadline {
     Standing(TenantId),
 }
 
+/// A place in the deadline index at another time.
+pub(crate) fn moved_position(position: &str, to: Timestamp) -> String {
+    let what = position.split_once('#').map_or(position, |(_, what)| what);
+    format!("{}#{what}", deadline_before(to))
+}
+
 /// The time of a place in the deadline index.
 pub(crate) fn deadline_of(position: &str) -> Option<Timestamp> {
     position.split('#').next()?.parse().ok().map(Timestamp::from_millis)

@@ -11,7 +11,6 @@ use super::runs::RunRecord;
 use super::tenants::with_key;
 use super::walk::{Listed, Walk};
 use super::{Spread, Store, StoreError, WorkflowRecord};
-use crate::aws::Call;
 use crate::billing::{Account, LedgerEntry, Microcredits, Used, What};
 use crate::ids::{Place, RunRef, TenantId, WorkflowId};
 
@@ -103,7 +102,7 @@ impl Store {
         loop {
             let scan = self.client.scan().table_name(&self.table).filter_expression(format!("{SK} = :sk"));
             let scan = scan.expression_attribute_values(":sk", s("TENANT")).projection_expression(PK);
-            let page = scan.set_exclusive_start_key(start).call().await?;
+            let page = self.send(scan.set_exclusive_start_key(start)).await?;
             for row in page.items.unwrap_or_default() {
                 let slug = item::text(&row, PK)?.trim_start_matches("T#").to_owned();
                 tenants.push(slug.try_into().map_err(|_| StoreError::Corrupt("a tenant's key".to_owned()))?);

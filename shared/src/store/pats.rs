@@ -15,7 +15,6 @@ use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use crate::auth::{Role, Scope};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, PatId, Place};
 
@@ -128,10 +127,7 @@ impl Store {
             .update_expression("SET last_used_day = :day")
             .condition_expression(unless)
             .expression_attribute_values(":day", n(day));
-        match update.call().await.map_err(StoreError::from) {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.update_if(update).await.map(|_| ())
     }
 
     /// A project's tokens, newest first, from before `cursor`.
@@ -160,7 +156,7 @@ impl Store {
             .set_exclusive_start_key(start)
             .scan_index_forward(false)
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let mut items = query.call().await?.items.unwrap_or_default();
+        let mut items = self.send(query).await?.items.unwrap_or_default();
         let more = items.len() > limit;
         items.truncate(limit);
         let place_of = |item: &Item| super::item::text(item, FEED_SK).map(str::to_owned);

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, formed, s};
+use super::answer::OnContention;
+use super::item::{Item, s};
 use super::keys::{self, PK, PROJECT, SK};
 use super::pats::unless_of_another;
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{ProjectId, TenantId};
 
@@ -48,17 +48,11 @@ impl Store {
     /// [`StoreError::Conflict`] when there is one of this id.
     pub async fn create_project(&self, record: &ProjectRecord) -> Result<(), StoreError> {
         let (condition, values) = unless_of_another(record.request.as_deref());
-        let mut put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(formed(row(record)?)))
-            .condition_expression(condition);
-        for (name, value) in values {
-            put = put.expression_attribute_values(name, value);
-        }
-        put.call().await?;
-        Ok(())
+        self.put_where(row(record)?, OnContention::SendAgain, |put| {
+            let put = put.condition_expression(condition);
+            values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value))
+        })
+        .await
     }
 
     /// A project; none when there is none of this id.
@@ -109,7 +103,7 @@ impl Store {
             .expression_attribute_values(":project", s(PROJECT))
             .set_exclusive_start_key(cursor.map(|id| keys::project(tenant, &id).into_map()))
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let items = query.call().await?.items.unwrap_or_default();
+        let items = self.send(query).await?.items.unwrap_or_default();
         let mut rows = items.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
         let more = rows.len() > limit;
         rows.truncate(limit);

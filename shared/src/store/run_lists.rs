@@ -7,7 +7,6 @@ use super::item::{self, Item, s};
 use super::keys::{self, FEED_SK, TENANT_PK, WF_PK};
 use super::walk::{Listed, Rows, Walk};
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{Place, ProjectId, RunId, TenantId, WorkflowId};
 use crate::run::{FailureCode, RunStatus, TriggerType};
@@ -98,7 +97,7 @@ impl Store {
             .expression_attribute_values(":high", s(highest))
             .scan_index_forward(false)
             .limit(limit);
-        let page = query.call().await?;
+        let page = self.send(query).await?;
         let is_last = page.last_evaluated_key.is_none();
         let rows = page.items.unwrap_or_default().into_iter();
         let rows = rows.map(|item| {

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+use super::answer::OnContention;
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, FEED_SK, PK, SK, TENANT_PK, WF_PK};
 use super::{Receipt, Spread, Store, StoreError, blob};
 use crate::analytics::Counts;
 use crate::audit::AuditRecord;
-use crate::aws::Call;
 use crate::billing::LedgerEntry;
 use crate::clock::Timestamp;
 use crate::ids::{RunId, RunRef};
@@ -194,9 +194,7 @@ impl Store {
         let condition = format!("attribute_not_exists({PK})");
         let stands_alone = run.parent.is_none() && receipt.is_none() && trace.is_none() && counts.is_none();
         if beside_rows.is_empty() && stands_alone {
-            let put = self.client.put_item().table_name(&self.table);
-            put.set_item(Some(item::formed(row))).condition_expression(condition).call().await?;
-            return Ok(());
+            return self.put_new(row).await;
         }
         let beside_rows = self.put_ahead(beside_rows).await?;
         let mut writes = vec![self.put_if(row, Some(&condition), [])?];
@@ -214,7 +212,8 @@ impl Store {
             writes.extend(self.receipt_writes(receipt, run.key.run_id)?);
         }
         let counters = counts.map(|(counts, spread)| self.count_writes(&run.key.place, counts, spread));
-        self.transact_and_count(writes, counters.transpose()?.unwrap_or_default()).await
+        let counters = counters.transpose()?.unwrap_or_default();
+        self.transact_and_count(writes, counters, OnContention::SendAgain).await
     }
 
     /// Of rows that belong to a row that is not there yet, writes those that would not fit into one
@@ -222,12 +221,7 @@ impl Store {
     async fn put_ahead(&self, mut rows: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         while rows.len() > MOST_BESIDE {
             if let Some(row) = rows.pop() {
-                self.client
-                    .put_item()
-                    .table_name(&self.table)
-                    .set_item(Some(item::formed(row)))
-                    .call()
-                    .await?;
+                self.put(row).await?;
             }
         }
         Ok(rows)
@@ -263,12 +257,10 @@ impl Store {
         let expected = (":rev", n(change.rev));
         let stands_alone = change.counts.is_none() && change.debit.is_none();
         if change.closed.is_none() && change.tasks.is_empty() && stands_alone {
-            let put = self.client.put_item().table_name(&self.table).set_item(Some(item::formed(row)));
-            put.condition_expression("rev = :rev")
-                .expression_attribute_values(expected.0, expected.1)
-                .call()
-                .await?;
-            return Ok(());
+            let put = self.put_where(row, OnContention::Conflict, |put| {
+                put.condition_expression("rev = :rev").expression_attribute_values(expected.0, expected.1)
+            });
+            return put.await;
         }
         let mut writes = vec![self.put_if(row, Some("rev = :rev"), [expected])?];
         if let Some(page) = change.closed {
@@ -288,7 +280,7 @@ impl Store {
             writes.push(entry);
             counters.push(used);
         }
-        self.transact_and_count(writes, counters).await
+        self.transact_and_count(writes, counters, OnContention::Conflict).await
     }
 
     /// What a run was started with.
@@ -333,7 +325,7 @@ impl Store {
             .scan_index_forward(false)
             .consistent_read(true)
             .limit(1);
-        let found = query.call().await?.items.unwrap_or_default();
+        let found = self.send(query).await?.items.unwrap_or_default();
         let Some(first) = found.first() else { return Ok(None) };
         let digits = item::text(first, SK)?.split('#').nth(1).and_then(|digits| digits.parse().ok());
         digits.map(Some).ok_or_else(|| StoreError::Corrupt("a page without a number".to_owned()))

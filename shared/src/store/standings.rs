@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, formed, n, s};
+use super::answer::OnContention;
+use super::item::{Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, Key, PK};
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::billing::codes::{Code, Redemption};
 use crate::billing::payments::Payment;
 use crate::billing::subscription::Standing;
@@ -53,14 +53,10 @@ impl Store {
             row.insert(DEADLINE_PK.to_owned(), s(keys::standing_shard_of(&next.tenant_id)));
             row.insert(DEADLINE_SK.to_owned(), s(keys::standing_position(at, &next.tenant_id)));
         }
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
-        let put = match expected {
-            0 => put.condition_expression(format!("attribute_not_exists({PK})")),
-            _ => put
-                .condition_expression("revision = :revision")
-                .expression_attribute_values(":revision", n(expected)),
-        };
-        put.call().await?;
+        match expected {
+            0 => self.put_new(row).await?,
+            _ => self.replace_at(row, expected).await?,
+        }
         standing.revision = next.revision;
         Ok(())
     }
@@ -71,12 +67,11 @@ impl Store {
     /// [`StoreError::Conflict`] when it is another tenant's.
     pub async fn link_customer(&self, customer: &str, tenant: &TenantId) -> Result<(), StoreError> {
         let row = with_key(keys::customer(customer), &Customer { tenant_id: tenant.clone() })?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
-        put.condition_expression(format!("attribute_not_exists({PK}) OR tenant_id = :tenant"))
-            .expression_attribute_values(":tenant", s(tenant.as_str()))
-            .call()
-            .await?;
-        Ok(())
+        self.put_where(row, OnContention::SendAgain, |put| {
+            put.condition_expression(format!("attribute_not_exists({PK}) OR tenant_id = :tenant"))
+                .expression_attribute_values(":tenant", s(tenant.as_str()))
+        })
+        .await
     }
 
     /// Whose a customer is.
@@ -94,16 +89,14 @@ impl Store {
     /// When the database does not answer.
     pub async fn keep_payment(&self, tenant: &TenantId, payment: &Payment) -> Result<(), StoreError> {
         let row = with_key(keys::payment(tenant, payment.at, &payment.id), payment)?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(formed(row)));
         // `status` is one of DynamoDB's own words.
-        let kept = put
-            .condition_expression(format!("attribute_not_exists({PK}) OR #status <> :made"))
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":made", s("paid"))
-            .call()
-            .await;
-        match kept.map_err(StoreError::from) {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+        let kept = self.put_where(row, OnContention::SendAgain, |put| {
+            put.condition_expression(format!("attribute_not_exists({PK}) OR #status <> :made"))
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":made", s("paid"))
+        });
+        match kept.await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -129,12 +122,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when there is one of this name.
     pub async fn create_code(&self, code: &Code) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table);
-        put.set_item(Some(formed(with_key(keys::code(&code.code), code)?)))
-            .condition_expression(format!("attribute_not_exists({PK})"))
-            .call()
-            .await?;
-        Ok(())
+        self.put_new(with_key(keys::code(&code.code), code)?).await
     }
 
     /// A code; none when there is none of this name.

@@ -2,7 +2,6 @@
 //! the task. The tenant's inbox lists them through the index of its feed.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -13,15 +12,13 @@ use super::keys::{self, FEED_SK, PK, SK, TENANT_PK};
 use super::run_lists::just_before;
 use super::walk::Listed;
 use super::{Store, StoreError, blob};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{RunRef, TenantId, WorkflowId};
+use crate::patience::Trouble;
 use crate::run::{Run, Slot, TaskChange};
 
 /// A later end of the wait than the one in the body: a pause has put it off.
 const EXPIRES_LATER: &str = "expires_later";
-/// How often what a batch left out is asked for again.
-const MOST_TRIES: u32 = 6;
 
 /// An open human task.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,7 +127,7 @@ impl Store {
             .expression_attribute_values(":high", s(highest))
             .scan_index_forward(false)
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let listed = query.call().await?.items.unwrap_or_default();
+        let listed = self.send(query).await?.items.unwrap_or_default();
         let next = match listed.get(limit) {
             Some(_) => listed.get(limit - 1).map(|item| item::text(item, FEED_SK).map(str::to_owned)),
             None => None,
@@ -149,26 +146,23 @@ impl Store {
     pub(super) async fn get_batch(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let mut rows = Vec::new();
         let mut left = keys;
-        for tried in 0..MOST_TRIES {
-            if left.is_empty() {
-                return Ok(rows);
-            }
-            if tried > 0 {
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=20 << tried))).await;
-            }
+        let mut trouble = Trouble::new(&self.clock);
+        while !left.is_empty() {
             let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
             let asked = asked.map_err(|error| StoreError::Corrupt(error.to_string()))?;
             let request = self.client.batch_get_item().request_items(&self.table, asked);
-            let answer = request.call().await?;
-            rows.extend(answer.responses.and_then(|mut all| all.remove(&self.table)).unwrap_or_default());
+            let answer = self.send(request).await?;
+            let found = answer.responses.and_then(|mut all| all.remove(&self.table)).unwrap_or_default();
+            found.iter().try_for_each(item::check_form)?;
+            rows.extend(found);
             // Answers are cut at 16 MB, and when the table is throttled.
             let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(&self.table));
             left = rest.map(|rest| rest.keys).unwrap_or_default();
+            if !left.is_empty() && !trouble.pause().await {
+                return Err(StoreError::Unavailable("keys stay unprocessed".to_owned()));
+            }
         }
-        match left.is_empty() {
-            true => Ok(rows),
-            false => Err(StoreError::Unavailable("keys stay unprocessed".to_owned())),
-        }
+        Ok(rows)
     }
 }
 

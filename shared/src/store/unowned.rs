@@ -3,10 +3,9 @@
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
-use super::item::{Item, formed, s};
+use super::item::{Item, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK};
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::secrets::SecretRef;
 
@@ -25,9 +24,7 @@ pub struct DueSecret {
 impl Store {
     /// Notes that nothing owns a secret, which is destroyed at this time unless something does by then.
     pub(crate) async fn note_unowned(&self, secret: &SecretRef, at: Timestamp) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table);
-        put.set_item(Some(formed(row(secret, at)))).call().await?;
-        Ok(())
+        self.put(row(secret, at)).await
     }
 
     /// An owner's row refers to this secret from now on, as part of the transaction that writes it; a conflict when
@@ -55,7 +52,7 @@ impl Store {
     /// Marks a secret that nothing owns as being destroyed, and when that is tried again; false when something owns
     /// it or it is gone.
     pub(crate) async fn doom(&self, secret: &SecretRef, next_try: Timestamp) -> Result<bool, StoreError> {
-        let marked = self
+        let mark = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -63,21 +60,14 @@ impl Store {
             .update_expression(format!("SET {DOOMED} = :yes, {DEADLINE_SK} = :next"))
             .condition_expression(format!("attribute_exists({PK})"))
             .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-            .expression_attribute_values(":next", s(keys::secret_position(next_try, secret)))
-            .call()
-            .await;
-        match marked.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+            .expression_attribute_values(":next", s(keys::secret_position(next_try, secret)));
+        self.update_if(mark).await
     }
 
     /// Forgets a secret that was destroyed.
     pub(crate) async fn forget_unowned(&self, secret: &SecretRef) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table);
-        delete.set_key(Some(keys::unowned_secret(secret).into_map())).call().await?;
-        Ok(())
+        self.send(delete.set_key(Some(keys::unowned_secret(secret).into_map()))).await.map(|_| ())
     }
 }
 

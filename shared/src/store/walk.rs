@@ -5,7 +5,6 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use super::item::Item;
 use super::keys::Key;
 use super::{Store, StoreError};
-use crate::aws::Call;
 
 /// How many rows one request looks at when a filter leaves few of them.
 const MOST_EXAMINED: usize = 1000;
@@ -92,7 +91,7 @@ impl Store {
         let rows = rows.table_name(&self.table).scan_index_forward(false);
         loop {
             let query = rows.clone().set_exclusive_start_key(walk.place().map(|at| key(at).into_map()));
-            let page = query.limit(walk.page_size()).call().await?;
+            let page = self.send(query.limit(walk.page_size())).await?;
             let is_last = page.last_evaluated_key.is_none();
             let rows = page.items.unwrap_or_default().into_iter().map(&read);
             if let Some(listed) = walk.take(Rows { rows: rows.collect::<Result<_, _>>()?, is_last }) {

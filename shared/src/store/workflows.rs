@@ -13,7 +13,6 @@ use super::keys::{self, PK, SK};
 use super::tenants::with_key;
 use super::walk::{Listed, Walk};
 use super::{Store, StoreError, blob};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{Place, WorkflowId};
 
@@ -256,7 +255,7 @@ impl Store {
             .expression_attribute_values(":high", s(keys::version(highest)))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        query.call().await?.items.unwrap_or_default().into_iter().map(version).collect()
+        self.send(query).await?.items.unwrap_or_default().into_iter().map(version).collect()
     }
 
     /// Workflows, newest first, after `cursor`; looks at a bounded number of rows, so that with a rare filter

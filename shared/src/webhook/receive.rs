@@ -203,7 +203,7 @@ async fn begin(
             return known(state, receipt, run_id).await.map_err(Refused::from);
         }
         tries += 1;
-        if error.code != "CONFLICT" {
+        if error.kind != Kind::Overtaken {
             return Err(error.into());
         }
         // Another delivery with this key is just being kept, or a transaction met another.

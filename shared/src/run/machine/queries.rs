@@ -139,6 +139,14 @@ impl Machine {
         matches!(self.state(slot), Some(StepState::Running { lease, .. }) if lease.owner == owner)
     }
 
+    /// Until when the session that holds the step keeps others from it.
+    pub fn lease_of(&self, slot: Slot) -> Option<Timestamp> {
+        match self.state(slot) {
+            Some(StepState::Running { lease, .. }) => Some(lease.until),
+            _ => None,
+        }
+    }
+
     /// Whether a session other than this one holds a step.
     pub fn is_shared(&self, owner: &str) -> bool {
         let is_other =
