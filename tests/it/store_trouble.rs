@@ -115,6 +115,37 @@ async fn a_result_is_written_when_the_table_takes_it_again_and_not_paid_twice() 
     }
 }
 
+/// A model that answers late, after a write of the worker was refused for good.
+struct Failing(Faults);
+
+impl Respond for Failing {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        self.0.begin_outage(Kind::Refused, 1);
+        openai_says("Yes.", 3, 1).set_delay(Duration::from_secs(1))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_elsewhere_in_a_run_leaves_what_is_in_flight_alone() {
+    let (app, acme) = app().await;
+    let faults = Faults::default();
+    let models = Models::responding(Failing(faults.clone())).await;
+    acme.openai_key(&models, "sk-test-0123456789").await;
+    // The write of the script's result is refused while the model is asked.
+    let slow = lua("b", "local n = 0 for i = 1, 3e6 do n = n + i end return { n = n }");
+    let workflow = acme.publish(&graph([ask("direct.openai.gpt-4.1", &json!({})), slow])).await;
+    let run = acme.start(&workflow, json!({})).await;
+    let far = Instant::now() + Duration::from_secs(3600);
+    let worker = process(&app, &faults);
+    run_step_worker::handle(&worker, [wake(&run)], far).await;
+    assert_eq!(faults.end_outage(), 0, "a write was refused");
+    let failed = run_step_worker::handle(&worker, [wake(&run)], far).await;
+    assert!(failed.is_empty());
+    let of_run = acme.finished(&workflow, &run).await;
+    assert_eq!(of_run["status"], "completed", "{of_run:#}");
+    assert_eq!(models.requests().await.len(), 1, "a call was ended and made again");
+}
+
 /// A model that answers late, after the worker was made to look at the run while the table refuses.
 struct Looking {
     faults: Faults,

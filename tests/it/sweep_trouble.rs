@@ -1,10 +1,13 @@
 //! One row's trouble is that row's: whatever cannot be read or acted on stands in front of a trigger in each shard, and
 //! the trigger fires all the same.
 
+use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use it::TestApp;
+use it::{LocalProcess, TestApp};
+use local::embedded::{EmbeddedDynamo, dynamo_client};
 use serde_json::json;
 use shared::store::{DEADLINE_SHARDS, Due};
 
@@ -45,12 +48,15 @@ fn poisoned(number: usize) -> Vec<(String, String, String, AttributeValue)> {
 }
 
 async fn poison(app: &TestApp) {
-    let client = app.stores.dynamodb(&[]);
+    poison_table(&app.stores.dynamodb(&[]), app.stores.table()).await;
+}
+
+async fn poison_table(client: &Client, table: &str) {
     let s = |text: String| AttributeValue::S(text);
     for shard in 0..DEADLINE_SHARDS {
         for number in 0..OF_EACH {
             for (pk, sk, place, form) in poisoned(usize::from(shard) * 1000 + number) {
-                let put = client.put_item().table_name(app.stores.table());
+                let put = client.put_item().table_name(table);
                 let put = put.item("pk", s(pk)).item("sk", s(sk)).item("v", form);
                 let put = put.item("deadline_pk", s(format!("D#{shard}")));
                 put.item("deadline_sk", s(format!("{FIRST}#{place}"))).send().await.unwrap();
@@ -151,4 +157,17 @@ async fn the_index_shows_what_this_version_does_not_know() {
     let page = world.app.state.store.due(0, world.clock.now(), None, 1000).await.unwrap();
     let unknown = page.rows.iter().filter(|row| matches!(row.due, Due::Unknown)).count();
     assert_eq!(unknown, OF_EACH * 2);
+}
+
+#[tokio::test]
+async fn the_local_process_starts_whatever_stands_in_its_index() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
+    LocalProcess::start(program, data.path()).kill();
+    let dynamo = EmbeddedDynamo::open(Some(&data.path().join("dynamodb.sqlite"))).await.unwrap();
+    poison_table(&dynamo_client(&dynamo, []), "agentruntime").await;
+    dynamo.shutdown().await;
+    let process = LocalProcess::start(program, data.path());
+    let listed = it::http_client().get(format!("{}/v1/workflows", process.base_url));
+    assert_eq!(listed.bearer_auth(&process.token).send().await.unwrap().status(), 200);
 }

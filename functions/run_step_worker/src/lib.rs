@@ -121,13 +121,14 @@ async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) ->
     span.record("run_id", tracing::field::display(run.run_id));
     let patience = Patience::of_worker(until);
     let work = async {
-        let moved = drive::drive(state, wake, again, until, &patience).await;
+        // In a box: a drive's future is large.
+        let moved = Box::pin(drive::drive(state, wake, again, until, &patience)).await;
         if let Err(Error { kind: Kind::Internal, .. }) = &moved {
             give_up(state, run).await?;
         }
         moved
     };
-    patience.clone().around(work).await
+    Box::pin(patience.clone().around(work)).await
 }
 
 /// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for

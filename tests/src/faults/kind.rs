@@ -35,6 +35,8 @@ pub enum Kind {
     CancelledByThroughput,
     /// An answer in which all keys are unprocessed.
     Unprocessed,
+    /// `ValidationException`: a defect of ours, which no other attempt mends. Nothing of AWS's, so it takes no turns.
+    Refused,
 }
 
 /// What is asked of AWS.
@@ -92,7 +94,7 @@ fn writes(body: &Value) -> impl Iterator<Item = &Value> {
 }
 
 impl Kind {
-    /// Every kind. `UnprocessedItems` is not among them: nothing uses `BatchWriteItem`.
+    /// Every kind that AWS has. `UnprocessedItems` is not among them: nothing uses `BatchWriteItem`.
     pub const ALL: [Self; 14] = [
         Self::Dropped,
         Self::Timeout,
@@ -119,7 +121,9 @@ impl Kind {
             Self::Dropped | Self::Timeout => true,
             Self::Internal => matches!(operation, Read | BatchRead | Write { .. } | Transaction { .. }),
             // Refusals: what is refused was not done.
-            Self::Throttling | Self::Throughput | Self::RequestLimit => is_before && is_dynamodb,
+            Self::Throttling | Self::Throughput | Self::RequestLimit | Self::Refused => {
+                is_before && is_dynamodb
+            }
             Self::Condition => is_before && *operation == (Write { is_conditional: true }),
             Self::Conflict => is_before && matches!(operation, Write { .. }),
             Self::CancelledByCondition => is_before && *operation == (Transaction { is_conditional: true }),
@@ -141,6 +145,7 @@ impl Kind {
             Self::Throttling => error("ThrottlingException"),
             Self::Throughput => error("ProvisionedThroughputExceededException"),
             Self::RequestLimit => error("RequestLimitExceeded"),
+            Self::Refused => error("ValidationException"),
             Self::Condition => error("ConditionalCheckFailedException"),
             Self::Conflict => error("TransactionConflictException"),
             Self::InProgress => error("TransactionInProgressException"),
