@@ -29,7 +29,7 @@ bench *arguments:
 
 # Writes docs/openapi.json anew from the code; a test fails while it is not what the code says.
 openapi:
-    UPDATE_OPENAPI=1 cargo test -p it --test it openapi
+    UPDATE_OPENAPI=1 cargo test --workspace --test it openapi
 
 # So many cases for each group of endpoints, made from the OpenAPI document.
 schemathesis cases="1000":

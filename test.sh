@@ -20,10 +20,17 @@ export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO
 readonly DISK=10000
 
 section="start"
+started=-1
 passed=0 failed=0 skipped=0
 
+# The minutes of each heading so far, in order.
+minutes=()
+
 heading() {
-  section=$1
+  if ((started >= 0)); then
+    minutes+=("$(printf '%3d min %02d s  %s' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)) "$section")")
+  fi
+  section=$1 started=$SECONDS
   printf '\n== %s (at %d min %02d s, %d MiB of disk free)\n\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)) "$(free)"
 }
 
@@ -32,9 +39,14 @@ finish() {
   local code=$?
   trap - EXIT
   if ((code != 0)); then printf '\n== failed in: %s\n' "$section"; fi
+  if ((${#minutes[@]} > 0)); then
+    printf '\ntime by section\n'
+    printf '%s\n' "${minutes[@]}"
+  fi
   printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   exit "$code"
 }
+
 # Adds what a log's closing lines say to the totals: cargo's `test result: …`, or `name: N passed, N failed`.
 count() {
   local sums p f s
@@ -127,7 +139,10 @@ dependencies() {
 
 tests() {
   heading "tests"
-  counted cargo test --locked --workspace --no-fail-fast
+  local code=0
+  cargo nextest run --locked --workspace --no-fail-fast || code=$?
+  counted python3 tests/summary.py "${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml"
+  return "$code"
 }
 
 # Servers of MCP that others wrote.
@@ -141,7 +156,7 @@ everything() {
       "@modelcontextprotocol/server-everything@$MCP_EVERYTHING_VERSION"
   fi
   MCP_EVERYTHING=$home/node_modules/@modelcontextprotocol/server-everything/dist/index.js \
-    counted cargo test --locked -p it --test everything
+    counted cargo test --locked --workspace --test everything
 }
 
 # Amazon's own DynamoDB, unpacked to the directory $1. Its licence is Amazon's and asks for an AWS account.
@@ -167,7 +182,7 @@ dynamodb-local() {
   heading "tests on DynamoDB Local"
   local home=$TOOLS/dynamodb-local/$DYNAMODB_LOCAL
   unpack_dynamodb "$home"
-  cargo test --locked -p it --test it --no-run
+  cargo test --locked --workspace --test it --no-run
   # A network and a process table of its own: nobody else reaches the server, and it ends with its test.
   local apart=(unshare --user --map-root-user --net --pid --fork --kill-child)
   if ! "${apart[@]}" true 2>/dev/null; then
@@ -195,14 +210,14 @@ mcp() {
   heading "mcp conformance and inspector"
   mcp_tools "$TOOLS/mcp"
   # With the tests come the package's programs, and their dependencies are built already.
-  cargo test --locked -p it --test it --no-run
+  cargo test --locked --workspace --test it --no-run
   counted python3 -u tests/mcp-tools/mcp_test.py "$TOOLS/mcp/node_modules" "${CARGO_TARGET_DIR:-target}/debug/local-process"
 }
 
 # The API, held against its own document. SCHEMATHESIS_CASES says how many cases each group of endpoints gets.
 schemathesis() {
   heading "schemathesis"
-  cargo test --locked -p it --test it --no-run
+  cargo test --locked --workspace --test it --no-run
   counted python3 -u tests/schemathesis-tools/schemathesis_test.py "$TOOLS/venv/bin/schemathesis" \
     "${CARGO_TARGET_DIR:-target}/debug/local-process"
 }

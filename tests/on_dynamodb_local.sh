@@ -40,6 +40,6 @@ until answers; do
   sleep 0.2
 done
 
-TEST_DYNAMODB_URL=http://127.0.0.1:$port cargo test --locked --offline -p it --test it -- \
+TEST_DYNAMODB_URL=http://127.0.0.1:$port cargo test --locked --offline --workspace --test it -- \
   workflows:: versions:: runs:: run_reads:: starts:: isolation:: engine:: lua_steps:: \
   crash_replay::a_chain crash_replay::a_run_whose the_template_makes_the_table_that_the_code_expects
