@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use it::{LocalProcess, chain, graph, lua, lua_after};
+use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -42,9 +43,10 @@ impl Api {
     }
 }
 
-/// Some steps are quick and committed in groups; some are slow enough to be claimed first.
+/// Some steps are quick and committed in groups; some are slow enough to be claimed first. Takes some 300 ms, so that most
+/// kills meet it at work.
 fn mixed() -> Value {
-    let busy = "local n = 0 for i = 1, 400000 do n = n + i % 7 end return { n = n }";
+    let busy = "local n = 0 for i = 1, 4000000 do n = n + i % 7 end return { n = n }";
     graph([
         lua("a", "return { n = 1 }"),
         lua_after("b", &["a"], busy),
@@ -60,6 +62,7 @@ async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
     let data = tempfile::tempdir().unwrap();
     let mut api = Api::start(data.path());
     let workflows = [api.publish(mixed()).await, api.publish(chain(40)).await];
+    let mut open_at_kill = 0;
     for round in 0..ROUNDS {
         let mut accepted = Vec::new();
         for workflow in &workflows {
@@ -70,18 +73,27 @@ async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
         // One more start is on its way while the process dies; it may or may not have been accepted.
         let late = json!({ "command": "start", "params": {} });
         let path = format!("/v1/workflows/{}/command", workflows[0]);
-        let in_time = tokio::time::timeout(moment(round), api.post(&path, &late)).await;
-        if let Ok(Ok(started)) = in_time {
+        let mut started = None;
+        let until_killed = async {
+            started = api.post(&path, &late).await.ok();
+            std::future::pending::<()>().await;
+        };
+        let _ = tokio::time::timeout(moment(round), until_killed).await;
+        if let Some(started) = started {
             accepted.push((&workflows[0], started["run_id"].as_str().unwrap().to_owned()));
         }
         api.process.kill();
+        let killed_at = Timestamp::now();
         api = Api::start(data.path());
         for (workflow, run) in &accepted {
             let run = api.get(&format!("/v1/workflows/{workflow}/runs/{run}?wait_s=20")).await;
             assert_eq!(run["status"], "completed", "round {round}: {run:#}");
+            let ended_at: Timestamp = run["ended_at"].as_str().unwrap().parse().unwrap();
+            open_at_kill += u64::from(ended_at > killed_at);
             check_events(&api, workflow, run["run_id"].as_str().unwrap()).await;
         }
     }
+    assert!(open_at_kill >= ROUNDS / 2, "only {open_at_kill} runs were open when their process was killed");
     // Those too whose starts nobody heard of.
     for run in api.get("/v1/runs?limit=100").await["runs"].as_array().unwrap() {
         let id = |key: &str| run[key].as_str().unwrap();
