@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(long, default_value = "./.local")]
     data_dir: PathBuf,
     /// Keep nothing: the data is gone when the process ends.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data_dir")]
     ephemeral: bool,
     /// How often a second one token, or one webhook subscription, may call; twice as often for a moment.
     #[arg(long, default_value_t = 100_000)]
@@ -138,4 +138,23 @@ The README goes on from here: publish a version, start a run, read what happened
         tenant = credentials.tenant_id,
         project = credentials.project_id,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Arguments;
+
+    #[test]
+    fn ephemeral_and_data_dir_exclude_each_other() {
+        let parse = |arguments: &[&str]| Arguments::try_parse_from([&["local"], arguments].concat());
+        let refused = parse(&["--ephemeral", "--data-dir", "./data"]).unwrap_err().to_string();
+        assert!(refused.contains("'--ephemeral' cannot be used with '--data-dir <DATA_DIR>'"), "{refused}");
+        for taken in
+            [&["--ephemeral"][..], &["--data-dir", "./data"], &["ledger", "verify", "--data-dir", "./data"]]
+        {
+            assert!(parse(taken).is_ok(), "{taken:?}");
+        }
+    }
 }
