@@ -266,7 +266,18 @@ async fn what_the_rounds_make_together_is_bounded() {
     let run = acme.begin(&graph([for_each("each", &json!([1, 2, 3, 4]), &body)]), json!({})).await;
     app.work().await;
     // An item's last output stands in its result twice.
-    assert_eq!(run.view().await["failure_code"], "RESULT_TOO_LARGE");
+    let view = run.view().await;
+    assert_eq!(view["failure_code"], "RESULT_TOO_LARGE");
+    let error = view["error"].as_str().unwrap();
+    for named in ["bytes of JSON", "1048576 (1 MiB)", "return only what is read later", "output_from"] {
+        assert!(error.contains(named), "{error}");
+    }
+    let body = [lua("big", "return { text = string.rep('x', 600 * 1024) }")];
+    let run = acme.begin(&graph([for_each("each", &json!([1, 2]), &body)]), json!({})).await;
+    app.work().await;
+    let view = run.view().await;
+    assert_eq!(view["failure_code"], "RESULT_TOO_LARGE");
+    assert!(view["error"].as_str().unwrap().contains("With step \"big\" of iteration "), "{view:#}");
 }
 
 #[tokio::test]

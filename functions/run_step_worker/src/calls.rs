@@ -175,9 +175,13 @@ async fn ended(reader: &Reader, child: RunId, called: &WorkflowCall) -> Result<O
     let result = json!({ "child_run_id": child, "status": run.status, "output": output });
     Ok(match Outcome::success(result) {
         Outcome::Success { bytes, .. } if bytes > RESULT_MAX_BYTES => {
-            let error =
-                format!("The output takes {bytes} bytes of JSON; at most {RESULT_MAX_BYTES} are allowed.");
-            Outcome::failure(FailureCode::ResultTooLarge, error)
+            let mend = match called.output_from {
+                None => {
+                    "Name the one step whose result is wanted in output_from, or let the child's last steps return less."
+                }
+                Some(_) => "Let the child's step return less, such as ids instead of whole records.",
+            };
+            Outcome::too_large(&format!("The child's output takes {bytes} bytes of JSON"), mend)
         }
         outcome => outcome,
     })

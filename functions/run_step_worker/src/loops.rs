@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use shared::run::{FailureCode, Inner, Loop, Outcome, Session, Slot};
+use shared::run::{Inner, LOOP_TOO_LARGE, Loop, Outcome, Session, Slot};
 use shared::workflow::limits::RESULT_MAX_BYTES;
 use shared::workflow::{Body, StepIx, StepKind};
 use shared::{Error, Result};
@@ -30,9 +30,7 @@ pub(crate) async fn close(session: &Session, step: StepIx) -> Result<Outcome> {
     let outcome = Outcome::success(result);
     match &outcome {
         Outcome::Success { bytes, .. } if *bytes > RESULT_MAX_BYTES => {
-            let error =
-                format!("The loop's result takes {bytes} bytes; at most {RESULT_MAX_BYTES} are allowed.");
-            Ok(Outcome::failure(FailureCode::ResultTooLarge, error))
+            Ok(Outcome::too_large(&format!("The loop's result takes {bytes} bytes of JSON"), LOOP_TOO_LARGE))
         }
         _ => Ok(outcome),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::event::SkipReason;
-use super::failure::FailureCode;
+use super::failure::{FailureCode, too_large};
 use super::slot::Slot;
 use super::state::{RunStatus, Tokens, Wait};
 use crate::clock::Timestamp;
@@ -179,6 +179,11 @@ impl Outcome {
     /// A failure whose code says whether another attempt may pass; that one waits the whole backoff.
     pub fn failure(code: FailureCode, error: impl Into<String>) -> Self {
         Self::Failure(StepFailure::new(code, error))
+    }
+
+    /// The failure of a result over the limit: what takes how many bytes, and what to do about it.
+    pub fn too_large(what: &str, mend: &str) -> Self {
+        Self::failure(FailureCode::ResultTooLarge, too_large(what, mend))
     }
 }
 

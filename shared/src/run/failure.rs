@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::workflow::limits::RESULT_MAX_BYTES;
+
 /// A machine-readable reason; the names are the contract's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -92,6 +94,16 @@ impl FailureCode {
             | Self::RunStopped => false,
         }
     }
+}
+
+/// What to do about a loop whose result is over the limit.
+pub const LOOP_TOO_LARGE: &str = "The output of every inner step counts: let each return only what is read later, such as \
+    ids and counts, store the rest by a tool, or call a workflow (workflow_call with output_from) for each item or for each \
+    part of the items.";
+
+/// Says that a result is over the limit, how far, and what to do about it.
+pub(super) fn too_large(what: &str, mend: &str) -> String {
+    format!("{what}; at most {RESULT_MAX_BYTES} (1 MiB) are allowed. {mend}")
 }
 
 /// Why a run failed.

@@ -25,7 +25,7 @@ mod watch;
 pub use command::{Answer, Command, Outcome, Refusal, StepFailure, StopMode};
 pub use control::{Control, complete_task, control, retry};
 pub use event::{Event, EventKind, SkipReason};
-pub use failure::{Failure, FailureCode};
+pub use failure::{Failure, FailureCode, LOOP_TOO_LARGE};
 pub use machine::{Machine, OpenTask, TaskChange, Work};
 pub use page::Page;
 pub use plans::PlanCache;

@@ -131,11 +131,10 @@ fn masked(performed: Performed, mask: &Mask) -> Performed {
 
 fn within_size(result: Value) -> Outcome {
     match Outcome::success(result) {
-        Outcome::Success { bytes, .. } if bytes > RESULT_MAX_BYTES => {
-            let error =
-                format!("The result takes {bytes} bytes of JSON; at most {RESULT_MAX_BYTES} are allowed.");
-            Outcome::failure(FailureCode::ResultTooLarge, error)
-        }
+        Outcome::Success { bytes, .. } if bytes > RESULT_MAX_BYTES => Outcome::too_large(
+            &format!("The result takes {bytes} bytes of JSON"),
+            "Ask for less: a page, a filter or fewer fields.",
+        ),
         outcome => outcome,
     }
 }

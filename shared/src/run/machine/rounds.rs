@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::run::FailureCode;
 use crate::run::command::StepFailure;
 use crate::run::event::EventKind;
+use crate::run::failure::{LOOP_TOO_LARGE, too_large};
 use crate::run::rounds::{Held, Loop, Round};
 use crate::run::slot::Inner;
 use crate::workflow::limits::RESULT_MAX_BYTES;
@@ -152,10 +153,12 @@ impl Machine {
         if total <= RESULT_MAX_BYTES {
             return true;
         }
-        let error = format!(
-            "The outputs of the loop's inner steps take more than {} MiB of JSON together.",
-            RESULT_MAX_BYTES / 1024 / 1024
+        let step = self.step_of(slot).map_or("while_condition", |step| step.id.as_str());
+        let what = format!(
+            "With step {step:?} of iteration {}, the outputs of the loop's inner steps take {total} bytes of JSON together",
+            inner.round
         );
+        let error = too_large(&what, LOOP_TOO_LARGE);
         self.fail_loop(slot.step, FailureCode::ResultTooLarge, error, now);
         false
     }
