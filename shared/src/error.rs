@@ -28,6 +28,8 @@ pub enum Kind {
     PreconditionFailed,
     /// Too large.
     TooLarge,
+    /// Encoded in a way that is not read.
+    UnsupportedEncoding,
     /// Readable, but wrong.
     Invalid,
     /// It was there and is not any more, on purpose.

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod json_numbers;
 pub mod limits;
 pub mod llm;
 pub mod mcp;

@@ -1,10 +1,14 @@
 //! Reading JSON without serde's leniency: derived types read a list as an object's fields by position, at every depth.
 //! A caller that sends `[]` where an object belongs has made a mistake, and must not be taken at a word it never said.
+//! And without its strictness: `1.0` and `1e2` are integers to JSON Schema and to many a library that writes JSON, and
+//! are read where a whole number is wanted.
 
+use serde::de::value::Error as QueryError;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess,
-    Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
+use serde::forward_to_deserialize_any;
 
 /// Reads what the inner one reads, but objects only from objects. It goes along to every value inside; only what
 /// flattened, untagged and tagged types hold back first is out of its sight.
@@ -15,24 +19,70 @@ pub(crate) struct Strict<T>(pub(crate) T);
 #[derive(Debug)]
 struct Along<V> {
     visitor: V,
-    /// Whether the type is one with named fields.
-    object: bool,
+    wanted: Wanted,
+}
+
+/// What a type is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Anything,
+    /// It has named fields.
+    Object,
+    /// It is a type of integers.
+    Whole,
 }
 
 impl<V> Along<V> {
     fn anything(visitor: V) -> Self {
-        Self { visitor, object: false }
+        Self { visitor, wanted: Wanted::Anything }
     }
 
     fn object(visitor: V) -> Self {
-        Self { visitor, object: true }
+        Self { visitor, wanted: Wanted::Object }
+    }
+
+    fn whole(visitor: V) -> Self {
+        Self { visitor, wanted: Wanted::Whole }
+    }
+}
+
+/// An integer of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Unsigned(u64),
+    Negative(i64),
+}
+
+impl Whole {
+    /// The integer that a double is, when it is one of 64 bits.
+    pub(crate) fn of(double: f64) -> Option<Self> {
+        // Casts of what is too large saturate, and no integer of 64 bits is as large.
+        let whole = (double.fract() == 0.0).then_some(double as i128)?;
+        match (u64::try_from(whole), i64::try_from(whole)) {
+            (Ok(unsigned), _) => Some(Self::Unsigned(unsigned)),
+            (_, Ok(negative)) => Some(Self::Negative(negative)),
+            _ => None,
+        }
+    }
+
+    /// The integer that a text such as `20.0` is.
+    fn of_text(text: &str) -> Option<Self> {
+        let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        is_number.then(|| text.parse().ok().and_then(Self::of)).flatten()
+    }
+
+    fn visit<'de, V: Visitor<'de>, E: Error>(self, visitor: V) -> Result<V::Value, E> {
+        match self {
+            Self::Unsigned(unsigned) => visitor.visit_u64(unsigned),
+            Self::Negative(negative) => visitor.visit_i64(negative),
+        }
     }
 }
 
 macro_rules! reads {
-    ($($method:ident($($name:ident: $type:ty),*);)*) => {$(
+    ($how:ident: $($method:ident($($name:ident: $type:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method($($name,)* Along::anything(visitor))
+            self.0.$method($($name,)* Along::$how(visitor))
         }
     )*};
 }
@@ -40,10 +90,13 @@ macro_rules! reads {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     type Error = D::Error;
 
-    reads! {
-        deserialize_any(); deserialize_bool();
+    reads! { whole:
         deserialize_i8(); deserialize_i16(); deserialize_i32(); deserialize_i64(); deserialize_i128();
         deserialize_u8(); deserialize_u16(); deserialize_u32(); deserialize_u64(); deserialize_u128();
+    }
+
+    reads! { anything:
+        deserialize_any(); deserialize_bool();
         deserialize_f32(); deserialize_f64(); deserialize_char(); deserialize_str(); deserialize_string();
         deserialize_bytes(); deserialize_byte_buf(); deserialize_option(); deserialize_unit();
         deserialize_unit_struct(name: &'static str);
@@ -89,9 +142,16 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Along<V> {
         visit_bool: bool;
         visit_i8: i8; visit_i16: i16; visit_i32: i32; visit_i64: i64; visit_i128: i128;
         visit_u8: u8; visit_u16: u16; visit_u32: u32; visit_u64: u64; visit_u128: u128;
-        visit_f32: f32; visit_f64: f64; visit_char: char;
+        visit_f32: f32; visit_char: char;
         visit_str: &str; visit_borrowed_str: &'de str; visit_string: String;
         visit_bytes: &[u8]; visit_borrowed_bytes: &'de [u8]; visit_byte_buf: Vec<u8>;
+    }
+
+    fn visit_f64<E: Error>(self, double: f64) -> Result<V::Value, E> {
+        match Whole::of(double).filter(|_| self.wanted == Wanted::Whole) {
+            Some(whole) => whole.visit(self.visitor),
+            None => self.visitor.visit_f64(double),
+        }
     }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
@@ -111,7 +171,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Along<V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
-        if self.object {
+        if self.wanted == Wanted::Object {
             return Err(A::Error::invalid_type(Unexpected::Seq, &"an object"));
         }
         self.visitor.visit_seq(Strict(list))
@@ -197,12 +257,131 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<A> {
     }
 }
 
+/// The text of a query parameter, as the type that it is read into has it.
+#[derive(Debug)]
+pub(crate) struct QueryText(pub(crate) String);
+
+impl IntoDeserializer<'_, QueryError> for QueryText {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+macro_rules! parses {
+    ($($method:ident: $type:ty, $visit:ident;)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+            match self.0.parse::<$type>() {
+                Ok(value) => visitor.$visit(value),
+                Err(error) => match Whole::of_text(&self.0) {
+                    Some(whole) => whole.visit(visitor),
+                    None => Err(QueryError::custom(error)),
+                },
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for QueryText {
+    type Error = QueryError;
+
+    parses! {
+        deserialize_i8: i8, visit_i8; deserialize_i16: i16, visit_i16; deserialize_i32: i32, visit_i32;
+        deserialize_i64: i64, visit_i64; deserialize_u8: u8, visit_u8; deserialize_u16: u16, visit_u16;
+        deserialize_u32: u32, visit_u32; deserialize_u64: u64, visit_u64;
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_bool(self.0.parse().map_err(QueryError::custom)?)
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_f32(self.0.parse().map_err(QueryError::custom)?)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_f64(self.0.parse().map_err(QueryError::custom)?)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, QueryError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, QueryError> {
+        self.0.into_deserializer().deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        ignored_any
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
     use serde_json::{Value, json};
 
-    use super::Strict;
+    use super::{QueryText, Strict};
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Numbers {
+        list: Vec<Option<i64>>,
+        unsigned: u64,
+        small: u8,
+        double: f64,
+        any: Value,
+    }
+
+    #[test]
+    fn whole_doubles_are_integers_where_integers_are_wanted() {
+        let read = |text: &str| Numbers::deserialize(Strict(&mut serde_json::Deserializer::from_str(text)));
+        let text = r#"{"list":[1.0,-2e0,null,-0.0,9007199254740992.0],"unsigned":1e19,"small":2.5e1,"double":3,"any":4.0}"#;
+        let expected = Numbers {
+            list: vec![Some(1), Some(-2), None, Some(0), Some(9_007_199_254_740_992)],
+            unsigned: 10_000_000_000_000_000_000,
+            small: 25,
+            double: 3.0,
+            any: json!(4.0),
+        };
+        assert_eq!(read(text).unwrap(), expected);
+        for (from, to) in
+            [("2.5e1", "2.5"), ("2.5e1", "256.0"), ("1e19", "-1.0"), ("1e19", "1e20"), ("1.0,", "1e300,")]
+        {
+            assert!(read(&text.replace(from, to)).is_err(), "{to}");
+        }
+        let of_values = Strict(json!({ "a": 7.0 }));
+        assert_eq!(Inner::deserialize(of_values).unwrap(), Inner { a: Some(7) });
+    }
+
+    #[test]
+    fn whole_doubles_are_integers_in_queries() {
+        let read = |text: &str| u32::deserialize(QueryText(text.to_owned()));
+        for (text, number) in [("20", 20), ("20.0", 20), ("2e1", 20), ("0.0", 0), ("007", 7)] {
+            assert_eq!(read(text).unwrap(), number, "{text}");
+        }
+        for text in ["", "20.5", "-1.0", "1e10", "inf", "NaN", ".0", " 1", "0x10", "1.0.0", "ten"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 
     #[derive(Debug, PartialEq, Deserialize)]
     struct Inner {

@@ -93,7 +93,7 @@ pub fn url<'a>(field: &str, url: &'a str) -> Result<&'a str> {
 
 /// The most characters that an error repeats of a name which the caller chose and we do not know: it may be of any
 /// length, or a token that was pasted into the wrong place, whose public part is 36 characters long.
-const SHOWN_OF_NAME: usize = 32;
+pub(crate) const SHOWN_OF_NAME: usize = 32;
 
 /// Where in a value something is, `steps[0].name`; none for the value itself.
 pub(crate) fn shown_path(path: &Path) -> Option<String> {

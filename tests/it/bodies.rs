@@ -174,6 +174,41 @@ async fn a_body_of_1_mib_is_read_and_one_byte_more_is_413() {
 }
 
 #[tokio::test]
+async fn encoded_bodies_are_415_and_name_their_encoding() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let body = workflow("w").to_string();
+    for (header, named) in
+        [("gzip", "gzip"), ("GZIP", "GZIP"), ("identity, br", "br"), ("deflate", "deflate")]
+    {
+        let client = acme.client.with("content-encoding", header);
+        for client in [client.clone(), client.with("idempotency-key", "k")] {
+            let answer = client.send("POST", "/v1/workflows", body.clone()).await;
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+            let refused = answer.refused(415, "UNSUPPORTED_ENCODING");
+            let error = refused["error"].as_str().unwrap();
+            assert!(
+                error.contains("Content-Encoding") && error.contains(named) && error.contains("plain"),
+                "{error}"
+            );
+        }
+        client.send("POST", "/mcp", "{}").await.refused(415, "UNSUPPORTED_ENCODING");
+    }
+    let gzip = b"\x1f\x8b\x08\x00".to_vec();
+    let refused = acme.client.send("POST", "/v1/workflows", gzip).await.refused(400, "UNREADABLE");
+    assert!(refused["error"].as_str().unwrap().contains("gzip"), "{refused}");
+    for header in ["identity", "", "Identity"] {
+        acme.client
+            .with("content-encoding", header)
+            .send("POST", "/v1/workflows", body.clone())
+            .await
+            .expect(201);
+    }
+    let stranger = app.anyone.with("content-encoding", "gzip");
+    stranger.send("POST", "/v1/workflows", body).await.refused(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
 async fn a_post_whose_fields_are_all_optional_needs_no_body() {
     let app = TestApp::without_worker(Clock::System).await;
     let acme = app.workspace("acme").await;

@@ -32,6 +32,7 @@ mod mcp;
 mod mcp_hostile;
 mod members;
 mod metering;
+mod numbers;
 mod onboarding;
 mod openapi;
 mod outside_replay;

@@ -34,7 +34,7 @@ pub async fn receive_event(State(state): State<AppState>, request: Request) -> R
     let (parts, body) = request.into_parts();
     let header = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let signature = Signature::read(header.unwrap_or_default());
-    let body = read_bytes(body).await?;
+    let body = read_bytes(&parts.headers, body).await?;
     provider.check(&signature, &body)?;
     let event: Event = serde_json::from_slice(&body).map_err(|error| {
         Error::new(Kind::Unreadable, "UNREADABLE", "The body is no event.").with_context(error.to_string())

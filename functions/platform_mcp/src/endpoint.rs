@@ -19,11 +19,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::http::{CanConnect, CommonErrors, ErrorBody, LARGEST_BODY, read_bytes};
-use shared::{AppState, Result};
+use shared::json_numbers::{Unrepresentable, unrepresentable};
+use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
-use crate::api::Api;
-use crate::server::Server;
+use crate::api::{Answer, Api};
+use crate::server::{Server, failure};
 
 type Service = StreamableHttpService<Server, NeverSessionManager>;
 
@@ -134,7 +135,7 @@ pub async fn mcp(
     request: Request,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
-    let bytes = read_bytes(body).await?;
+    let bytes = read_bytes(&parts.headers, body).await?;
     // Answers are never streams, so a caller that takes JSON is served; the SDK asks for both.
     if accepts_json(&parts.headers) {
         let both = HeaderValue::from_static("application/json, text/event-stream");
@@ -150,6 +151,9 @@ pub async fn mcp(
 }
 
 async fn serve(service: &Service, parts: Parts, bytes: Bytes) -> Response {
+    if let Some(number) = unrepresentable(&bytes) {
+        return refuse_number(&parts.headers, &bytes, &number);
+    }
     let response = service.handle(Request::from_parts(parts, Body::from(bytes.clone()))).await;
     let (parts, body) = response.into_parts();
     let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
@@ -199,6 +203,20 @@ async fn batch(service: &Service, parts: &Parts, bytes: &[u8]) -> Response {
         true => StatusCode::ACCEPTED.into_response(),
         false => Json(answers).into_response(),
     }
+}
+
+/// Refuses a message with a number that the API would refuse, as the API does when it is a call of a tool.
+fn refuse_number(headers: &HeaderMap, bytes: &[u8], number: &Unrepresentable) -> Response {
+    let message = match number.path.as_str() {
+        "" => format!("The message: {number}."),
+        path => format!("The message's field {path}: {number}."),
+    };
+    let sent: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    if sent["method"] != "tools/call" || sent["id"].is_null() {
+        return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message);
+    }
+    let result = failure(Answer::refusal(&Error::invalid(message), headers));
+    Json(json!({ "jsonrpc": "2.0", "id": sent["id"], "result": result })).into_response()
 }
 
 /// What MCP asks for when a message cannot be taken: a JSON-RPC error without an id.

@@ -153,7 +153,7 @@ fn success(body: Value) -> CallToolResult {
 }
 
 /// An error as the API words it. Not as structured content: that would have to satisfy the tool's output schema.
-fn failure(answer: Answer) -> CallToolResult {
+pub(crate) fn failure(answer: Answer) -> CallToolResult {
     let mut body = answer.body;
     if let Some(body) = body.as_object_mut() {
         body.insert("status".to_owned(), answer.status.as_u16().into());

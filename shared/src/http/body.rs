@@ -2,15 +2,19 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use crate::Error;
 use crate::error::Kind;
+use crate::json_numbers::unrepresentable;
 use crate::strict::Strict;
-use crate::text::{in_json_words, shown_path};
+use crate::text::{SHOWN_OF_NAME, in_json_words, shown_path};
+use crate::workflow::cut;
+use crate::{Error, Result};
 
 /// The most bytes of a body.
 pub const LARGEST_BODY: usize = 1024 * 1024;
@@ -22,8 +26,9 @@ pub struct Body<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
-        let bytes = read_bytes(request.into_body()).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_bytes(&parts.headers, body).await?;
         let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
         read(bytes).map(Self)
     }
@@ -32,8 +37,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// The bytes of a body, whatever they are.
 ///
 /// # Errors
-/// Too large, over [`LARGEST_BODY`]; unreadable when it breaks off.
-pub async fn read_bytes(body: axum::body::Body) -> Result<Bytes, Error> {
+/// Of an unsupported encoding; too large, over [`LARGEST_BODY`]; unreadable when it breaks off.
+pub async fn read_bytes(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes> {
+    plain(headers)?;
     match Limited::new(body, LARGEST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -43,13 +49,36 @@ pub async fn read_bytes(body: axum::body::Body) -> Result<Bytes, Error> {
     }
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+/// Refuses encoded bodies: a small one could unfold to any size.
+fn plain(headers: &HeaderMap) -> Result<()> {
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let mut encodings = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+    match encodings.find(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity")) {
+        None => Ok(()),
+        Some(encoding) => {
+            let message = format!(
+                "Content-Encoding: bodies encoded with {:?} are not read; send the body plain, without this header.",
+                cut(encoding, SHOWN_OF_NAME)
+            );
+            Err(Error::new(Kind::UnsupportedEncoding, "UNSUPPORTED_ENCODING", message))
+        }
+    }
+}
+
+/// What gzip begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if bytes.starts_with(&GZIP) {
+        return Err(unreadable("The body is compressed with gzip; send it plain, as JSON."));
+    }
+    if let Some(number) = unrepresentable(bytes) {
+        return Err(Error::invalid(format!("{}: {number}.", what(&number.path))));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(Strict(&mut deserializer)).map_err(|error| {
-        let what = match shown_path(error.path()) {
-            Some(path) => format!("The body's field {path}"),
-            None => "The body".to_owned(),
-        };
+        let what = what(&shown_path(error.path()).unwrap_or_default());
         let inner = error.into_inner();
         match inner.classify() {
             Category::Data => Error::invalid(format!("{what}: {}.", in_json_words(&inner.to_string()))),
@@ -67,6 +96,11 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     })?;
     deserializer.end().map_err(|error| unreadable(&format!("The body is not one JSON value: {error}.")))?;
     Ok(value)
+}
+
+/// What of the body is wrong.
+fn what(path: &str) -> String {
+    if path.is_empty() { "The body".to_owned() } else { format!("The body's field {path}") }
 }
 
 fn unreadable(message: &str) -> Error {

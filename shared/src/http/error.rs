@@ -50,6 +50,9 @@ pub enum CommonErrors {
     /// The body is larger than 1 MiB.
     #[response(status = 413)]
     TooLarge(ErrorBody),
+    /// The body's `Content-Encoding` is not read.
+    #[response(status = 415)]
+    UnsupportedEncoding(ErrorBody),
     /// Readable, but wrong.
     #[response(status = 422)]
     Invalid(ErrorBody),
@@ -76,6 +79,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Conflict | Kind::Overtaken | Kind::InProgress { .. } => StatusCode::CONFLICT,
         Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Gone => StatusCode::GONE,
         Kind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -105,6 +109,9 @@ pub(super) fn answer(error: Error, request_id: &str) -> Response {
     let mut response = (status(kind), Json(ErrorBody::of(error, request_id))).into_response();
     if let Some(seconds) = retry_after_s(kind) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if kind == Kind::UnsupportedEncoding {
+        response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if kind == Kind::Unauthenticated {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

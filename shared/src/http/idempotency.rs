@@ -59,7 +59,7 @@ impl Asked {
         let key = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST);
         let Some(key) = key.cloned().filter(|_| route != WEBHOOK_INGRESS) else { return Ok((request, None)) };
         let (parts, body) = request.into_parts();
-        let body = read_bytes(body).await?;
+        let body = read_bytes(&parts.headers, body).await?;
         let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let asked = Self { key, route: format!("POST {route}"), target, body: body.clone() };
         Ok((Request::from_parts(parts, Body::from(body)), Some(asked)))

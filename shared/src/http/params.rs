@@ -3,9 +3,11 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
 
 use crate::Error;
 use crate::error::Kind;
+use crate::strict::QueryText;
 use crate::text::with_short_name;
 
 /// Path parameters, by position.
@@ -40,10 +42,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(|error| {
-            let why = error.to_string();
-            let why = why.trim_start_matches("Failed to deserialize query string: ");
-            let why = with_short_name(why)
+        let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let pairs = pairs.map(|(name, text)| (name.into_owned(), QueryText(text.into_owned())));
+        let query = MapDeserializer::<_, serde::de::value::Error>::new(pairs);
+        serde_path_to_error::deserialize(query).map(Self).map_err(|error| {
+            let why = with_short_name(&error.to_string())
                 .replace("invalid digit found in string", "must be a whole number, 0 or more");
             Error::invalid(format!("The query: {why}."))
         })

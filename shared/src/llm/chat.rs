@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::keys::Credential;
 use super::params::stops;
 use super::{Resolved, wire};
+use crate::json_numbers;
 use crate::run::Tokens;
 use crate::state::AppState;
 use crate::workflow::steps::{LlmCall, Templated};
@@ -161,19 +162,19 @@ pub async fn ask(
 /// brackets.
 pub fn json_in(text: &str) -> Option<Value> {
     let text = text.trim();
-    if let Ok(value) = serde_json::from_str(text) {
+    if let Ok(value) = json_numbers::from_str(text) {
         return Some(value);
     }
     let fenced = text.split_once("```").and_then(|(_, rest)| {
         let (inside, _) = rest.rsplit_once("```")?;
         Some(inside.trim_start_matches(|c: char| c.is_ascii_alphanumeric()))
     });
-    if let Some(value) = fenced.and_then(|inside| serde_json::from_str(inside.trim()).ok()) {
+    if let Some(value) = fenced.and_then(|inside| json_numbers::from_str(inside.trim()).ok()) {
         return Some(value);
     }
     [('{', '}'), ('[', ']')].into_iter().find_map(|(open, close)| {
         let inside = text.get(text.find(open)?..=text.rfind(close)?)?;
-        serde_json::from_str(inside).ok()
+        json_numbers::from_str(inside).ok()
     })
 }
 

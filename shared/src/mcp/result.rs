@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::shown;
 use super::types::ToolSpec;
+use crate::json_numbers;
 use crate::workflow::input::fill_defaults_and_check;
 
 /// The arguments of a call: the missing ones filled with the schema's defaults, and checked against it.
@@ -40,7 +41,7 @@ pub fn value(result: CallToolResult) -> Result<Value, String> {
         return Ok(structured);
     }
     if let ([text], 1) = (&texts[..], result.content.len())
-        && let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+        && let Ok(value @ (Value::Object(_) | Value::Array(_))) = json_numbers::from_str(text)
     {
         return Ok(value);
     }

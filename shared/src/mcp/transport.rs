@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_core::stream::BoxStream;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage, ServerResult};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
@@ -21,6 +21,7 @@ use sse_stream::Sse;
 use super::error::{McpError, shown};
 use super::events::Events;
 use crate::clock::Clock;
+use crate::json_numbers;
 use crate::outbound_http::{Answer, Limits, Outbound, Url};
 
 /// The most bytes of one answer: a result is at most 1 MiB, a page of tools may be larger.
@@ -207,7 +208,15 @@ fn is(answer: &Answer, media_type: &str) -> bool {
 }
 
 fn message(json: &[u8]) -> Result<ServerJsonRpcMessage, Failure> {
-    serde_json::from_slice(json).map_err(|error| {
+    let message: serde_json::Result<ServerJsonRpcMessage> = json_numbers::from_slice(json);
+    if let Ok(ServerJsonRpcMessage::Response(response)) = &message
+        && let ServerResult::ListToolsResult(_) = response.result
+        && let Ok(as_written) = serde_json::from_slice(json)
+    {
+        // The bounds in a schema are numbers, and the nearest doubles bound as well.
+        return Ok(as_written);
+    }
+    message.map_err(|error| {
         // Without the text, which may be long and may hold anything.
         let place = format!("line {} column {}", error.line(), error.column());
         Failure::Client(McpError::Protocol(format!("the answer is not a message of JSON-RPC ({place})")))

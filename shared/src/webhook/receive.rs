@@ -17,6 +17,7 @@ use super::{Extras, Signed};
 use crate::auth::Scope;
 use crate::error::Kind;
 use crate::ids::{RunId, RunRef, SubscriptionId};
+use crate::json_numbers;
 use crate::limits::Allowance;
 use crate::metrics::Metric;
 use crate::run::{RunStatus, start};
@@ -116,7 +117,7 @@ async fn accept(
     let allowance = state.limits.subscriptions.take(record.id);
     let _ = delivery.allowance.set(allowance);
     allowance.check("The sender")?;
-    let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+    let body: Map<String, Value> = json_numbers::from_slice(body).map_err(|error| {
         let error = Error::new(
             Kind::Unreadable,
             "UNREADABLE",

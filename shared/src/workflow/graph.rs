@@ -80,6 +80,25 @@ pub struct Step {
     pub kind: StepKind,
 }
 
+/// The fields that every step has, whatever its type.
+pub(super) const COMMON_FIELDS: [&str; 15] = [
+    "id",
+    "type",
+    "name",
+    "depends_on",
+    "enabled",
+    "condition",
+    "skip_when",
+    "retry_count",
+    "retry_backoff_s",
+    "timeout_s",
+    "continue_on_error",
+    "no_auto_start",
+    "terminal",
+    "input_allowlist",
+    "metadata",
+];
+
 impl Graph {
     /// Reads a graph. It must have the right shapes (an object with `steps`, each an object with a
     /// string `id`, a known `type` and fields of the right types); it need not be valid.

@@ -12,7 +12,7 @@ use crate::strict::Strict;
 use crate::text::in_json_words;
 
 use super::{
-    graph::{Graph, Step},
+    graph::{COMMON_FIELDS, Graph, Step},
     issue::{Check, Issue},
     json_path::FieldPath,
     limits::{GRAPH_MAX_BYTES, ID_MAX_CHARS, ISSUES_MAX},
@@ -198,10 +198,12 @@ fn typed(
     let mut fields: Map<String, Value> = given.map(|(key, value)| (key.clone(), value.clone())).collect();
     fields.insert("id".to_owned(), Value::from(id));
     let mut shape = Shape { fields: &mut fields, path, issues };
-    // The type's own fields first, by its own struct: through the flattened enum serde could only say
-    // that something does not fit, not where.
-    steps::check_shape(kind, &mut shape)?;
+    // The type's own fields by its own struct: through the flattened enum serde could only say that something does not
+    // fit, not where, and would hold its numbers back from what reads whole ones.
+    let own = steps::read_shape(kind, &mut shape)?;
+    shape.fields.retain(|field, _| COMMON_FIELDS.contains(&field.as_str()));
     let mut step: Step = shape.read()?;
+    step.kind = own;
     if step.name.is_empty() && !fields.contains_key("name") {
         id.clone_into(&mut step.name);
     }

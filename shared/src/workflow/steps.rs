@@ -386,18 +386,18 @@ impl StepKind {
     }
 }
 
-/// Reads the fields of a step as those of the type `kind`, to find out which do not fit. `None` when
-/// something other than a field stands in the way.
-pub(super) fn check_shape(kind: &str, shape: &mut Shape<'_>) -> Option<()> {
+/// Reads the fields of a step as those of the type `kind`, reporting which do not fit. `None` when something other than
+/// a field stands in the way.
+pub(super) fn read_shape(kind: &str, shape: &mut Shape<'_>) -> Option<StepKind> {
     match kind {
-        "lua_script" => shape.read::<LuaScript>().map(drop),
-        "llm_call" => shape.read::<LlmCall>().map(drop),
-        "mcp_call" => shape.read::<McpCall>().map(drop),
-        "human_task" => shape.read::<HumanTask>().map(drop),
-        "for_each" => shape.read::<ForEach>().map(drop),
-        "while" => shape.read::<While>().map(drop),
-        "workflow_call" => shape.read::<WorkflowCall>().map(drop),
-        "agent_call" => shape.read::<AgentCall>().map(drop),
+        "lua_script" => shape.read().map(StepKind::LuaScript),
+        "llm_call" => shape.read().map(Box::new).map(StepKind::LlmCall),
+        "mcp_call" => shape.read().map(StepKind::McpCall),
+        "human_task" => shape.read().map(StepKind::HumanTask),
+        "for_each" => shape.read().map(StepKind::ForEach),
+        "while" => shape.read().map(StepKind::While),
+        "workflow_call" => shape.read().map(StepKind::WorkflowCall),
+        "agent_call" => shape.read().map(StepKind::AgentCall),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Map, Value};
 
 use super::template;
+use crate::strict::Strict;
 
 /// A span of time in seconds, as authors write it: `10`, `0.5`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, JsonSchema)]
@@ -60,7 +61,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Templated<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) if template::has_template(&text) => Ok(Self::Template(text)),
-            value => T::deserialize(value).map(Self::Value).map_err(D::Error::custom),
+            value => T::deserialize(Strict(value)).map(Self::Value).map_err(D::Error::custom),
         }
     }
 }

@@ -18,9 +18,11 @@ use super::chat::{Chat, End, NoAnswer, Said};
 use super::keys::Credential;
 use super::resolve::api_key;
 use super::{Provider, Resolved};
+use crate::json_numbers;
 use crate::outbound_http::{Limits, OutboundError};
 use crate::run::Tokens;
 use crate::state::AppState;
+use crate::strict::Whole;
 
 /// The most bytes of an answer: a result takes 1 MiB, and its text may be escaped.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -59,7 +61,7 @@ pub(super) async fn ask(
     let answer = state.outbound.send(request, limits).await.map_err(unanswered)?;
     let (status, headers) = (answer.status, answer.headers.clone());
     let bytes = answer.bytes().await.map_err(unanswered)?;
-    let body: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let body: Option<Value> = json_numbers::from_slice(&bytes).ok();
     if !status.is_success() {
         return Err(failure::refused(resolved, &chat.model, status, &headers, &bytes, state.clock.now()));
     }
@@ -155,5 +157,12 @@ fn segment(text: &str) -> String {
 
 /// A count of tokens; servers that give none have none.
 fn count(usage: &Value, fields: &[&str]) -> u64 {
-    fields.iter().filter_map(|field| usage.get(field)?.as_u64()).sum()
+    let number = |field: &&str| {
+        let count = usage.get(field)?;
+        count.as_u64().or_else(|| match Whole::of(count.as_f64()?)? {
+            Whole::Unsigned(count) => Some(count),
+            Whole::Negative(_) => None,
+        })
+    };
+    fields.iter().filter_map(number).fold(0, u64::saturating_add)
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::super::{graph_hash, graph_schema, json_schema, steps::StepKind};
+use super::super::{graph::COMMON_FIELDS, graph_hash, graph_schema, json_schema, steps::StepKind};
 use super::KNOWN_FIELDS;
 
 fn accepts(step: &Value) -> bool {
@@ -31,6 +31,11 @@ fn minimal() -> [Value; 8] {
         json!({ "id": "s", "type": "workflow_call", "workflow_id": "w" }),
         json!({ "id": "s", "type": "agent_call", "agent_id": "a", "input": {} }),
     ]
+}
+
+#[test]
+fn common_fields_are_listed() {
+    assert_eq!(KNOWN_FIELDS.common, COMMON_FIELDS.map(str::to_owned).into());
 }
 
 #[test]
