@@ -50,15 +50,19 @@ pub(crate) async fn start(session: &mut Session, scopes: &mut Scopes, slot: Slot
             (&inner.step, &inner.condition, &inner.skip_when)
         }
     };
-    if let Some(condition) = condition
-        && !holds(session, scopes, slot, condition).await?
-    {
-        return Ok(Start::Skip(SkipReason::ConditionFalse));
+    if let Some(condition) = condition {
+        match holds(session, scopes, slot, ("condition", condition)).await? {
+            Ok(true) => {}
+            Ok(false) => return Ok(Start::Skip(SkipReason::ConditionFalse)),
+            Err(failed) => return Ok(Start::Settled(failed)),
+        }
     }
-    if let Some(skip_when) = skip_when
-        && holds(session, scopes, slot, skip_when).await?
-    {
-        return Ok(Start::Skip(SkipReason::SkipWhen));
+    if let Some(skip_when) = skip_when {
+        match holds(session, scopes, slot, ("skip_when", skip_when)).await? {
+            Ok(false) => {}
+            Ok(true) => return Ok(Start::Skip(SkipReason::SkipWhen)),
+            Err(failed) => return Ok(Start::Settled(failed)),
+        }
     }
     if let StepKind::LuaScript(_) = &step.kind {
         return Ok(Start::Script);
@@ -75,7 +79,12 @@ pub(crate) async fn start(session: &mut Session, scopes: &mut Scopes, slot: Slot
     }
     Ok(match &kind {
         StepKind::HumanTask(_) if input.to_string().len() > LARGEST_TASK => {
-            let error = format!("task_payload: larger than {} KiB of JSON.", LARGEST_TASK / 1024);
+            let error = format!(
+                "task_payload: {} bytes of JSON; at most {LARGEST_TASK} ({} KiB) are shown to a person. Show less: the \
+                 fields that the person decides by, and links to the rest.",
+                input.to_string().len(),
+                LARGEST_TASK / 1024
+            );
             Start::Settled(Outcome::failure(FailureCode::HumanTaskFailed, error))
         }
         StepKind::HumanTask(_) => Start::Await(Wait::Person, input),
@@ -141,21 +150,28 @@ async fn condition(session: &mut Session, scopes: &mut Scopes, slot: Slot) -> Re
     let template = planned.body.as_ref().and_then(|body| body.while_condition.as_ref());
     match (&kind.while_eval_script, template) {
         (None, Some(condition)) => {
-            let pass = holds(session, scopes, slot, condition).await?;
-            Ok(Start::Settled(Outcome::success(json!({ "pass": pass }))))
+            let pass = holds(session, scopes, slot, ("while_condition", condition)).await?;
+            Ok(Start::Settled(match pass {
+                Ok(pass) => Outcome::success(json!({ "pass": pass })),
+                Err(failed) => failed,
+            }))
         }
         _ => Ok(Start::Script),
     }
 }
 
+/// Whether a field's condition holds, or the failure that it is when it orders what is in no order.
 async fn holds(
     session: &mut Session,
     scopes: &mut Scopes,
     slot: Slot,
-    condition: &Condition,
-) -> Result<bool> {
+    (field, condition): (&str, &Condition),
+) -> Result<Result<bool, Outcome>> {
     let named = Named::paths(condition.paths());
-    Ok(condition.eval(&scopes.of(session, slot, &named).await?))
+    let holds = condition.eval(&scopes.of(session, slot, &named).await?);
+    Ok(holds.map_err(|unordered| {
+        Outcome::failure(FailureCode::TemplateUnresolved, format!("{field}: {unordered}."))
+    }))
 }
 
 /// The attempt that is under way at a step.

@@ -56,6 +56,7 @@ impl StepKind {
         if fields.get("for_each_items").and_then(Value::as_object).is_some_and(Map::is_empty) {
             fields.insert("for_each_items".to_owned(), Value::Array(Vec::new()));
         }
+        values_as_texts(&mut fields);
         no_text_for_a_value(&fields)?;
         let kind = self.type_name();
         super::steps::read_kind(kind, &fields).map_err(|(field, message)| Misfit { field, message })
@@ -66,6 +67,19 @@ impl StepKind {
             Ok(Value::Object(fields)) => fields,
             // Every variant is a struct with string keys, so there is nothing that could fail.
             _ => Map::new(),
+        }
+    }
+}
+
+/// Writes values as compact JSON where a text is wanted, as they stand inside longer texts too. Null stays: it is the
+/// absence of a text.
+fn values_as_texts(fields: &mut Map<String, Value>) {
+    for field in TEXTS {
+        if let Some(value) = fields.get_mut(field)
+            && !value.is_string()
+            && !value.is_null()
+        {
+            *value = Value::String(value.to_string());
         }
     }
 }
@@ -83,6 +97,9 @@ fn no_text_for_a_value(fields: &Map<String, Value>) -> Result<(), Misfit> {
     }
 }
 
+/// The fields that are texts, and that templates are expanded in.
+const TEXTS: [&str; 7] = ["prompt", "system", "model", "model_ref", "tool_name", "server_url", "task_type"];
+
 /// The fields that are [`Templated`](super::steps::Templated).
 const VALUES: [&str; 6] =
     ["output_schema", "tool_args", "task_payload", "for_each_items", "version", "input"];
@@ -92,13 +109,15 @@ const SAMPLING_VALUES: [&str; 4] = ["temperature", "max_tokens", "top_p", "seed"
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::super::{
         steps::{StepKind, Templated},
         template::{ValueScope, expand},
     };
-    use super::{SAMPLING_VALUES, VALUES};
+    use super::{NOT_EXPANDED, SAMPLING_VALUES, TEXTS, VALUES};
 
     fn kind(value: serde_json::Value) -> StepKind {
         serde_json::from_value(value).unwrap()
@@ -151,6 +170,39 @@ mod tests {
             let after = before.with_fields(fields.as_object().unwrap().clone());
             assert_eq!(after.is_ok(), fits, "{fields}");
         }
+    }
+
+    #[test]
+    fn values_are_written_as_json_where_a_text_is_wanted() {
+        let before =
+            kind(json!({ "type": "llm_call", "prompt": "{{ input.a }}", "system": "{{ input.b }}" }));
+        let fields = json!({ "prompt": { "a": [1.5, null] }, "system": null, "model": 5 });
+        let StepKind::LlmCall(after) = before.with_fields(fields.as_object().unwrap().clone()).unwrap()
+        else {
+            panic!("another type");
+        };
+        assert_eq!(
+            (&*after.prompt, after.system.as_deref(), after.model.as_deref()),
+            (r#"{"a":[1.5,null]}"#, None, Some("5"))
+        );
+    }
+
+    #[test]
+    fn every_field_that_is_a_text_is_listed() {
+        let schema = super::super::graph_schema();
+        let mut texts = BTreeSet::new();
+        for kind in schema["$defs"]["Step"]["oneOf"].as_array().unwrap() {
+            let definition =
+                kind["$ref"].as_str().map(|name| schema.pointer(&name[1..]).unwrap()).unwrap_or(kind);
+            for (field, of) in definition["properties"].as_object().unwrap() {
+                let is_text = of["type"] == "string" || of["type"] == json!(["string", "null"]);
+                let is_expanded = field != "type" && !NOT_EXPANDED.contains(&field.as_str());
+                if is_text && is_expanded && of.get("enum").is_none() {
+                    texts.insert(field.clone());
+                }
+            }
+        }
+        assert_eq!(texts, TEXTS.map(str::to_owned).into());
     }
 
     #[test]

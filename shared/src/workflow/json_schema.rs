@@ -20,6 +20,9 @@ use super::{
 use evaluate::{Answer, evaluate};
 use index::Index;
 
+pub(super) use equality::equal;
+pub(super) use numbers::Exact;
+
 mod equality;
 mod evaluate;
 mod index;

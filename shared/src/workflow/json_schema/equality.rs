@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::numbers::{compare, integer};
 
 /// Whether two values are the same to JSON Schema.
-pub(super) fn equal(a: &Value, b: &Value) -> bool {
+pub(in crate::workflow) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => compare(a, b).is_eq(),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),

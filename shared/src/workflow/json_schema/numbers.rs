@@ -4,14 +4,50 @@ use std::cmp::Ordering;
 
 use serde_json::Number;
 
+/// A number by its value: `2.0` is 2.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::workflow) enum Exact {
+    /// An integer.
+    Whole(i128),
+    /// What has a fraction, or is larger than any integer here.
+    Double(f64),
+}
+
+impl From<&Number> for Exact {
+    fn from(number: &Number) -> Self {
+        match written_as_integer(number) {
+            Some(integer) => Self::Whole(integer),
+            None => number.as_f64().unwrap_or(f64::NAN).into(),
+        }
+    }
+}
+
+impl From<f64> for Exact {
+    fn from(double: f64) -> Self {
+        // 2^126: what is larger stays a double, where it is still equal to itself.
+        let is_whole = double.fract() == 0.0 && double.abs() < 8.5e37;
+        if is_whole { Self::Whole(double as i128) } else { Self::Double(double) }
+    }
+}
+
+impl Exact {
+    /// Compares two numbers, also where a double could not hold the integer.
+    pub(in crate::workflow) fn compare(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Whole(a), Self::Whole(b)) => a.cmp(&b),
+            (Self::Whole(a), Self::Double(b)) => integer_with_double(a, b),
+            (Self::Double(a), Self::Whole(b)) => integer_with_double(b, a).reverse(),
+            (Self::Double(a), Self::Double(b)) => a.total_cmp(&b),
+        }
+    }
+}
+
 /// The integer that a number is; `2.0` is one too.
 pub(super) fn integer(number: &Number) -> Option<i128> {
-    if let Some(integer) = written_as_integer(number) {
-        return Some(integer);
+    match Exact::from(number) {
+        Exact::Whole(integer) => Some(integer),
+        Exact::Double(_) => None,
     }
-    let float = number.as_f64()?;
-    // 2^126: what is larger stays a float, where it is still equal to itself.
-    (float.fract() == 0.0 && float.abs() < 8.5e37).then_some(float as i128)
 }
 
 /// Whether a number has no fraction.
@@ -23,24 +59,15 @@ fn written_as_integer(number: &Number) -> Option<i128> {
     number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
 }
 
-/// Compares two numbers by their values, also where a float could not hold the integer.
+/// Compares two numbers by their values.
 pub(super) fn compare(a: &Number, b: &Number) -> Ordering {
-    match (integer(a), integer(b)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        (Some(a), None) => integer_with_float(a, float(b)),
-        (None, Some(b)) => integer_with_float(b, float(a)).reverse(),
-        (None, None) => float(a).total_cmp(&float(b)),
-    }
+    Exact::from(a).compare(b.into())
 }
 
-fn float(number: &Number) -> f64 {
-    number.as_f64().unwrap_or(f64::NAN)
-}
-
-fn integer_with_float(integer: i128, float: f64) -> Ordering {
+fn integer_with_double(integer: i128, double: f64) -> Ordering {
     // Casts of what is too large saturate, which still compares rightly.
-    let whole = float.trunc();
-    integer.cmp(&(whole as i128)).then_with(|| 0.0_f64.total_cmp(&(float - whole + 0.0)))
+    let whole = double.trunc();
+    integer.cmp(&(whole as i128)).then_with(|| 0.0_f64.total_cmp(&(double - whole + 0.0)))
 }
 
 /// Whether `number` is a multiple of `of`, both read as the decimals that they are written as: 0.3 is one of

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// How many characters of an expression an error repeats.
-const EXPRESSION_SHOWN: usize = 200;
+pub(super) const EXPRESSION_SHOWN: usize = 200;
 
 /// Where expressions find their values.
 pub trait Scope {
@@ -72,7 +72,10 @@ pub enum UnresolvedCause {
     #[error("is not a template: {0}")]
     Malformed(TemplateError),
     /// The expansion grew past [`EXPANSION_MAX_BYTES`].
-    #[error("makes the field too large")]
+    #[error(
+        "makes the fields of the step larger than {} MiB of JSON; refer to less of the value",
+        EXPANSION_MAX_BYTES / 1024 / 1024
+    )]
     TooLarge,
 }
 
@@ -263,6 +266,36 @@ pub fn templates_in(value: &Value) -> Vec<(String, Result<Template, TemplateErro
     let mut found = Vec::new();
     collect(value, &mut FieldPath::default(), &mut found);
     found
+}
+
+/// Where an object in `value` has a key with `{{`, at any depth. Keys are never expanded.
+pub fn keys_with_template(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_keys(value, &mut FieldPath::default(), &mut found);
+    found
+}
+
+fn collect_keys(value: &Value, field: &mut FieldPath, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let mark = field.push_index(index);
+                collect_keys(item, field, found);
+                field.pop(mark);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                let mark = field.push_key(key);
+                if has_template(key) {
+                    found.push(field.to_string());
+                }
+                collect_keys(value, field, found);
+                field.pop(mark);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn collect(value: &Value, field: &mut FieldPath, found: &mut Vec<(String, Result<Template, TemplateError>)>) {

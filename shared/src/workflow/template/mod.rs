@@ -14,10 +14,12 @@ mod tests;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use condition::{Condition, truthy};
+use crate::json_numbers::Unrepresentable;
+
+pub use condition::{Condition, Unordered, truthy};
 pub use expand::{
-    Malformed, Scope, Unresolved, UnresolvedCause, ValueScope, expand, expand_field, paths_in, templates_in,
-    walk,
+    Malformed, Scope, Unresolved, UnresolvedCause, ValueScope, expand, expand_field, keys_with_template,
+    paths_in, templates_in, walk,
 };
 
 /// A path such as `steps.fetch-pr.result.title`; the first key is the root.
@@ -64,6 +66,9 @@ pub struct Expression {
     pub paths: Vec<Path>,
     /// What to take when no path leads to a value.
     pub fallback: Option<Fallback>,
+    /// A number of the literal that lost digits when it was read. Validation refuses it; versions that were published
+    /// before it did run as they did.
+    pub lossy: Option<Unrepresentable>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +91,19 @@ pub struct TemplateError {
     pub offset: usize,
     /// What is wrong, as a sentence without its end.
     pub message: String,
+    /// What would mend it, when that is known.
+    pub suggestion: Option<String>,
+}
+
+impl TemplateError {
+    fn new(offset: usize, message: impl Into<String>) -> Self {
+        Self { offset, message: message.into(), suggestion: None }
+    }
+
+    fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
 }
 
 impl Template {

@@ -20,6 +20,7 @@ use winnow::{
 };
 
 use super::{super::suggest::quote, Expression, Fallback, Part, Path, Template, TemplateError};
+use crate::json_numbers::{Unrepresentable, unrepresentable};
 
 type Input<'a> = LocatingSlice<&'a str>;
 type Parsed<T> = Result<T, TemplateError>;
@@ -71,21 +72,25 @@ fn expression(input: &mut Input<'_>) -> Parsed<Expression> {
     skip(input, OPEN);
     let source = rest(input);
     let mut paths = Vec::new();
-    let mut fallback = None;
+    let (mut fallback, mut lossy) = (None, None);
     loop {
         multispace0.parse_next(input)?;
         match segment(input, opening)? {
             Segment::Path(path) => paths.push(path),
             Segment::Last(last) => fallback = Some(last),
+            Segment::Literal((value, number)) => {
+                fallback = Some(Fallback::Literal(value));
+                lossy = number;
+            }
         }
         multispace0.parse_next(input)?;
         if rest(input).starts_with(CLOSE) {
             let length = source.len() - rest(input).len();
             skip(input, CLOSE);
-            return Ok(Expression { text: source[..length].trim().to_owned(), paths, fallback });
+            return Ok(Expression { text: source[..length].trim().to_owned(), paths, fallback, lossy });
         }
         if !skip(input, "|") {
-            return Err(after_segment(input, opening));
+            return Err(after_segment(input, opening, source));
         }
         if fallback.is_some() {
             return Err(fault(input, "a literal or `omit` stands only in the last place"));
@@ -96,15 +101,19 @@ fn expression(input: &mut Input<'_>) -> Parsed<Expression> {
 enum Segment {
     Path(Path),
     Last(Fallback),
+    Literal(Literal),
 }
+
+/// A value, and its first number that lost digits.
+type Literal = (Value, Option<Unrepresentable>);
 
 fn segment(input: &mut Input<'_>, opening: usize) -> Parsed<Segment> {
     let ahead = rest(input);
     match ahead.chars().next() {
         None => Err(unclosed(opening)),
         Some(_) if ahead.starts_with(OPEN) => Err(nested(input.current_token_start())),
-        Some('"' | '[' | '{') => json_literal(input).map(|value| Segment::Last(Fallback::Literal(value))),
-        Some('-' | '0'..='9') => number(input).map(|value| Segment::Last(Fallback::Literal(value))),
+        Some('"' | '[' | '{') => json_literal(input).map(Segment::Literal),
+        Some('-' | '0'..='9') => number(input).map(Segment::Literal),
         Some(first) if first.is_alphabetic() || first == '_' => path(input, opening).map(word),
         Some('\'') => Err(fault(input, "texts are written in double quotes")),
         Some('|' | '}') => Err(fault(input, "a path, a JSON literal or `omit` is missing here")),
@@ -139,7 +148,7 @@ fn key(input: &mut Input<'_>, opening: usize) -> Parsed<String> {
     let key: &str = take_while(0.., is_key_char).parse_next(input)?;
     match key {
         "" if rest(input).is_empty() => Err(unclosed(opening)),
-        "" => Err(fault(input, "a key is missing after the dot")),
+        "" => Err(fault(input, "a key is missing after the dot").suggest(lua_way("input[\"a key\"]"))),
         key => Ok(key.to_owned()),
     }
 }
@@ -148,19 +157,26 @@ fn is_key_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '@' | ':')
 }
 
-fn number(input: &mut Input<'_>) -> Parsed<Value> {
+fn number(input: &mut Input<'_>) -> Parsed<Literal> {
     let start = input.current_token_start();
     let digits: &str =
         take_while(1.., |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E'))
             .parse_next(input)?;
-    serde_json::from_str(digits).map_err(|_| TemplateError {
-        offset: start,
-        message: format!("{} is not a JSON number", quote(digits)),
-    })
+    let lossy = unrepresentable(digits.as_bytes());
+    match serde_json::from_str(digits) {
+        Ok(value) => Ok((value, lossy)),
+        Err(_) => {
+            let why = lossy.map_or_else(
+                || "is not a JSON number".to_owned(),
+                |number| format!("cannot be kept: {number}"),
+            );
+            Err(TemplateError::new(start, format!("{} {why}", quote(digits))))
+        }
+    }
 }
 
 /// A string, array or object. Its end is wherever its own syntax ends, so it may hold `}}`.
-fn json_literal(input: &mut Input<'_>) -> Parsed<Value> {
+fn json_literal(input: &mut Input<'_>) -> Parsed<Literal> {
     let start = input.current_token_start();
     let ahead = rest(input);
     let mut stream = serde_json::Deserializer::from_str(ahead).into_iter::<Value>();
@@ -178,7 +194,7 @@ fn json_literal(input: &mut Input<'_>) -> Parsed<Value> {
     // The author of `| "{{ input.b }}"` means an expression, and would get its text.
     match literal.find(OPEN) {
         Some(at) => Err(nested(start + at)),
-        None => Ok(value),
+        None => Ok((value, unrepresentable(literal.as_bytes()))),
     }
 }
 
@@ -189,8 +205,8 @@ fn error_offset(text: &str, error: &serde_json::Error) -> usize {
     line_start + error.column()
 }
 
-/// Why neither `|` nor `}}` follows a segment.
-fn after_segment(input: &Input<'_>, opening: usize) -> TemplateError {
+/// Why neither `|` nor `}}` follows a segment; `source` begins behind the opening braces.
+fn after_segment(input: &Input<'_>, opening: usize, source: &str) -> TemplateError {
     let ahead = rest(input);
     if ahead.is_empty() {
         return unclosed(opening);
@@ -198,31 +214,82 @@ fn after_segment(input: &Input<'_>, opening: usize) -> TemplateError {
     if ahead.starts_with(OPEN) {
         return nested(input.current_token_start());
     }
+    let before = &source[..source.len() - ahead.len()];
     match ahead.chars().next() {
-        Some('[') => fault(input, "an index is written with a dot: items.0"),
+        Some('[') => bracket(input, before),
         Some('=' | '!' | '<' | '>') => {
             fault(input, "a comparison stands outside the braces, and only in a condition")
         }
         Some('(') => fault(input, "there are no functions in templates; compute it in a lua_script step"),
         Some('}') => fault(input, "an expression ends with two closing braces"),
-        Some(other) => fault(input, format!("expected `|` or `}}}}` instead of {other:?}")),
+        Some(other) => fault(input, format!("expected `|` or `}}}}` instead of {other:?}"))
+            .suggest(instead_of_words(before, ahead)),
         None => unclosed(opening),
     }
 }
 
-fn unclosed(opening: usize) -> TemplateError {
-    TemplateError {
-        offset: opening,
-        message: "this `{{` is not closed; write `{{{{` for a literal `{{`".into(),
+/// `items[0]`, `input["a b"]`.
+fn bracket(input: &Input<'_>, before: &str) -> TemplateError {
+    let inside = rest(input)[1..].split(']').next().unwrap_or_default().trim();
+    let path = last_path(before);
+    let key = inside.trim_matches(['"', '\'']);
+    let error = fault(input, "an index or a key is written with a dot: items.0, items.title");
+    match !key.is_empty() && key.chars().all(is_key_char) {
+        true => error.suggest(format!("write {}.{}", quote(path), quote(key))),
+        false => error.suggest(lua_way(&lua_path(path, Some(key)))),
     }
 }
 
+/// What to do about what follows a segment: most often the rest of a key with blanks, or an operator.
+fn instead_of_words(before: &str, ahead: &str) -> String {
+    let path = last_path(before);
+    let word = ahead.split(['.', '|', '}', '[']).next().unwrap_or_default().trim();
+    let Some((parent, start)) = path.rsplit_once('.') else {
+        return format!("an else-value is written {{{{ {} | \"x\" }}}}", quote(path));
+    };
+    let blank = &before[before.trim_end().len()..];
+    lua_way(&lua_path(parent, Some(&format!("{start}{blank}{word}"))))
+}
+
+/// The path that stands last in what was read of an expression.
+fn last_path(before: &str) -> &str {
+    before.rsplit('|').next().unwrap_or_default().trim()
+}
+
+/// What a template cannot read, a script can.
+fn lua_way(lua: &str) -> String {
+    format!(
+        "keys hold letters, digits, _ - $ @ :, and nothing is computed in templates; for the rest let a lua_script step \
+         return {{ value = {lua} }} and write {{{{ steps.<its id>.result.value }}}}"
+    )
+}
+
+/// A path as Lua writes it, where lists begin at 1.
+fn lua_path(path: &str, last: Option<&str>) -> String {
+    let mut keys = quote(path).split('.').map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let mut lua = keys.next().unwrap_or_default();
+    for key in keys.chain(last.map(|key| quote(key).into_owned())) {
+        let is_name = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        match key.parse::<u32>() {
+            Ok(index) => lua.push_str(&format!("[{}]", u64::from(index) + 1)),
+            Err(_) if is_name => lua.push_str(&format!(".{key}")),
+            Err(_) => lua.push_str(&format!("[{key:?}]")),
+        }
+    }
+    lua
+}
+
+fn unclosed(opening: usize) -> TemplateError {
+    TemplateError::new(opening, "this `{{` is not closed; write `{{{{` for a literal `{{`")
+}
+
 fn nested(offset: usize) -> TemplateError {
-    TemplateError { offset, message: "`{{` inside an expression".into() }
+    TemplateError::new(offset, "`{{` inside an expression")
 }
 
 fn fault(input: &Input<'_>, message: impl Into<String>) -> TemplateError {
-    TemplateError { offset: input.current_token_start(), message: message.into() }
+    TemplateError::new(input.current_token_start(), message)
 }
 
 fn rest<'a>(input: &Input<'a>) -> &'a str {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::json_numbers::Unrepresentable;
+
 use super::super::{
     fields,
     issue::{Check, Issue},
@@ -9,7 +11,7 @@ use super::super::{
     schema::KNOWN_FIELDS,
     steps::StepKind,
     suggest::quote,
-    template::{Condition, Expression, TemplateError, templates_in},
+    template::{Condition, Expression, TemplateError, keys_with_template, templates_in},
 };
 use super::{
     findings::Findings,
@@ -24,6 +26,7 @@ pub(super) fn check(view: &View<'_>, known: &KnownInput<'_>, findings: &mut Find
         let known = if waits_for_entry(&site) { &KnownInput::Unknown } else { known };
         for (field, value) in site.raw.iter().filter(|(field, _)| is_expanded(&site, field)) {
             texts(&place, &site.path(field), value, known, findings);
+            keys(&place, &site.path(field), value, findings);
         }
         for field in fields::IDS {
             if let Some(Value::String(text)) = site.given(field)
@@ -56,6 +59,9 @@ fn texts(place: &Place<'_, '_>, path: &str, value: &Value, known: &KnownInput<'_
             Err(error) => findings.push(syntax("template_syntax", &path, &error).at_step(place.site.read.id)),
             Ok(template) => {
                 for expression in template.expressions() {
+                    if let Some(number) = &expression.lossy {
+                        findings.push(lossy("template_syntax", &path, number).at_step(place.site.read.id));
+                    }
                     references(place, &path, expression, findings);
                     input(place, &path, expression, known, findings);
                 }
@@ -64,9 +70,29 @@ fn texts(place: &Place<'_, '_>, path: &str, value: &Value, known: &KnownInput<'_
     }
 }
 
+/// Keys of objects, which nothing expands.
+fn keys(place: &Place<'_, '_>, path: &str, value: &Value, findings: &mut Findings) {
+    for field in keys_with_template(value) {
+        let message =
+            "the key of an object holds {{, and keys are never expanded: it would go out as it stands";
+        let issue = Issue::error(Check::Templates, "template_in_key", json_path::join(path, &field), message);
+        findings.push(issue.at_step(place.site.read.id).suggest(
+            "build the object in a lua_script step, return { labels = { [input.team] = \"yes\" } }, and hand it on with \
+             {{ steps.<its id>.result.labels }}",
+        ));
+    }
+}
+
 fn syntax(code: &'static str, path: &str, error: &TemplateError) -> Issue {
+    let usual = "an expression is {{ path }} or {{ path | path | literal }}; {{{{ writes a literal {{";
     Issue::error(Check::Templates, code, path, error.to_string())
-        .suggest("an expression is {{ path }} or {{ path | path | literal }}; {{{{ writes a literal {{")
+        .suggest(error.suggestion.as_deref().unwrap_or(usual))
+}
+
+/// A number in a literal that would be another one.
+fn lossy(code: &'static str, path: &str, number: &Unrepresentable) -> Issue {
+    Issue::error(Check::Templates, code, path, format!("a number of the literal cannot be kept: {number}"))
+        .suggest("write the number in double quotes, as text")
 }
 
 fn conditions(place: &Place<'_, '_>, findings: &mut Findings) {
@@ -86,12 +112,24 @@ fn condition(place: &Place<'_, '_>, field: &'static str, text: Option<&str>, fin
     match Condition::parse(text) {
         Err(error) => {
             let issue = Issue::error(Check::Templates, "condition_syntax", path, error.to_string());
-            findings.push(issue.at_step(place.site.read.id).suggest(
-                "a condition is {{ expression }}, or {{ expression }} == literal (or !=, <, <=, >, >=)",
-            ));
+            let usual =
+                "a condition is {{ expression }}, or {{ expression }} == literal (or !=, <, <=, >, >=)";
+            let suggestion = error.suggestion.as_deref().unwrap_or(usual);
+            findings.push(issue.at_step(place.site.read.id).suggest(suggestion));
         }
         Ok(condition) => match condition.expression() {
-            Some(expression) => references(place, &path, expression, findings),
+            Some(expression) => {
+                references(place, &path, expression, findings);
+                if let Some(number) = condition.lossy() {
+                    findings.push(lossy("condition_syntax", &path, number).at_step(place.site.read.id));
+                }
+                if let Some(problem) = condition.problem() {
+                    let issue = Issue::error(Check::Templates, "condition_unordered", path, problem);
+                    findings.push(
+                        issue.at_step(place.site.read.id).suggest("compare with == or !=, or with a number"),
+                    );
+                }
+            }
             None if text.trim().is_empty() && field == "while_condition" => {}
             None => {
                 let message = format!("{:?} holds no expression and is always the same", quote(text));
