@@ -1,18 +1,30 @@
 //! Logs: one JSON object a line, with the ids of the request, tenant, run and step that it is about.
 
-use tracing::Subscriber;
-use tracing_subscriber::filter::Targets;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// Libraries whose own debug output would drown ours.
-const QUIET: &str = "aws_runtime=info,aws_sdk_dynamodb=info,aws_sdk_secretsmanager=info,\
-                     aws_sdk_sqs=info,aws_smithy_runtime=info,\
-                     aws_smithy_runtime_api=info,hyper=info,hyper_util=info,reqwest=info,rustls=info";
+/// What is logged of libraries at most, whatever the configuration asks for: rmcp writes down what servers say, and the
+/// others below `info` whole requests and addresses, with the credentials in them.
+const CAPS: [(&str, LevelFilter); 11] = [
+    ("rmcp", LevelFilter::OFF),
+    ("aws_config", LevelFilter::INFO),
+    ("aws_runtime", LevelFilter::INFO),
+    ("aws_sdk", LevelFilter::INFO),
+    ("aws_sigv4", LevelFilter::INFO),
+    ("aws_smithy", LevelFilter::INFO),
+    ("h2", LevelFilter::INFO),
+    ("hyper", LevelFilter::INFO),
+    ("reqwest", LevelFilter::INFO),
+    ("rustls", LevelFilter::INFO),
+    ("sse_stream", LevelFilter::OFF),
+];
 
-/// What is never logged: this library writes down whole messages with the headers they came with, and warns of each
-/// mistake of a caller.
-const SILENT: &str = "rmcp=error";
+/// Whether something of a library, or of us, may be logged at this level.
+fn is_under_cap(target: &str, level: Level) -> bool {
+    CAPS.iter().all(|(prefix, cap)| !target.starts_with(prefix) || level <= *cap)
+}
 
 /// Starts logging to standard error, at the level of `LOG_LEVEL` or else at `default`: a level, or levels by module
 /// (`warn,run_step_worker=debug`). A second call changes nothing.
@@ -30,13 +42,54 @@ pub fn lines<W>(level: &str, default: &str, writer: W) -> impl Subscriber + Send
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let directives = match level {
-        "debug" | "trace" => format!("{level},{QUIET},{SILENT}"),
-        _ => format!("{level},{SILENT}"),
-    };
     // Not `EnvFilter`, which can tell spans by their fields and brings regular expressions for it.
     let levels = |text: &str| text.parse::<Targets>().ok();
-    let levels = levels(&directives).or_else(|| levels(default)).unwrap_or_default();
+    let levels = levels(level).or_else(|| levels(default)).unwrap_or_default();
+    let capped = filter_fn(|metadata| is_under_cap(metadata.target(), *metadata.level()));
     let all = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
-    all.with_writer(writer).finish().with(levels)
+    all.with_writer(writer).finish().with(levels).with(capped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rmcp_is_never_logged_whatever_the_level() {
+        for level in
+            ["info", "trace", "rmcp=trace", "trace,rmcp=trace,rmcp::transport::worker=trace", "nonsense=="]
+        {
+            let sink = Sink::default();
+            let writer = sink.clone();
+            tracing::subscriber::with_default(lines(level, "info", move || writer.clone()), || {
+                tracing::error!(target: "rmcp::transport::worker", "s3cret");
+                tracing::info!(target: "rmcp::service", "s3cret");
+                tracing::trace!(target: "reqwest::async_impl::client", "s3cret");
+                tracing::debug!(target: "hyper_util::client", "s3cret");
+                tracing::debug!(target: "aws_smithy_runtime::client", "s3cret");
+                tracing::error!(target: "rmcp", "s3cret");
+                tracing::error!("ours");
+            });
+            let logged = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+            assert!(!logged.contains("s3cret"), "{level}: {logged}");
+            assert_eq!(logged.contains("ours"), !level.starts_with("rmcp"), "{level}: {logged}");
+        }
+    }
 }

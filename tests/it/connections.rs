@@ -346,3 +346,43 @@ async fn no_fault_of_either_store_leaves_a_secret_without_its_row_or_a_row_witho
         }
     }
 }
+
+#[tokio::test]
+async fn credentials_are_trimmed_or_refused() {
+    let (app, acme) = app().await;
+    for (service, keys) in [
+        ("api_key", &["api_key"][..]),
+        ("bearer_token", &["token"]),
+        ("basic", &["username", "password"]),
+        ("dsn", &["dsn"]),
+        ("oauth2", &["client_id", "client_secret"]),
+        ("custom", &["anything"]),
+    ] {
+        let with = |value: &str| {
+            let credentials: Value = keys.iter().map(|key| ((*key).to_owned(), json!(value))).collect();
+            json!({ "display_name": "C", "provider": "custom", "service": service, "credentials": credentials })
+        };
+        let made = acme.client.post(LIST, &with("\u{feff} tok-0001-0002\r\n")).await.expect(201);
+        let here = format!("{LIST}/{}", made["id"].as_str().unwrap());
+        let length = async || {
+            let shown = acme.client.get(&format!("{here}/credentials")).await.expect(200);
+            let mut shown = shown["credentials"].as_array().unwrap().iter();
+            shown.find(|each| each["name"] == keys[0]).unwrap()["length"].clone()
+        };
+        assert_eq!(length().await, 13, "{service}");
+        let patch = |value: &str| json!({ "credentials": { keys[0]: value } });
+        acme.client.patch(&here, &patch("\ttok-0001-000\n")).await.expect(200);
+        assert_eq!(length().await, 12, "{service}");
+        for bad in ["tok-\n0001", "tok-\u{0}0001", "\n", " \u{200b} "] {
+            let answers =
+                [acme.client.post(LIST, &with(bad)).await, acme.client.patch(&here, &patch(bad)).await];
+            for answer in answers {
+                let refused = answer.refused(422, "INVALID_REQUEST");
+                let error = refused["error"].as_str().unwrap();
+                assert!(error.starts_with(&format!("credentials.{}: ", keys[0])), "{error}");
+                assert!(!error.contains("0001"), "{error}");
+            }
+        }
+    }
+    assert!(secrets(&app).iter().all(|secret| !secret.contains("\\n") && !secret.contains('\u{feff}')));
+}

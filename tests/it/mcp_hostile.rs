@@ -64,20 +64,15 @@ async fn what_hostile_servers_send_is_refused_in_clear_words() {
         let text = "x".repeat(5 * 1024 * 1024);
         listed(request, &json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
     };
-    let half = |request: &Value| {
-        let text = "x".repeat(1024 * 1024);
-        listed(request, &json!([{ "name": "t", "inputSchema": { "type": "object", "description": text } }]))
-    };
     let control = |request: &Value| {
         listed(request, &json!([{ "name": "t\u{1b}[2J\n", "inputSchema": { "type": "object" } }]))
     };
     let nothing = |request: &Value| listed(request, &json!([]));
-    let cases: [(&str, Tools); 7] = [
+    let cases: [(&str, Tools); 6] = [
         ("larger than", large),
         ("JSON-RPC", no_json_rpc),
         ("neither application/json", html),
         ("larger than", schema),
-        ("schema of the tool \"t\" takes", half),
         ("control characters", control),
         ("no tools", nothing),
     ];

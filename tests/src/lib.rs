@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod graphs;
 mod mcp;
+mod mcp_raw;
 mod mcp_server;
 mod mixed;
 mod models;
@@ -33,6 +34,7 @@ pub use graphs::{
     call, chain, for_each, graph, human, lua, lua_after, noise, repeat, tool_call, with, workflow,
 };
 pub use mcp::McpClient;
+pub use mcp_raw::{RawMcp, RawReply, RawRequest};
 pub use mcp_server::{McpStandIn, ToolCall};
 pub use mixed::{Found, run_mixed};
 pub use models::{Models, openai_says};

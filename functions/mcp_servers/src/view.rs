@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::ids::{ConnectionId, InstanceId, McpServerId, ProfileId};
-use shared::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec};
+use shared::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec, ToolWarning};
 use shared::store::{InstanceRecord, McpServerRecord, McpVersionRecord, ProfileRecord};
 use shared::{Error, Result};
 use utoipa::ToSchema;
@@ -79,6 +79,9 @@ pub struct McpVersionView {
     /// The tools, where one version is answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Vec<ToolSpec>>,
+    /// What of the schemas nothing is checked against, where a version was just published.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<ToolWarning>,
     #[schema(value_type = String, format = DateTime)]
     published_at: Timestamp,
 }
@@ -94,6 +97,7 @@ impl McpVersionView {
             tool_count: row.tool_count,
             config_schema: row.config_schema.and_then(|schema| serde_json::from_str(&schema).ok()),
             tools,
+            warnings: Vec::new(),
             published_at: row.published_at,
         }
     }

@@ -1,5 +1,6 @@
 //! What can go wrong with an MCP server, in words for whoever called it.
 
+use std::fmt;
 use std::time::Duration;
 
 use rmcp::service::{ClientInitializeError, ServiceError};
@@ -10,22 +11,19 @@ use crate::error::{Error, Kind};
 use crate::outbound_http::OutboundError;
 use crate::run::{FailureCode, StepFailure};
 
-/// The most characters of a server's own words in an error.
-const LONGEST_QUOTE: usize = 1_000;
-
-/// Why a server could not be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a server could not be used. What a server says stands in it masked, and for people: `Debug` goes without.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum McpError {
     /// No answer, or none that may be read.
     #[error("{0}")]
     Outbound(OutboundError),
     /// The server answered with a status that is no success.
-    #[error("the server answered with HTTP {status}{}", said.as_ref().map(|said| format!(": {said}")).unwrap_or_default())]
+    #[error("the server answered with HTTP {status}{}", details.as_ref().map(|details| format!(": {details}")).unwrap_or_default())]
     Http {
         /// The status.
         status: u16,
-        /// What it said.
-        said: Option<String>,
+        /// What it says of it.
+        details: Option<String>,
         /// What it asks to wait.
         retry_after: Option<Duration>,
     },
@@ -36,9 +34,15 @@ pub enum McpError {
     #[error("the server refused the request ({code}): {message}")]
     Rpc {
         /// JSON-RPC's code.
-        code: i32,
+        code: i64,
         /// What it said.
         message: String,
+    },
+    /// A stream ended, or broke off for good, before the answer came.
+    #[error("the stream of events ended without the answer{}", note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default())]
+    Unanswered {
+        /// What came instead.
+        note: Option<String>,
     },
     /// Time is up.
     #[error("the server did not answer within {0:?}")]
@@ -54,14 +58,19 @@ impl McpError {
         match self {
             Self::Outbound(error) => error.may_pass(),
             Self::Http { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
-            Self::Timeout(_) => true,
+            Self::Timeout(_) | Self::Unanswered { .. } => true,
             Self::Protocol(_) | Self::Rpc { .. } | Self::Unusable(_) => false,
         }
     }
 
     /// Whether a stream that ended like this can be taken up where it broke off.
     pub(super) const fn may_be_resumed(&self) -> bool {
-        matches!(self, Self::Protocol(_) | Self::Outbound(OutboundError::Broken(_)))
+        matches!(self, Self::Unanswered { .. } | Self::Outbound(OutboundError::Broken(_)))
+    }
+
+    /// Whether the server asks for credentials, or for others than it was sent.
+    pub(super) const fn asks_for_credentials(&self) -> bool {
+        matches!(self, Self::Http { status: 401 | 403, .. })
     }
 
     /// Whether the session should be given up: the next call opens another.
@@ -90,19 +99,45 @@ impl From<McpError> for Error {
     }
 }
 
+impl fmt::Debug for McpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outbound(_) => f.write_str("Outbound"),
+            Self::Http { status, .. } => write!(f, "Http({status})"),
+            Self::Protocol(_) => f.write_str("Protocol"),
+            Self::Rpc { code, .. } => write!(f, "Rpc({code})"),
+            Self::Unanswered { .. } => f.write_str("Unanswered"),
+            Self::Timeout(time) => write!(f, "Timeout({time:?})"),
+            Self::Unusable(_) => f.write_str("Unusable"),
+        }
+    }
+}
+
+/// An error on its way through rmcp, which writes the errors of a transport to the log: nothing can be read out of it.
+#[derive(Clone)]
+pub(super) struct Opaque(pub(super) McpError);
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for Opaque {}
+
 impl From<ServiceError> for McpError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::McpError(error) => Self::Rpc { code: error.code.0, message: shown(&error.message) },
             ServiceError::TransportSend(error) => of_transport(&error),
-            ServiceError::TransportClosed | ServiceError::Cancelled { .. } => {
-                Self::Outbound(OutboundError::Broken("the session ended".to_owned()))
-            }
             ServiceError::Timeout { timeout } => Self::Timeout(timeout),
-            ServiceError::UnexpectedResponse => {
-                Self::Protocol("the answer is to another question".to_owned())
-            }
-            _ => Self::Protocol("the server asks for what was not offered".to_owned()),
+            // Whatever else: what servers answer is not rmcp's to read.
+            _ => Self::Outbound(OutboundError::Broken("the session ended".to_owned())),
         }
     }
 }
@@ -111,9 +146,6 @@ impl From<ClientInitializeError> for McpError {
     fn from(error: ClientInitializeError) -> Self {
         match error {
             ClientInitializeError::TransportError { error, .. } => of_transport(&error),
-            ClientInitializeError::JsonRpcError(error) => {
-                Self::Rpc { code: error.code.0, message: shown(&error.message) }
-            }
             ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::Cancelled => {
                 Self::Outbound(OutboundError::Broken("the connection was closed".to_owned()))
             }
@@ -126,24 +158,11 @@ impl From<ClientInitializeError> for McpError {
 }
 
 fn of_transport(error: &DynamicTransportError) -> McpError {
-    match error.error.downcast_ref::<StreamableHttpError<McpError>>() {
-        Some(StreamableHttpError::Client(ours)) => ours.clone(),
+    match error.error.downcast_ref::<StreamableHttpError<Opaque>>() {
+        Some(StreamableHttpError::Client(Opaque(ours))) => ours.clone(),
         Some(StreamableHttpError::SessionExpired) => {
             McpError::Outbound(OutboundError::Broken("the server has forgotten the session".to_owned()))
         }
-        Some(StreamableHttpError::ReinitializationFailed(error)) => {
-            McpError::Rpc { code: error.code.0, message: shown(&error.message) }
-        }
         Some(_) | None => McpError::Outbound(OutboundError::Broken("the session broke down".to_owned())),
     }
-}
-
-/// Somebody else's words, as an error may show them: bounded, on one line, without control characters.
-pub fn shown(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut shown: String = plain.clone().take(LONGEST_QUOTE).collect();
-    if plain.count() > LONGEST_QUOTE {
-        shown.push('…');
-    }
-    shown.trim().to_owned()
 }

@@ -7,17 +7,19 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::catalog;
-use super::error::{McpError, shown};
+use super::error::McpError;
+use super::result::NoResult;
 use super::server::{self, NewServer};
 use super::target::{Binding, of_binding};
 use super::types::{InjectAs, Overrides, ServerStatus, SourceSpec};
+use super::words::shown;
 use crate::connection;
 use crate::error::Kind;
 use crate::ids::{ConnectionId, InstanceId, McpServerId, Place, ProfileId, WorkflowId};
 use crate::secrets::Mask;
 use crate::state::AppState;
 use crate::store::{InstanceRecord, McpServerRecord, ProfileRecord};
-use crate::workflow::input::fill_defaults_and_check;
+use crate::workflow::input::fill_defaults_and_check_in_part;
 use crate::{Error, Result};
 
 /// How long trying a tool may take: API Gateway waits for 30 s.
@@ -224,7 +226,7 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
     let version = state.store.mcp_version(&server.place, server.id, number).await?;
     let Some(schema) = version.and_then(|version| version.config_schema) else { return Ok(()) };
     let schema: Value = serde_json::from_str(&schema).map_err(|error| Error::internal(error.to_string()))?;
-    let filled = fill_defaults_and_check(Some(&schema), Value::Object(spec.config.clone()));
+    let filled = fill_defaults_and_check_in_part(&schema, Value::Object(spec.config.clone()));
     filled.map(|_| ()).map_err(|issues| {
         let first = issues.first().map(|issue| issue.message.replace("input_schema", "the schema"));
         let first = first.unwrap_or_default().replace("the input does", "it does");
@@ -418,11 +420,15 @@ pub async fn try_tool(
     };
     let called = tokio::time::timeout(TRYING, calling).await.unwrap_or(Err(McpError::Timeout(TRYING)));
     let masked = |text: &str| mask.text(text).into_owned();
-    match called {
-        Ok(result) => Ok(super::value(result).map(|value| mask.value(value)).map_err(|said| masked(&said))),
-        Err(error) => {
-            let error = Error::from(error);
-            Err(Error { message: masked(&error.message), ..error })
+    let refused = |error: &McpError| {
+        let error = target.error(error);
+        Error { message: masked(&error.message), ..error }
+    };
+    match super::value(called.map_err(|error| refused(&error))?) {
+        Ok(value) => Ok(Ok(mask.value(value))),
+        Err(NoResult::Failed(said)) => Ok(Err(masked(&said))),
+        Err(NoResult::Unreadable(error)) => {
+            Err(Error { message: masked(&format!("The tool {tool:?}: {error}.")), ..refused(&error) })
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod catalog;
 mod error;
 mod events;
 pub mod instance;
+mod message;
 mod result;
 pub mod server;
 mod session;
@@ -17,17 +18,21 @@ pub mod target;
 pub mod tools;
 mod transport;
 mod types;
+pub mod versions;
+mod words;
 
 use std::sync::Arc;
 
 use moka::sync::Cache;
 
-pub use error::{McpError, shown};
-pub use result::{arguments, value};
+pub use error::McpError;
+pub use result::{NoResult, arguments, value};
 pub use session::{Greeting, Session, Sessions, Target};
+pub use tools::ToolWarning;
 pub use types::{
     AuthMode, InjectAs, Injection, Mode, Overrides, ServerStatus, SourceSpec, ToolSpec, ToolSummary,
 };
+pub use words::shown;
 
 use crate::cache::LazyCache;
 use crate::ids::{McpServerId, Place};

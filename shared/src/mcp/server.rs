@@ -3,26 +3,22 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::McpError;
 use super::session::{Session, Target};
+use super::tools::Offer;
 use super::types::{AuthMode, Mode, ServerStatus, ToolSpec};
-use super::{slug, target, tools};
-use crate::error::Kind;
-use crate::ids::{ConnectionId, McpServerId, Place};
+use super::{slug, tools};
+use crate::ids::{McpServerId, Place};
 use crate::secrets::Mask;
 use crate::state::AppState;
-use crate::store::{McpServerRecord, McpVersionRecord, NewMcpVersion, StoreError};
+use crate::store::{McpServerRecord, StoreError};
 use crate::text;
-use crate::workflow::json_schema_problems;
 use crate::{Error, Result};
 
 /// How long asking a server may take: API Gateway waits for 30 s.
-const ASKING: Duration = Duration::from_secs(22);
-/// The most characters of a version's name.
-const LONGEST_VERSION: usize = 64;
+pub(super) const ASKING: Duration = Duration::from_secs(22);
 
 /// What a new server is made from; its texts were checked.
 #[derive(Debug)]
@@ -56,19 +52,6 @@ pub struct ServerChange {
     pub enabled: Option<bool>,
     /// The version whose tools count.
     pub active_version: Option<u32>,
-}
-
-/// Tools to publish.
-#[derive(Debug, Default)]
-pub struct Publish {
-    /// What to call the version; its number when absent.
-    pub version: Option<String>,
-    /// The tools; those that were discovered last when absent.
-    pub tools: Option<Vec<ToolSpec>>,
-    /// The JSON Schema of an instance's `config`.
-    pub config_schema: Option<Value>,
-    /// Whether they count from now on.
-    pub activate: bool,
 }
 
 /// One thing that was looked at.
@@ -220,7 +203,7 @@ pub async fn change(
     }
 }
 
-fn set_status(record: &mut McpServerRecord, enabled: Option<bool>) {
+pub(super) fn set_status(record: &mut McpServerRecord, enabled: Option<bool>) {
     let enabled = enabled.unwrap_or(record.status != ServerStatus::Disabled);
     record.status = match (enabled, record.active_version) {
         (false, _) => ServerStatus::Disabled,
@@ -245,128 +228,12 @@ pub async fn delete(state: &AppState, place: &Place, id: McpServerId) -> Result<
     Ok(state.store.delete_mcp_server(&record).await?)
 }
 
-/// Asks a server for its tools and keeps them until they are published.
-///
-/// # Errors
-/// Not found; invalid when the server cannot be used or has no tools.
-pub async fn discover(
-    state: &AppState,
-    place: &Place,
-    id: McpServerId,
-    connection: Option<ConnectionId>,
-) -> Result<(McpServerRecord, Vec<ToolSpec>, Session)> {
-    let mut record = find(state, place, id).await?;
-    let mut mask = Mask::default();
-    let target = target::of_server(state, &record, connection, &mut mask).await?;
-    let asking = async {
-        let session = open(state, place, &target).await?;
-        let tools = tools::ask(&session).await?;
-        Ok((tools, session))
-    };
-    let asked = tokio::time::timeout(ASKING, asking).await;
-    let (tools, session) =
-        asked.unwrap_or(Err(McpError::Timeout(ASKING))).map_err(|error| masked(error.into(), &mask))?;
-    if tools.is_empty() {
-        return Err(Error::new(Kind::Invalid, "NO_TOOLS", "The server has no tools."));
-    }
-    record.discovered = true;
-    if record.active_version.is_none() {
-        record.tool_count = u32::try_from(tools.len()).unwrap_or(u32::MAX);
-    }
-    record.updated_at = state.clock.now();
-    let tools = tools.into_iter().map(|tool| masked_tool(tool, &mask)).collect::<Vec<_>>();
-    state.store.keep_discovered(&mut record, &tools).await?;
-    Ok((record, tools, session))
-}
-
-fn masked_tool(tool: ToolSpec, mask: &Mask) -> ToolSpec {
-    ToolSpec {
-        description: tool.description.map(|text| mask.text(&text).into_owned()),
-        input_schema: mask.value(tool.input_schema),
-        output_schema: tool.output_schema.map(|schema| mask.value(schema)),
-        annotations: tool.annotations.map(|hints| mask.value(hints)),
-        ..tool
-    }
-}
-
-fn masked(error: Error, mask: &Mask) -> Error {
-    Error { message: mask.text(&error.message).into_owned(), ..error }
-}
-
 /// The session with a target.
 ///
 /// # Errors
 /// When the server does not answer as it should.
 pub async fn open(state: &AppState, place: &Place, target: &Target) -> Result<Session, McpError> {
     state.mcp.sessions.open(&state.outbound, &state.clock, place, target).await
-}
-
-/// Publishes a catalog of tools.
-///
-/// # Errors
-/// Not found; invalid when there are no tools or they cannot be used; conflict when the version's name is taken or
-/// somebody else publishes at the same moment.
-pub async fn publish(
-    state: &AppState,
-    place: &Place,
-    id: McpServerId,
-    publish: Publish,
-) -> Result<(McpServerRecord, McpVersionRecord, Vec<ToolSpec>)> {
-    let mut record = find(state, place, id).await?;
-    let tools = match publish.tools {
-        Some(tools) => tools,
-        None => state.store.discovered(place, id).await?.unwrap_or_default(),
-    };
-    if tools.is_empty() {
-        return Err(Error::invalid(
-            "tools: there are none; send them, or discover the server's with POST …/discover.",
-        ));
-    }
-    tools::check(&tools).map_err(|why| Error::invalid(format!("tools: {why}.")))?;
-    if let Some(bad) = tools::bad_schemas(&tools).first() {
-        return Err(Error::invalid(format!("tools: no usable JSON Schema of the tool {bad}.")));
-    }
-    if let Some(schema) = &publish.config_schema
-        && let Some(problem) = json_schema_problems(schema).first()
-    {
-        return Err(Error::invalid(format!("config_schema: this is no usable JSON Schema: {problem}")));
-    }
-    let number = record.latest_version + 1;
-    let version = publish.version.unwrap_or_else(|| number.to_string());
-    check_version(state, place, id, &version).await?;
-    let now = state.clock.now();
-    let row = McpVersionRecord {
-        number,
-        version,
-        tool_count: u32::try_from(tools.len()).unwrap_or(u32::MAX),
-        config_schema: publish.config_schema.map(|schema| schema.to_string()),
-        published_at: now,
-    };
-    record.latest_version = number;
-    record.updated_at = now;
-    if publish.activate {
-        record.active_version = Some(number);
-        record.tool_count = row.tool_count;
-        set_status(&mut record, None);
-    }
-    let new = NewMcpVersion { version: &row, tools: &tools, activate: publish.activate };
-    state.store.publish_tools(&mut record, &new).await?;
-    Ok((record, row, tools))
-}
-
-async fn check_version(state: &AppState, place: &Place, id: McpServerId, version: &str) -> Result<()> {
-    let length = version.chars().count();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    if length == 0 || length > LONGEST_VERSION || !version.chars().all(plain) {
-        return Err(Error::invalid(format!(
-            "version: must have 1 to {LONGEST_VERSION} of A-Z a-z 0-9 . _ - and '+'."
-        )));
-    }
-    let known = state.store.list_mcp_versions(place, id, 100, None).await?;
-    if known.rows.iter().any(|row| row.version == version) {
-        return Err(Error::conflict("VERSION_EXISTS", format!("version: {version:?} is published already.")));
-    }
-    Ok(())
 }
 
 /// Checks a target: whether it answers, speaks MCP, has tools and schemas that can be used.
@@ -413,13 +280,19 @@ async fn ask(
     target: &Target,
     note: &mut impl FnMut(CheckName, Result<String, String>),
 ) {
+    let told = |error: &McpError| target.explained(error);
     let session = match open(state, &record.place, target).await {
         Ok(session) => session,
-        Err(error @ (McpError::Protocol(_) | McpError::Rpc { .. } | McpError::Http { .. })) => {
+        Err(
+            error @ (McpError::Protocol(_)
+            | McpError::Rpc { .. }
+            | McpError::Http { .. }
+            | McpError::Unanswered { .. }),
+        ) => {
             note(CheckName::Reachability, Ok("It answers.".to_owned()));
-            return note(CheckName::Handshake, Err(format!("{error}.")));
+            return note(CheckName::Handshake, Err(told(&error)));
         }
-        Err(error) => return note(CheckName::Reachability, Err(format!("{error}."))),
+        Err(error) => return note(CheckName::Reachability, Err(told(&error))),
     };
     note(CheckName::Reachability, Ok("It answers.".to_owned()));
     let greeting = session.greeting();
@@ -427,15 +300,19 @@ async fn ask(
         format!("{} {} speaks version {}.", greeting.name, greeting.version, greeting.protocol_version)
     });
     note(CheckName::Handshake, Ok(said));
-    let tools = match tools::ask(&session).await {
-        Ok(tools) => tools,
-        Err(error) => return note(CheckName::Tools, Err(format!("{error}."))),
+    let Offer { tools, warnings } = match tools::ask(&session).await {
+        Ok(offer) => offer,
+        Err(error) => return note(CheckName::Tools, Err(told(&error))),
     };
     note(CheckName::Tools, compared(state, record, &tools).await);
-    match tools::bad_schemas(&tools).first() {
-        None => note(CheckName::Schema, Ok("All schemas can be used.".to_owned())),
-        Some(bad) => note(CheckName::Schema, Err(format!("No usable JSON Schema of the tool {bad}"))),
-    }
+    let schema = match &warnings[..] {
+        [] => "All schemas can be used.".to_owned(),
+        [first, ..] => {
+            let count = warnings.len();
+            format!("The tools can be used; {count} of their parts cannot, the first: {first}.")
+        }
+    };
+    note(CheckName::Schema, Ok(schema));
 }
 
 /// Whether the tools are there that the active version promises.

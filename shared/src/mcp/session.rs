@@ -2,15 +2,15 @@
 //! when they are no longer used or something is wrong with them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::sync::Cache;
 use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig,
-    Implementation, PaginatedRequestParams, RequestMetaObject, Tool,
+    CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
+    ListToolsRequest, PaginatedRequestParams, RequestMetaObject, ServerResult,
 };
 use rmcp::service::{RunningService, serve_client};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -19,12 +19,17 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::error::{McpError, shown};
-use super::transport::Backend;
+use super::error::McpError;
+use super::tools::page;
+use super::transport::{Backend, BackendState, transparent};
+use super::words::shown;
+use crate::Error;
 use crate::cache::LazyCache;
 use crate::clock::Clock;
+use crate::error::Kind;
 use crate::ids::Place;
 use crate::outbound_http::{Outbound, OutboundError, Url};
+use crate::secrets::Mask;
 
 /// A session that nobody uses ends after this time.
 const IDLE: Duration = Duration::from_secs(120);
@@ -36,12 +41,20 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Pages of tools that are read.
 const MOST_PAGES: usize = 100;
 
+/// What to do when a server wants credentials that nobody gave.
+const NO_CONNECTION: &str = "no connection was named or bound: make one with POST /v1/connections, then send its id as \
+                             connection_id with POST …/discover, or name it in the active config profile of an instance.";
+
 /// Whom to call, and with what.
 pub struct Target {
     /// The address, with credentials that belong into its query.
     pub url: Url,
     /// Credentials that belong into headers.
     pub headers: HeaderMap,
+    /// What must not be seen of what the server says.
+    pub mask: Arc<Mask>,
+    /// Whether it goes with credentials of a connection.
+    pub authenticated: bool,
 }
 
 impl fmt::Debug for Target {
@@ -65,6 +78,25 @@ impl Target {
         Ok(())
     }
 
+    /// An error of this target in a sentence, with what to do where the server wants credentials.
+    pub fn explained(&self, error: &McpError) -> String {
+        match (error.asks_for_credentials(), self.authenticated) {
+            (false, _) => format!("{error}."),
+            (true, true) => format!("{error}; it does not take the connection's credentials."),
+            (true, false) => format!("{error}; it asks for credentials, and {NO_CONNECTION}"),
+        }
+    }
+
+    /// An error of this target, for whoever called it.
+    pub fn error(&self, error: &McpError) -> Error {
+        let code = match error.asks_for_credentials() && !self.authenticated {
+            true => "CONNECTION_REQUIRED",
+            false => "MCP_SERVER",
+        };
+        let message = format!("The MCP server cannot be used: {}", self.explained(error));
+        Error::new(Kind::Invalid, code, message)
+    }
+
     /// What tells it from other targets; nothing can be read out of it.
     fn fingerprint(&self, place: &Place) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -78,6 +110,8 @@ impl Target {
             hash.update(value.len().to_be_bytes());
             hash.update(value.as_bytes());
         }
+        // A session masks what it was opened with.
+        self.mask.hash_into(&mut hash);
         hash.finalize().into()
     }
 }
@@ -152,6 +186,8 @@ impl Sessions {
             clock: clock.clone(),
             url: target.url.clone(),
             headers: target.headers.clone(),
+            mask: Arc::clone(&target.mask),
+            state: Arc::new(Mutex::new(BackendState::default())),
         };
         // Many steps at once open one session: the others wait for the first, or take over when it gives up.
         let running = cell.get_or_try_init(|| connect(backend())).await?;
@@ -180,18 +216,23 @@ impl Session {
         })
     }
 
-    /// Every tool of the server, page by page, until there are more than `most`.
+    /// Every tool of the server as it describes it, page by page, until there are more than `most`.
     ///
     /// # Errors
     /// When the server does not answer as it should, or its pages do not end.
-    pub async fn tools(&self, most: usize) -> Result<Vec<Tool>, McpError> {
+    pub async fn tools(&self, most: usize) -> Result<Vec<Value>, McpError> {
         let mut tools = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
-            let params = PaginatedRequestParams::default().with_cursor(cursor.clone());
-            let page = self.ended(self.running.peer().list_tools(Some(params)).await)?;
-            tools.extend(page.tools);
-            let next = page.next_cursor.filter(|next| !next.is_empty());
+            let request = ListToolsRequest {
+                params: Some(PaginatedRequestParams::default().with_cursor(cursor.clone())),
+                ..ListToolsRequest::default()
+            };
+            let request = ClientRequest::ListToolsRequest(request);
+            let answer = self.ended(self.running.peer().send_request(request).await)?;
+            let (found, next) = page(transparent(answer)?)?;
+            tools.extend(found);
+            let next = next.filter(|next| !next.is_empty());
             if next.is_none() || tools.len() > most {
                 return Ok(tools);
             }
@@ -203,7 +244,7 @@ impl Session {
         Err(McpError::Protocol(format!("its list of tools has more than {MOST_PAGES} pages")))
     }
 
-    /// Calls a tool. Dropped before its end, it tells the server so.
+    /// Calls a tool and returns its result as it came. Dropped before its end, it tells the server so.
     ///
     /// # Errors
     /// When the server does not answer as it should.
@@ -213,7 +254,7 @@ impl Session {
         arguments: Map<String, Value>,
         attempt: Option<&str>,
         settings: &Map<String, Value>,
-    ) -> Result<CallToolResult, McpError> {
+    ) -> Result<Value, McpError> {
         let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let mut meta = RequestMetaObject::new();
         if let Some(attempt) = attempt {
@@ -224,10 +265,8 @@ impl Session {
         }
         params.meta = Some(meta);
         match self.ended(self.running.peer().call_tool_once(params).await)? {
-            CallToolResponse::Complete(result) => Ok(result),
-            _ => Err(McpError::Protocol(
-                "the tool asks back, or for patience, which is not supported".to_owned(),
-            )),
+            CallToolResponse::Complete(result) => transparent(ServerResult::CallToolResult(result)),
+            _ => Err(McpError::Protocol("the answer cannot be read".to_owned())),
         }
     }
 

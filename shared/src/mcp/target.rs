@@ -1,6 +1,8 @@
 //! Whom a call goes to and with which credentials: a binding, which holds ids only, made into a target, which holds
 //! what is secret.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -78,7 +80,8 @@ impl Binding {
     }
 }
 
-/// The target of a server without an instance, with or without credentials.
+/// The target of a server without an instance, with or without credentials: with none of a connection it is called
+/// without.
 ///
 /// # Errors
 /// When the address may not be called, or the connection cannot be used.
@@ -114,11 +117,12 @@ async fn target(
     mask: &mut Mask,
 ) -> Result<Target> {
     let url = state.outbound.url(url).map_err(McpError::from)?;
-    let mut target = Target { url, headers: HeaderMap::new() };
+    let mut target = Target { url, headers: HeaderMap::new(), mask: Arc::default(), authenticated: false };
     let Some(id) = connection else {
-        return match auth_mode {
-            AuthMode::None if inject.is_empty() => Ok(target),
-            _ => Err(unavailable("The server wants credentials, and there is no connection for it.")),
+        // Whatever its `auth_mode` says: some take calls without, and the others ask for credentials themselves.
+        return match inject {
+            [] => Ok(target),
+            _ => Err(unavailable("The profile places credentials, and there is no connection for them.")),
         };
     };
     let credentials = match connection::credentials(state, place, id).await {
@@ -129,7 +133,13 @@ async fn target(
         Err(error) if error.kind == Kind::Conflict => return Err(unavailable(&error.message)),
         Err(error) => return Err(error),
     };
-    credentials.values().for_each(|value| mask.note(value));
+    let mut own = Mask::default();
+    for value in credentials.values() {
+        mask.note(value);
+        own.note(value);
+    }
+    target.mask = Arc::new(own);
+    target.authenticated = true;
     apply(&mut target, auth_mode, inject, &credentials)?;
     Ok(target)
 }

@@ -1,33 +1,39 @@
 //! Streamable HTTP through the guarded way out: the backend of rmcp's client.
 //!
 //! Credentials stand in this type and nowhere in what rmcp knows, so that it cannot log or quote them. An answer is
-//! read here until it holds what was asked for, whether it is JSON or a stream of events, so that all that a server
-//! sends is bounded, and what is wrong with it is said in one place.
+//! read here until it holds what was asked for, whether it is JSON or a stream of events, and masked before anything
+//! else looks at it, so that all that a server sends is bounded, and what is wrong with it is said in one place. To
+//! rmcp an answer is opaque: the structured content of some result, or an error that does not print.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage, ServerResult};
+use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use rmcp::model::{
+    CallToolResult, ClientJsonRpcMessage, CustomResult, RequestId, ServerJsonRpcMessage, ServerResult,
+};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
+use serde_json::Value;
 use sse_stream::Sse;
 
-use super::error::{McpError, shown};
+use super::error::{McpError, Opaque};
 use super::events::Events;
+use super::message::{self, Message};
+use super::words::{of_report, shown};
 use crate::clock::Clock;
-use crate::json_numbers;
-use crate::outbound_http::{Answer, Limits, Outbound, Url};
+use crate::outbound_http::{Answer, Limits, Outbound, OutboundError, Url};
+use crate::secrets::Mask;
 
 /// The most bytes of one answer: a result is at most 1 MiB, a page of tools may be larger.
 pub(super) const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// The most that is read of an answer that reports a failure.
-const LARGEST_REPORT: usize = 8 * 1024;
+const LARGEST_REPORT: usize = 64 * 1024;
 /// No attempt at a step takes longer; whoever waits for less gives up earlier.
 const LONGEST_CALL: Duration = Duration::from_secs(600);
 /// How long the end of a session may take.
@@ -38,7 +44,7 @@ const MOST_RESUMED: u32 = 5;
 const RESUME_AFTER: Duration = Duration::from_secs(1);
 const SESSION: &str = "mcp-session-id";
 
-type Failure = StreamableHttpError<McpError>;
+type Failure = StreamableHttpError<Opaque>;
 
 /// A server with what authorises us there.
 #[derive(Clone)]
@@ -49,6 +55,18 @@ pub(super) struct Backend {
     pub(super) url: Url,
     /// Credentials that belong into headers.
     pub(super) headers: HeaderMap,
+    /// What must not be seen of what the server says.
+    pub(super) mask: Arc<Mask>,
+    pub(super) state: Arc<Mutex<BackendState>>,
+}
+
+/// What a backend remembers between requests.
+#[derive(Default)]
+pub(super) struct BackendState {
+    /// The server's ids of sessions. rmcp, which logs them, knows them by their positions.
+    sessions: Vec<String>,
+    /// Requests that the server did not take because it had forgotten the session; they are sent once more.
+    sent_again: HashSet<String>,
 }
 
 impl fmt::Debug for Backend {
@@ -57,7 +75,25 @@ impl fmt::Debug for Backend {
     }
 }
 
+/// Where a request comes from and what it is: its id, the session it belongs to.
+struct Asked {
+    id: Value,
+    is_handshake: bool,
+    session: Option<String>,
+    headers: HashMap<HeaderName, HeaderValue>,
+}
+
 impl Backend {
+    fn state(&self) -> MutexGuard<'_, BackendState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server's id of a session that rmcp knows by its position.
+    fn session(&self, position: Option<&str>) -> Option<String> {
+        let position: usize = position?.parse().ok()?;
+        self.state().sessions.get(position).cloned()
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -65,7 +101,7 @@ impl Backend {
         headers: HashMap<HeaderName, HeaderValue>,
         body: Vec<u8>,
         time: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, McpError> {
         let mut request = http::Request::builder().method(method).uri(self.url.as_str());
         request = request.header(ACCEPT, "application/json, text/event-stream");
         if !body.is_empty() {
@@ -79,69 +115,156 @@ impl Backend {
         }
         let invalid =
             |error: http::Error| McpError::Protocol(format!("the request cannot be written: {error}"));
-        let mut request = request.body(body).map_err(|error| Failure::Client(invalid(error)))?;
+        let mut request = request.body(body).map_err(invalid)?;
         // Last: what a profile injects wins.
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
         }
         let limits = Limits { time, bytes: LARGEST_ANSWER };
-        self.outbound.send(request, limits).await.map_err(|error| Failure::Client(McpError::Outbound(error)))
+        self.outbound.send(request, limits).await.map_err(|error| self.broken(error))
+    }
+
+    /// Why no answer came, without what the server has to do with it.
+    fn broken(&self, error: OutboundError) -> McpError {
+        McpError::Outbound(match error {
+            // A host's name has no capitals.
+            OutboundError::Redirected(to) if self.mask.hides_ignoring_case(&to) => {
+                OutboundError::Redirected("an address that is not shown".to_owned())
+            }
+            OutboundError::Broken(why) => OutboundError::Broken(self.mask.text(&why).into_owned()),
+            OutboundError::Unreachable(why) => OutboundError::Unreachable(self.mask.text(&why).into_owned()),
+            other => other,
+        })
     }
 
     /// What an answer says that is no success.
     async fn refused(&self, answer: Answer) -> McpError {
         let status = answer.status.as_u16();
         let retry_after = answer.retry_after(self.clock.now());
+        let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let challenge = header(WWW_AUTHENTICATE).map(|text| shown(&self.mask.text(text)));
+        let is_text = is(&answer, "text/plain");
         let report = beginning(answer).await;
-        let said = match serde_json::from_slice::<ServerJsonRpcMessage>(&report) {
-            Ok(ServerJsonRpcMessage::Error(error)) => Some(shown(&error.error.message)),
-            _ => None,
+        let details = match serde_json::from_slice::<Value>(&report) {
+            Ok(json) => of_report(&self.mask.value(json)),
+            Err(_) if is_text => of_report(&self.mask.text(&String::from_utf8_lossy(&report)).into()),
+            Err(_) => None,
         };
-        McpError::Http { status, said, retry_after }
+        let details = details.or_else(|| challenge.map(|challenge| format!("WWW-Authenticate: {challenge}")));
+        McpError::Http { status, details, retry_after }
     }
 
-    /// The answer to a request, read out of the events of a stream.
-    async fn read_events(
-        &self,
-        mut answer: Answer,
-        session: Option<&str>,
-        headers: &HashMap<HeaderName, HeaderValue>,
-    ) -> Result<ServerJsonRpcMessage, Failure> {
+    /// Whether a refusal means that the server has forgotten the session and has not done what was asked: some answer
+    /// with 400 instead of 404. A request is sent again once.
+    fn is_forgotten(&self, asked: &Asked, error: &McpError) -> bool {
+        let McpError::Http { status, details, .. } = error else { return false };
+        let is_about_session = |details: &String| {
+            let details = details.to_lowercase();
+            details.contains("session") || details.contains("initializ")
+        };
+        let forgotten = match status {
+            404 => true,
+            400 => details.as_ref().is_none_or(is_about_session),
+            _ => false,
+        };
+        let is_first = || self.state().sent_again.insert(asked.id.to_string());
+        forgotten && asked.session.is_some() && is_first()
+    }
+
+    /// The answer to a request, out of a body or of the events of a stream.
+    async fn answer(&self, asked: &Asked, answer: Answer) -> Result<Value, McpError> {
+        let message = if is(&answer, "text/event-stream") {
+            self.read_events(asked, answer).await?
+        } else if is(&answer, "application/json") {
+            let whole = answer.bytes().await.map_err(|error| self.broken(error))?;
+            message::read(&whole, &asked.id)?
+        } else {
+            let error = "the answer is neither application/json nor text/event-stream";
+            return Err(McpError::Protocol(error.to_owned()));
+        };
+        match message {
+            Message::Result(result) => Ok(self.mask.value(result)),
+            Message::Refusal(error) => Err(message::refusal(&self.mask.value(error))),
+            Message::Unrelated(why) => Err(McpError::Protocol(why)),
+        }
+    }
+
+    async fn read_events(&self, asked: &Asked, mut answer: Answer) -> Result<Message, McpError> {
         let mut events = Events::default();
+        let mut note = None;
         for _ in 0..=MOST_RESUMED {
             let broke_off = loop {
                 while let Some(data) = events.next_data() {
-                    let message = message(data.as_bytes())?;
-                    // Notifications, and requests of a server: we have offered nothing that they could ask for.
-                    if matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) {
-                        return Ok(message);
+                    match message::read(data.as_bytes(), &asked.id) {
+                        // Notifications, and requests of a server: we have offered nothing that they could ask for.
+                        Ok(Message::Unrelated(why)) => note = Some(why),
+                        Ok(message) => return Ok(message),
+                        Err(_) => note = Some("an event's data is no message of JSON-RPC".to_owned()),
                     }
                 }
                 match answer.chunk().await {
                     Ok(Some(chunk)) => events.push(&chunk),
-                    Ok(None) => break McpError::Protocol("the stream ended without an answer".to_owned()),
-                    Err(error) => break McpError::Outbound(error),
+                    Ok(None) => break McpError::Unanswered { note: note.clone() },
+                    Err(error) => break self.broken(error),
                 }
             };
             let (true, Some(last)) = (broke_off.may_be_resumed(), events.last_id()) else {
-                return Err(Failure::Client(broke_off));
+                return Err(broke_off);
             };
-            let Ok(last) = HeaderValue::from_str(last) else { return Err(Failure::Client(broke_off)) };
+            let Ok(last) = HeaderValue::from_str(last) else { return Err(broke_off) };
             tokio::time::sleep(events.retry().unwrap_or(RESUME_AFTER)).await;
-            let mut headers = headers.clone();
+            let mut headers = asked.headers.clone();
             headers.insert(HeaderName::from_static("last-event-id"), last);
+            let session = asked.session.as_deref();
             answer = self.send(Method::GET, session, headers, Vec::new(), LONGEST_CALL).await?;
             if !answer.status.is_success() || !is(&answer, "text/event-stream") {
-                return Err(Failure::Client(broke_off));
+                return Err(broke_off);
             }
             events.begin_anew();
         }
-        Err(Failure::Client(McpError::Protocol("the stream broke off again and again".to_owned())))
+        Err(McpError::Unanswered { note: Some("it broke off again and again".to_owned()) })
+    }
+
+    /// The message for rmcp that holds an answer, and by which name it knows the session that was opened with it.
+    fn reply(
+        &self,
+        asked: &Asked,
+        id: RequestId,
+        opened: Option<String>,
+        result: Value,
+    ) -> Result<(ServerJsonRpcMessage, Option<String>), McpError> {
+        self.state().sent_again.remove(&asked.id.to_string());
+        if !asked.is_handshake {
+            return Ok((ServerJsonRpcMessage::response(opaque(result), id), None));
+        }
+        let greeting = message::greeting(&result)?;
+        let session = opened.map(|opened| {
+            let mut state = self.state();
+            state.sessions.push(opened);
+            (state.sessions.len() - 1).to_string()
+        });
+        Ok((ServerJsonRpcMessage::response(ServerResult::InitializeResult(greeting), id), session))
+    }
+}
+
+/// An answer as rmcp hands it on without reading it.
+fn opaque(result: Value) -> ServerResult {
+    let mut whole = CallToolResult::default();
+    whole.structured_content = Some(result);
+    ServerResult::CallToolResult(whole)
+}
+
+/// The answer that rmcp handed on.
+pub(super) fn transparent(result: ServerResult) -> Result<Value, McpError> {
+    match result {
+        ServerResult::CallToolResult(CallToolResult { structured_content: Some(result), .. }) => Ok(result),
+        ServerResult::CustomResult(CustomResult(result)) => Ok(result),
+        _ => Err(McpError::Protocol("the answer cannot be read".to_owned())),
     }
 }
 
 impl StreamableHttpClient for Backend {
-    type Error = McpError;
+    type Error = Opaque;
 
     async fn post_message(
         &self,
@@ -151,31 +274,36 @@ impl StreamableHttpClient for Backend {
         _: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse, Failure> {
+        let failed = |error: McpError| Failure::Client(Opaque(error));
         let body = serde_json::to_vec(&message)?;
-        let is_request = matches!(message, ClientJsonRpcMessage::Request(_));
-        let session = session_id.as_deref();
-        let answer = self.send(Method::POST, session, headers.clone(), body, LONGEST_CALL).await?;
-        if answer.status == StatusCode::NOT_FOUND && session.is_some() {
-            return Err(Failure::SessionExpired);
-        }
-        if !answer.status.is_success() {
-            return Err(Failure::Client(self.refused(answer).await));
-        }
-        if !is_request {
-            return Ok(StreamableHttpPostResponse::Accepted);
-        }
-        let opened = answer.headers.get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let opened_or_known = opened.clone().or_else(|| session.map(str::to_owned));
-        let reply = if is(&answer, "text/event-stream") {
-            self.read_events(answer, opened_or_known.as_deref(), &headers).await?
-        } else if is(&answer, "application/json") {
-            let whole = answer.bytes().await.map_err(|error| Failure::Client(McpError::Outbound(error)))?;
-            self::message(&whole)?
-        } else {
-            let error = "the answer is neither application/json nor text/event-stream";
-            return Err(Failure::Client(McpError::Protocol(error.to_owned())));
+        let (id, is_handshake) = match &message {
+            ClientJsonRpcMessage::Request(request) => {
+                (Some(request.id.clone()), request.request.method() == "initialize")
+            }
+            _ => (None, false),
         };
-        Ok(StreamableHttpPostResponse::Json(reply, opened))
+        let asked = Asked {
+            id: id.clone().map_or(Value::Null, RequestId::into_json_value),
+            is_handshake,
+            session: self.session(session_id.as_deref()),
+            headers: headers.clone(),
+        };
+        let session = asked.session.as_deref();
+        let answer = self.send(Method::POST, session, headers, body, LONGEST_CALL).await.map_err(failed)?;
+        if !answer.status.is_success() {
+            let error = self.refused(answer).await;
+            if id.is_some() && self.is_forgotten(&asked, &error) {
+                return Err(Failure::SessionExpired);
+            }
+            self.state().sent_again.remove(&asked.id.to_string());
+            return Err(failed(error));
+        }
+        let Some(id) = id else { return Ok(StreamableHttpPostResponse::Accepted) };
+        let opened = answer.headers.get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let asked = Asked { session: opened.clone().or_else(|| asked.session.clone()), ..asked };
+        let result = self.answer(&asked, answer).await.map_err(failed)?;
+        let (reply, session) = self.reply(&asked, id, opened, result).map_err(failed)?;
+        Ok(StreamableHttpPostResponse::Json(reply, session))
     }
 
     async fn delete_session(
@@ -185,8 +313,10 @@ impl StreamableHttpClient for Backend {
         _: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), Failure> {
+        let session = self.session(Some(&session_id));
         // Whatever it says: the session is of no use any more.
-        self.send(Method::DELETE, Some(&session_id), headers, Vec::new(), GOODBYE).await.map(|_| ())
+        let _ = self.send(Method::DELETE, session.as_deref(), headers, Vec::new(), GOODBYE).await;
+        Ok(())
     }
 
     async fn get_stream(
@@ -205,22 +335,6 @@ impl StreamableHttpClient for Backend {
 fn is(answer: &Answer, media_type: &str) -> bool {
     let header = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     header.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
-}
-
-fn message(json: &[u8]) -> Result<ServerJsonRpcMessage, Failure> {
-    let message: serde_json::Result<ServerJsonRpcMessage> = json_numbers::from_slice(json);
-    if let Ok(ServerJsonRpcMessage::Response(response)) = &message
-        && let ServerResult::ListToolsResult(_) = response.result
-        && let Ok(as_written) = serde_json::from_slice(json)
-    {
-        // The bounds in a schema are numbers, and the nearest doubles bound as well.
-        return Ok(as_written);
-    }
-    message.map_err(|error| {
-        // Without the text, which may be long and may hold anything.
-        let place = format!("line {} column {}", error.line(), error.column());
-        Failure::Client(McpError::Protocol(format!("the answer is not a message of JSON-RPC ({place})")))
-    })
 }
 
 /// As much of a body as a report of a failure needs.

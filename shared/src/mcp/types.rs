@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -58,7 +58,7 @@ pub struct ToolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The JSON Schema of its arguments.
-    #[serde(default = "any_object", alias = "inputSchema")]
+    #[serde(default = "any_object", alias = "inputSchema", deserialize_with = "null_as_any_object")]
     #[schema(value_type = Object)]
     pub input_schema: Value,
     /// The JSON Schema of its structured result.
@@ -71,8 +71,12 @@ pub struct ToolSpec {
     pub annotations: Option<Value>,
 }
 
-fn any_object() -> Value {
+pub(super) fn any_object() -> Value {
     serde_json::json!({ "type": "object" })
+}
+
+fn null_as_any_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Ok(Some(Value::deserialize(deserializer)?).filter(|schema| !schema.is_null()).unwrap_or_else(any_object))
 }
 
 /// A tool in a list.

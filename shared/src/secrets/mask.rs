@@ -65,6 +65,20 @@ impl Mask {
         masked
     }
 
+    /// Whether a text holds a secret, written with capitals or without.
+    pub fn hides_ignoring_case(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.forms.iter().any(|form| text.contains(&form.to_lowercase()))
+    }
+
+    /// Adds what tells it from other masks to a hash.
+    pub fn hash_into(&self, hash: &mut impl sha2::Digest) {
+        for form in &self.forms {
+            hash.update(form.len().to_be_bytes());
+            hash.update(form);
+        }
+    }
+
     /// The value without secrets, in texts and in keys, at any depth. A number or a word that is a secret as it is
     /// written becomes the mask's text.
     pub fn value(&self, value: Value) -> Value {

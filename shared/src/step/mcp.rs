@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::error::Kind;
 use crate::mcp::bind::{Reference, key};
 use crate::mcp::target::{Binding, of_binding};
-use crate::mcp::{self, McpError};
+use crate::mcp::{self, McpError, NoResult};
 use crate::run::{FailureCode, Outcome, RunInput, StepFailure};
 use crate::secrets::Mask;
 use crate::state::AppState;
@@ -67,14 +67,22 @@ impl ToolCall {
         };
         let target = of_binding(state, &attempt.place, &self.binding, mask).await;
         let target = target.map_err(|error| unready(&error))?;
-        let failed =
-            |error: McpError| error.failure(&format!("The tool {:?} could not be called", self.tool));
+        let what = format!("The tool {:?} could not be called", self.tool);
+        let failed = |error: McpError| StepFailure {
+            error: format!("{what}: {}", target.explained(&error)),
+            ..error.failure(&what)
+        };
         let session = mcp::server::open(state, &attempt.place, &target).await.map_err(failed)?;
         let result =
             session.call(&self.tool, arguments, Some(&attempt.key), settings).await.map_err(failed)?;
-        mcp::value(result).map_err(|said| {
-            let error = format!("The tool {:?} failed: {said}", self.tool);
-            StepFailure { may_pass: true, ..StepFailure::new(FailureCode::McpToolFailed, error) }
+        mcp::value(result).map_err(|no_result| match no_result {
+            NoResult::Failed(said) => {
+                let error = format!("The tool {:?} failed: {said}", self.tool);
+                StepFailure { may_pass: true, ..StepFailure::new(FailureCode::McpToolFailed, error) }
+            }
+            NoResult::Unreadable(error) => {
+                error.failure(&format!("The result of the tool {:?} cannot be used", self.tool))
+            }
         })
     }
 

@@ -1,6 +1,8 @@
 //! The input of a run: top-level defaults first, then the schema.
 
-use serde_json::Value;
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
 
 use super::{
     issue::{Check, Issue},
@@ -21,6 +23,31 @@ pub fn fill_defaults_and_check(schema: Option<&Value>, input: Value) -> Result<V
     match json_schema::check(schema, &input) {
         Ok(()) => Ok(input),
         Err(rejected) => Err(issues(rejected)),
+    }
+}
+
+/// Like [`fill_defaults_and_check`], for a schema of somebody else's: what of it cannot be checked is left out, and so
+/// is a default that the schema itself does not allow.
+///
+/// # Errors
+/// Every way in which what was sent does not satisfy what of the schema can be checked.
+pub fn fill_defaults_and_check_in_part(schema: &Value, input: Value) -> Result<Value, Vec<Issue>> {
+    let sent: HashSet<String> = input.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let mut filled = fill_defaults(schema, input);
+    let Err(violations) = json_schema::check_in_part(schema, &filled) else { return Ok(filled) };
+    let at = |key: &str| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+    let is_wrong = |key: &str| {
+        let at = at(key);
+        violations.iter().any(|each| {
+            each.pointer.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    if let Value::Object(fields) = &mut filled {
+        fields.retain(|key, _| sent.contains(key) || !is_wrong(key));
+    }
+    match json_schema::check_in_part(schema, &filled) {
+        Ok(()) => Ok(filled),
+        Err(violations) => Err(violations.into_iter().map(violation).collect()),
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
 };
 use evaluate::{Answer, evaluate};
 use index::Index;
+pub use lenient::{Unchecked, check_in_part, unchecked};
 
 pub(super) use equality::equal;
 pub(super) use numbers::Exact;
@@ -26,6 +27,7 @@ pub(super) use numbers::Exact;
 mod equality;
 mod evaluate;
 mod index;
+mod lenient;
 mod metaschema;
 mod numbers;
 mod pattern;

@@ -30,8 +30,3 @@ pub use plan::{Body, BodyStep, Plan, PlanStep};
 pub use step_set::{StepIx, StepSet};
 pub use steps::{ErrorPolicy, OnTimeout, StepKind, WhileMode};
 pub(crate) use suggest::{closest, cut, quote};
-
-/// What makes this no JSON Schema that can be used, in sentences; nothing when it can.
-pub fn json_schema_problems(schema: &serde_json::Value) -> Vec<String> {
-    json_schema::problems(schema).into_iter().map(|problem| problem.message).collect()
-}

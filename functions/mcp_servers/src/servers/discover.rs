@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
 use shared::ids::{ConnectionId, McpServerId};
-use shared::mcp::ToolSpec;
-use shared::mcp::server::discover;
+use shared::mcp::versions::discover;
+use shared::mcp::{ToolSpec, ToolWarning};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Discover {
-    /// The connection whose credentials the server wants to see.
+    /// The connection whose credentials the server wants to see. Without one, what an instance of the server is bound to
+    /// is used, and else no credentials.
     #[serde(default)]
     #[schema(value_type = Option<uuid::Uuid>)]
     connection_id: Option<ConnectionId>,
@@ -33,6 +34,11 @@ pub struct Discovered {
     tool_count: usize,
     /// Its tools.
     tools: Vec<ToolSpec>,
+    /// Whether it was asked with credentials: without them it may have shown fewer tools.
+    authenticated: bool,
+    /// What of the tools cannot be used: parts of schemas that nothing is checked against, tools that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<ToolWarning>,
 }
 
 /// Connect to an MCP server and list its tools. They are kept until they are published.
@@ -44,14 +50,16 @@ pub async fn discover_tools(
     Path(id): Path<McpServerId>,
     Body(with): Body<Discover>,
 ) -> Result<Json<Discovered>> {
-    let (_, tools, session) = discover(&state, &caller.place, id, with.connection_id).await?;
-    let greeting = session.greeting();
+    let found = discover(&state, &caller.place, id, with.connection_id).await?;
+    let greeting = found.session.greeting();
     let said = |what: fn(shared::mcp::Greeting) -> String| greeting.clone().map(what).unwrap_or_default();
     Ok(Json(Discovered {
         server_name: said(|greeting| greeting.name),
         server_version: said(|greeting| greeting.version),
         protocol_version: said(|greeting| greeting.protocol_version),
-        tool_count: tools.len(),
-        tools,
+        tool_count: found.tools.len(),
+        tools: found.tools,
+        authenticated: found.authenticated,
+        warnings: found.warnings,
     }))
 }

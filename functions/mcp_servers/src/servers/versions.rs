@@ -10,7 +10,8 @@ use shared::http::{
 };
 use shared::ids::McpServerId;
 use shared::mcp::ToolSpec;
-use shared::mcp::server::{Publish, find, publish};
+use shared::mcp::server::find;
+use shared::mcp::versions::{Publish, publish};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
@@ -36,6 +37,9 @@ pub struct PublishTools {
     /// Whether these tools count from now on.
     #[serde(default)]
     activate: bool,
+    /// Whether tools of the active version may be missing; without it that is refused with 409 `TOOLS_DROPPED`.
+    #[serde(default)]
+    confirm_dropped: bool,
 }
 
 /// Versions, newest first.
@@ -75,8 +79,10 @@ pub async fn publish_tools(
     Path(id): Path<McpServerId>,
     Body(body): Body<PublishTools>,
 ) -> Result<(StatusCode, Json<McpVersionView>)> {
-    let PublishTools { version, tools, config_schema, activate } = body;
-    let new = Publish { version, tools, config_schema, activate };
-    let (server, row, tools) = publish(&state, &caller.place, id, new).await?;
-    Ok((StatusCode::CREATED, Json(McpVersionView::new(&server, row, Some(tools)))))
+    let PublishTools { version, tools, config_schema, activate, confirm_dropped } = body;
+    let new = Publish { version, tools, config_schema, activate, confirm_dropped };
+    let published = publish(&state, &caller.place, id, new).await?;
+    let mut view = McpVersionView::new(&published.server, published.version, Some(published.tools));
+    view.warnings = published.warnings;
+    Ok((StatusCode::CREATED, Json(view)))
 }

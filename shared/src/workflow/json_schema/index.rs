@@ -8,6 +8,7 @@ use serde_json::{Map, Number, Value};
 use super::{
     VIOLATIONS_MAX, Violation,
     equality::Choice,
+    lenient::Lenient,
     nests_too_deep,
     pattern::Pattern,
     push_key,
@@ -19,6 +20,7 @@ use super::{
 const LONGEST_POINTER: usize = 4 * 1024;
 /// How many problems are kept until it is known which of them matter.
 const PROBLEMS_KEPT: usize = 10 * VIOLATIONS_MAX;
+const NO_SCHEMA: &str = "a schema is an object or a boolean";
 
 /// A schema document taken apart, and whatever others it refers to.
 pub(super) struct Index<'s> {
@@ -28,7 +30,7 @@ pub(super) struct Index<'s> {
     pub(super) resources_by_uri: HashMap<String, usize>,
     /// References that are not resolved yet.
     pub(super) pending: Vec<Pending<'s>>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// What checking may still cost.
     pub(super) budget: u64,
     /// Where the walk is, as a pointer into the document.
@@ -39,12 +41,14 @@ pub(super) struct Index<'s> {
     pub(super) within: Id,
     /// Why what was referred to is no schema, by its address.
     pub(super) refused: HashMap<usize, String>,
+    /// What is left out rather than refused; nothing when every problem is refused.
+    pub(super) lenient: Option<Lenient>,
 }
 
 /// What is wrong with a schema.
-struct Problem {
-    schema: Id,
-    violation: Violation,
+pub(super) struct Problem {
+    pub(super) schema: Id,
+    pub(super) violation: Violation,
 }
 
 impl<'s> Index<'s> {
@@ -56,19 +60,23 @@ impl<'s> Index<'s> {
         let mut index = Self::empty(document, budget);
         index.add_document(document);
         index.resolve_pending();
-        let mut problems = std::mem::take(&mut index.problems);
-        if !problems.is_empty() {
-            let used = index.used();
-            // What was not kept any more may be of any.
-            if problems.len() < PROBLEMS_KEPT {
-                problems.retain(|problem| used.get(problem.schema) != Some(&false));
-            }
-            problems.truncate(VIOLATIONS_MAX);
+        let problems = index.take_problems();
+        if problems.is_empty() { Ok(index) } else { Err(problems) }
+    }
+
+    /// What is wrong with schemas that values can come to be held against.
+    pub(super) fn take_problems(&mut self) -> Vec<Violation> {
+        let mut problems = std::mem::take(&mut self.problems);
+        if problems.is_empty() {
+            return Vec::new();
         }
-        match problems.is_empty() {
-            true => Ok(index),
-            false => Err(problems.into_iter().map(|problem| problem.violation).collect()),
+        // What was not kept any more may be of any.
+        if problems.len() < PROBLEMS_KEPT {
+            let used = self.used();
+            problems.retain(|problem| used.get(problem.schema) != Some(&false));
         }
+        problems.truncate(VIOLATIONS_MAX);
+        problems.into_iter().map(|problem| problem.violation).collect()
     }
 
     /// Which schemas a value can come to be held against.
@@ -96,7 +104,7 @@ impl<'s> Index<'s> {
     }
 
     /// The schemas that a rule holds values against.
-    fn below(&self, rule: &Rule<'s>) -> Vec<Id> {
+    pub(super) fn below(&self, rule: &Rule<'s>) -> Vec<Id> {
         match rule {
             Rule::Members(members) => {
                 let named = members.named.iter().map(|(_, id)| *id);
@@ -132,7 +140,7 @@ impl<'s> Index<'s> {
         index
     }
 
-    fn empty(document: &'s Value, budget: u64) -> Self {
+    pub(super) fn empty(document: &'s Value, budget: u64) -> Self {
         Self {
             schemas: Vec::new(),
             references: Vec::new(),
@@ -146,6 +154,7 @@ impl<'s> Index<'s> {
             by_address: HashMap::new(),
             within: 0,
             refused: HashMap::new(),
+            lenient: None,
         }
     }
 
@@ -159,6 +168,9 @@ impl<'s> Index<'s> {
     }
 
     pub(super) fn problem(&mut self, keyword: &str, message: &str) {
+        if let Some(lenient) = &mut self.lenient {
+            lenient.tainted.insert(self.within);
+        }
         if self.problems.len() < PROBLEMS_KEPT {
             let violation = Violation::at(self.document, &self.pointer, keyword, message);
             self.problems.push(Problem { schema: self.within, violation });
@@ -189,7 +201,11 @@ impl<'s> Index<'s> {
             }
             (Value::Bool(false), _) => vec![Rule::Never],
             (_, Some(map)) => self.rules(id, map),
-            _ => Vec::new(),
+            (Value::Bool(true), _) => Vec::new(),
+            _ => {
+                self.problem("", NO_SCHEMA);
+                Vec::new()
+            }
         };
         self.within = around;
         let wants_marks =
@@ -206,8 +222,12 @@ impl<'s> Index<'s> {
         for (keyword, value) in map {
             let length = self.pointer.len();
             push_key(&mut self.pointer, keyword);
-            let rule =
-                self.assertion(keyword, value).or_else(|| self.applicator(keyword, value, map, resource));
+            let rule = match self.is_left_out(keyword) {
+                true => None,
+                false => {
+                    self.assertion(keyword, value).or_else(|| self.applicator(keyword, value, map, resource))
+                }
+            };
             self.pointer.truncate(length);
             ranked.extend(rule);
         }
@@ -236,7 +256,7 @@ impl<'s> Index<'s> {
             "minProperties" => (12, count(Count::MinProperties)?),
             "maxProperties" => (13, count(Count::MaxProperties)?),
             "required" => (14, Rule::Required(list(value))),
-            "pattern" => (16, Rule::Pattern(value.as_str()?, self.pattern(value.as_str()?)?)),
+            "pattern" => (16, Rule::Pattern(value.as_str()?, self.pattern("pattern", value.as_str()?)?)),
             "uniqueItems" if value == &Value::Bool(true) => (17, Rule::UniqueItems),
             _ => return None,
         })
@@ -332,6 +352,8 @@ impl<'s> Index<'s> {
         let here = self.pointer.clone();
         let parent = here.rfind('/').unwrap_or(0);
         let mut members = Members { named: Vec::new(), patterns: Vec::new(), others: Others::Ignored };
+        let is_object = |keyword| map.get(keyword).is_none_or(Value::is_object);
+        let mut are_known = is_object("properties") && is_object("patternProperties");
         self.pointer.truncate(parent);
         push_key(&mut self.pointer, "properties");
         members.named =
@@ -341,13 +363,17 @@ impl<'s> Index<'s> {
             push_key(&mut self.pointer, "patternProperties");
             push_key(&mut self.pointer, text);
             let id = self.add(schema, resource);
-            members.patterns.extend(self.pattern(text).map(|pattern| (pattern, id)));
+            let pattern = self.pattern("patternProperties", text);
+            are_known &= pattern.is_some();
+            members.patterns.extend(pattern.map(|pattern| (pattern, id)));
         }
         self.pointer.truncate(parent);
         if let Some(schema) = map.get("additionalProperties") {
             let id = self.add_below("additionalProperties", schema, resource);
             let some_may = map.contains_key("properties") || map.contains_key("patternProperties");
             members.others = match schema {
+                // What is not known cannot be told from the others.
+                _ if !are_known => Others::Ignored,
                 Value::Bool(false) if some_may => Others::Forbidden,
                 Value::Bool(false) => Others::AllForbidden,
                 _ => Others::Schema(id),
@@ -361,7 +387,7 @@ impl<'s> Index<'s> {
         let limit = |keyword| beside.get(keyword).and_then(Value::as_number).map(natural);
         Contains {
             schema: self.add(value, resource),
-            at_least: limit("minContains").unwrap_or(1),
+            at_least: limit("minContains").unwrap_or(u64::from(!beside.contains_key("minContains"))),
             at_most: limit("maxContains").unwrap_or(u64::MAX),
         }
     }
@@ -377,7 +403,7 @@ impl<'s> Index<'s> {
         Some(Rule::Dependent(dependent))
     }
 
-    fn pattern(&mut self, text: &str) -> Option<Pattern> {
+    fn pattern(&mut self, keyword: &str, text: &str) -> Option<Pattern> {
         if self.budget == 0 {
             self.problem("pattern", "the patterns are too large, all together");
             return None;
@@ -386,7 +412,12 @@ impl<'s> Index<'s> {
         let pattern = Pattern::of(text, &mut steps);
         self.budget = self.budget.saturating_sub(steps);
         if pattern.is_none() {
-            self.problem("format", "value is not a \"regex\"");
+            match self.lenient {
+                Some(_) => {
+                    self.problem(keyword, "the pattern is invalid, too large, or looks around or back")
+                }
+                None => self.problem("format", "value is not a \"regex\""),
+            }
         }
         pattern
     }

@@ -120,6 +120,9 @@ impl<'s> Index<'s> {
                     self.pointer.clone_from(&pending.pointer);
                     self.within = pending.within;
                     self.problem("$ref", &message);
+                    if let Some(anything) = self.anything() {
+                        self.references[pending.position].schema = anything;
+                    }
                 }
             }
         }

@@ -19,6 +19,9 @@ use super::{
     view::{Site, View},
 };
 
+/// The most parts of a tool's schema that a step's warnings name.
+const UNCHECKED_SHOWN: usize = 5;
+
 /// What is known of MCP servers and other workflows. Asked in the middle of a dry run, so answers must be at hand: whoever
 /// implements it has looked the graph's servers up beforehand.
 pub trait Bindings {
@@ -157,9 +160,22 @@ fn call(site: &Site<'_>, kind: &McpCall, bindings: &dyn Bindings, findings: &mut
         return true;
     };
     if let Some(schema) = tool.input_schema {
+        left_out(site, schema, findings);
         arguments(site, kind, schema, findings);
     }
     true
+}
+
+/// Says what of the tool's schema the arguments are not checked against, neither here nor in a run.
+fn left_out(site: &Site<'_>, schema: &Value, findings: &mut Findings) {
+    for part in json_schema::unchecked(schema).into_iter().take(UNCHECKED_SHOWN) {
+        let json_schema::Unchecked { path, keyword, message } = part;
+        let message = format!(
+            "the arguments are not checked against {keyword:?} at {path} of the tool's input_schema: {message}"
+        );
+        let issue = site.warning(Check::McpBindings, "mcp_schema_unchecked", "tool_name", message);
+        findings.push(issue.suggest("nothing has to be done: the server checks what it is sent"));
+    }
 }
 
 /// Checks what of the arguments is known before the run: those that an expression gives are left out of
@@ -171,9 +187,7 @@ fn arguments(site: &Site<'_>, kind: &McpCall, schema: &Value, findings: &mut Fin
         None => Map::new(),
     };
     let given = Value::Object(given);
-    let Err(json_schema::Rejected::Violations(violations)) = json_schema::check(schema, &given) else {
-        return;
-    };
+    let Err(violations) = json_schema::check_in_part(schema, &given) else { return };
     let open: Vec<String> =
         templates_in(&given).into_iter().map(|(field, _)| json_path::join("$", &field)).collect();
     for violation in violations {
