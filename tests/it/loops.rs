@@ -50,6 +50,49 @@ async fn every_item_goes_through_the_body_and_the_results_are_in_their_order() {
 }
 
 #[tokio::test]
+async fn scripts_read_inner_outputs_in_every_form() {
+    let (app, acme) = acme().await;
+    let body = [
+        lua("fetch-pr", "return { n = item.n, gone = input.gone, id = input.id }"),
+        lua(
+            "read",
+            "local all = { body['fetch-pr'], body.fetch_pr.result, steps['fetch-pr'].result, steps.fetch_pr.result }
+             for _, output in ipairs(all) do assert(output.n == item.n and output.id == input.id) end
+             return { n = body.fetch_pr.result.n + steps.fetch_pr.result.n, kept = body.fetch_pr.result,
+                      status = steps.fetch_pr.status }",
+        ),
+    ];
+    let each = for_each("each", &json!([{ "n": 1 }]), &body);
+    let count = [
+        lua("add-one", "local prev = loop.prev.add_one return { n = (prev and prev.result.n or 0) + 1 }"),
+        lua(
+            "look",
+            "return { n = body['add-one'].result.n, same = steps.add_one.result.n == body.add_one.n,
+                              before = loop.prev.look and loop.prev.look.result.n }",
+        ),
+    ];
+    let mut repeated = repeat("again", 5, "", &count);
+    repeated.as_object_mut().unwrap().remove("while_condition");
+    repeated["while_eval_script"] =
+        json!("return { pass = steps.look.result.n >= 2 and body.look.result.n >= 2 }");
+    let input = json!({ "gone": null, "id": 9_007_199_254_740_993_u64 });
+    let run = acme.begin(&graph([each, repeated]), input).await;
+    app.work().await;
+    let each = run.result("each").await;
+    assert_eq!(
+        each["results"][0]["result"],
+        json!({
+            "n": 2, "kept": { "n": 1, "id": 9_007_199_254_740_993_u64 }, "status": "completed",
+        })
+    );
+    let again = run.result("again").await;
+    assert_eq!(
+        again["last"],
+        json!({ "add-one": { "n": 2 }, "look": { "n": 2, "same": true, "before": 1 } })
+    );
+}
+
+#[tokio::test]
 async fn an_empty_list_is_done_at_once_and_more_than_500_items_are_refused() {
     let (app, acme) = acme().await;
     let body = [lua("one", "return {}")];

@@ -160,3 +160,65 @@ async fn messages_of_failed_scripts_tell_nothing_of_the_host() {
         }
     }
 }
+
+#[tokio::test]
+async fn ids_and_nulls_survive_scripts() {
+    let (_app, acme) = acme().await;
+    let input = json!({
+        "id": 9_007_199_254_740_993_u64, "hash": u64::MAX, "min": i64::MIN, "x": 0.999_999_999_999_999_9, "assignee": null,
+        "tags": ["a", null], "none": [], "sub": { "due": null, "rows": [{ "a": null }, null] },
+    });
+    let first = lua(
+        "first",
+        "return { id = input.id, text = tostring(input.id) .. '/' .. string.format('%d', input.hash), ticket = input }",
+    );
+    let second = lua_after(
+        "second",
+        &["first"],
+        "local ticket = steps.first.result.ticket
+         return { ticket = ticket, same = steps.first.result.id == input.id, seen = { [input.id] = #ticket.tags },
+                  open = ticket.assignee == nil and ticket.tags[2] == nil }",
+    );
+    let run = acme.run(&graph([first, second]), input.clone()).await;
+    assert_eq!(
+        run["outputs"]["first"],
+        json!({ "id": input["id"], "text": "9007199254740993/18446744073709551615", "ticket": input })
+    );
+    assert_eq!(
+        run["outputs"]["second"],
+        json!({ "ticket": input, "same": true, "seen": { "9007199254740993": 2 }, "open": true })
+    );
+}
+
+#[tokio::test]
+async fn cut_characters_fail_with_path_step_and_utf8() {
+    let (_app, acme) = acme().await;
+    let cut = lua("cut-name", "return { people = { { name = string.sub('Zoë', 1, 3) } } }");
+    let id = acme.publish(&graph([cut])).await;
+    let run = acme.start(&id, json!({})).await;
+    let run = acme.finished(&id, &run).await;
+    assert_eq!(run["failure_code"], "LUA_RETURN_TYPE");
+    let error = run["error"].as_str().unwrap();
+    for part in ["cut-name", "result.people[1].name", "utf8.offset"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn literals_beyond_2_53_are_warned_of() {
+    let (_app, acme) = acme().await;
+    let graph = graph([lua("a", "local x = 1\nreturn { same = input.id == 9007199254740993 }")]);
+    let body = json!({ "graph": graph, "params": { "id": 1 } });
+    let report = acme.client.post("/v1/workflows/validate", &body).await.expect(200);
+    assert_eq!(report["valid"], true, "{report:#}");
+    let issues = report["issues"].as_array().unwrap();
+    let issue = issues.iter().find(|issue| issue["code"] == "lua_number_inexact").unwrap();
+    assert_eq!(
+        (&issue["severity"], &issue["step_id"], &issue["json_path"]),
+        (&json!("warning"), &json!("a"), &json!("$.steps[0].script"))
+    );
+    assert!(
+        issue["message"].as_str().unwrap().starts_with("line 2: 9007199254740993 is beyond 2^53"),
+        "{issue:#}"
+    );
+}

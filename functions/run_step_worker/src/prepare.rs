@@ -192,7 +192,8 @@ pub(crate) async fn script(session: &mut Session, scopes: &mut Scopes, slot: Slo
     let planned = plan.step(slot.step);
     let body = planned.body.as_ref().zip(slot.inner);
     let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
-    let source = match (&inner.map_or(&planned.step, |inner| &inner.step).kind, inner) {
+    let step = inner.map_or(&planned.step, |inner| &inner.step);
+    let source = match (&step.kind, inner) {
         (StepKind::LuaScript(lua), _) => lua.script.as_str(),
         (StepKind::While(kind), None) => {
             kind.while_eval_script.as_deref().unwrap_or("return { pass = true }")
@@ -206,6 +207,7 @@ pub(crate) async fn script(session: &mut Session, scopes: &mut Scopes, slot: Slo
     };
     let timeout = session.machine().time_for(slot, scopes.now());
     Ok(Script {
+        step_id: step.id.clone(),
         source: source.to_owned(),
         scope: scopes.of(session, slot, &named).await?,
         timeout,

@@ -20,10 +20,19 @@ pub fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<Strin
         Err(issues) => {
             let told = |issue: &crate::workflow::Issue| {
                 let why = issue.message.replace("the input does not satisfy input_schema: ", "");
-                format!("{}: {why}", issue.json_path.replacen('$', "tool_args", 1))
+                format!("{}: {why}{}", issue.json_path.replacen('$', "tool_args", 1), hint(&why))
             };
             Err(issues.iter().take(5).map(told).collect::<Vec<_>>().join("; "))
         }
+    }
+}
+
+/// What the author of a script has to know whose empty table was to be a list.
+fn hint(why: &str) -> &'static str {
+    if why.starts_with("{} is not of type") && why.contains("\"array\"") {
+        " (an empty Lua table is an object; json.array({}) makes an empty list)"
+    } else {
+        ""
     }
 }
 
@@ -204,5 +213,22 @@ mod tests {
         assert_eq!(json!(call(json!({ "a": 1 })).unwrap()), json!({ "a": 1, "b": 2 }));
         assert!(call(json!({ "a": "x" })).unwrap_err().contains("tool_args.a"));
         assert!(call(json!({})).unwrap_err().contains("\"a\""));
+    }
+
+    #[test]
+    fn an_empty_table_for_a_list_names_json_array() {
+        let tool: ToolSpec = serde_json::from_value(json!({ "name": "t", "inputSchema": {
+            "type": "object", "properties": { "labels": { "type": "array" }, "more": { "type": ["array", "null"] } },
+        } }))
+        .unwrap();
+        for (given, names) in [
+            (json!({ "labels": {} }), true),
+            (json!({ "more": {} }), true),
+            (json!({ "labels": { "a": 1 } }), false),
+            (json!({ "labels": "x" }), false),
+        ] {
+            let why = arguments(&tool, given.as_object().unwrap().clone()).unwrap_err();
+            assert_eq!(why.contains("json.array({})"), names, "{why}");
+        }
     }
 }

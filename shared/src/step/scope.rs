@@ -71,18 +71,14 @@ impl RoundScope {
         }
     }
 
-    /// The globals of scripts in a body.
+    /// The globals of scripts in a body, beside `body` and `loop`.
     pub fn globals(&self) -> Vec<(&'static str, Value)> {
-        let mut globals = vec![("body", self.body.clone())];
-        match &self.item {
-            Some(item) => {
-                globals.push(("item", item.clone()));
-                globals.push(("index", json!(self.index)));
-                globals.push(("foreach", json!({ "item": item, "index": self.index })));
-            }
-            None => globals.push(("loop", json!({ "iteration": self.index, "prev": self.prev }))),
-        }
-        globals
+        let Some(item) = &self.item else { return Vec::new() };
+        vec![
+            ("item", item.clone()),
+            ("index", json!(self.index)),
+            ("foreach", json!({ "item": item, "index": self.index })),
+        ]
     }
 }
 

@@ -12,6 +12,8 @@ use crate::run::{FailureCode, Outcome, StepFailure};
 /// A script with all that it may see.
 #[derive(Debug)]
 pub struct Script {
+    /// The id of its step, for messages about its result.
+    pub step_id: String,
     /// The source.
     pub source: String,
     /// What it may read.
@@ -45,13 +47,16 @@ impl Script {
     pub fn run(self, pool: &Pool) -> Scripted {
         let steps: Vec<(&str, Value)> =
             self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
-        let extra = self.scope.round.as_ref().map(super::RoundScope::globals).unwrap_or_default();
+        let round = self.scope.round.as_ref();
+        let extra = round.map(super::RoundScope::globals).unwrap_or_default();
         let globals = Globals {
             input: &self.scope.input,
             steps: &steps,
             run: &self.scope.run,
             connection: &self.scope.connection,
             extra: &extra,
+            body: round.map(|round| &round.body),
+            iteration: round.filter(|round| round.item.is_none()).map(|round| (round.index, &round.prev)),
         };
         let limits = Limits { time: self.timeout, ..Limits::default() };
         let ended = pool.run(&self.source, &globals, &limits, &self.cancel);
@@ -60,10 +65,16 @@ impl Script {
                 let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());
                 Outcome::Success { result: Arc::new(result), bytes }
             }
-            Err(failure) => Outcome::Failure(StepFailure {
-                jitter: rand::random(),
-                ..StepFailure::new(code(failure.kind), failure.message)
-            }),
+            Err(failure) => {
+                let message = match failure.kind {
+                    FailureKind::ReturnType => format!("step {:?}: {}", self.step_id, failure.message),
+                    _ => failure.message,
+                };
+                Outcome::Failure(StepFailure {
+                    jitter: rand::random(),
+                    ..StepFailure::new(code(failure.kind), message)
+                })
+            }
         };
         Scripted { outcome, log: ended.log }
     }

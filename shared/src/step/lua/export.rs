@@ -6,21 +6,24 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 
-use mlua::{LuaSerdeExt, LuaString, Table, Value};
+use mlua::{LuaString, Table, Value};
 use serde_json::Value as Json;
 
 use super::MAX_DEPTH;
+use super::integer::{Integer, MAX_EXACT_DOUBLE};
 use super::log::truncate;
+use super::values::{self, HIDDEN, Mark};
 use super::watch::{Stop, Watch};
-
-/// The largest magnitude at which every whole number is a double of its own.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// How many values are read between two looks at the clock.
 const VALUES_PER_CHECK: usize = 4096;
 
 /// How much of either end of a long place is shown.
 const PLACE_BYTES: usize = 80;
+
+/// What authors can do about text that JSON cannot carry.
+const NOT_UTF8: &str = "the text is not UTF-8: string.sub, string.byte and # count bytes and can cut a character in two; \
+                        find the ends of characters with utf8.offset, or carry bytes with base64.encode";
 
 /// What the JSON may cost.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +96,7 @@ pub(super) fn to_json(
     budget: Budget,
     watch: Option<&Watch>,
 ) -> Result<Json, Fault> {
-    let mut exporter = Exporter { budget, watch, open: Vec::new(), array: None };
+    let mut exporter = Exporter { budget, watch, open: Vec::new() };
     exporter.value(value).map_err(|fault| match fault {
         Fault::Value { place, problem } => Fault::Value { place: shorten(format!("{root}{place}")), problem },
         other => other,
@@ -115,8 +118,6 @@ struct Exporter<'a> {
     watch: Option<&'a Watch>,
     /// The tables around the value at hand, outermost first.
     open: Vec<*const c_void>,
-    /// The identity of the metatable that marks arrays, once it was needed.
-    array: Option<*const c_void>,
 }
 
 impl Exporter<'_> {
@@ -124,7 +125,7 @@ impl Exporter<'_> {
         self.spend_node()?;
         match value {
             Value::Nil => Ok(Json::Null),
-            _ if value.is_null() => Ok(Json::Null),
+            _ if value.is_null() || *value == HIDDEN => Ok(Json::Null),
             Value::Boolean(flag) => Ok(Json::Bool(*flag)),
             #[allow(clippy::cast_precision_loss, reason = "Lua has doubles only: this one came out of one")]
             Value::Integer(whole) => number(*whole as f64),
@@ -135,6 +136,10 @@ impl Exporter<'_> {
                 Ok(Json::String(text))
             }
             Value::Table(table) => self.nested(table),
+            Value::UserData(data) => match Integer::of(data) {
+                Some(integer) => Ok(integer.json()),
+                None => Err(Fault::here("a userdata cannot be JSON")),
+            },
             other => Err(Fault::here(format!("a {} cannot be JSON", type_name(other)))),
         }
     }
@@ -157,9 +162,15 @@ impl Exporter<'_> {
     /// kept aside, and only the end tells what the table is.
     fn table(&mut self, table: &Table) -> Result<Json, Fault> {
         self.spend(1)?;
+        let (elements, is_array, nulls) = match values::mark(table).map_err(Fault::Host)? {
+            Mark::None => (None, false, None),
+            Mark::Array => (None, true, None),
+            Mark::List(elements) => (Some(elements), true, None),
+            Mark::Nulls(nulls) => (None, false, Some(nulls)),
+        };
         let mut items = Vec::new();
         let mut rest = Vec::new();
-        for pair in table.pairs::<Value, Value>() {
+        for pair in elements.as_ref().unwrap_or(table).pairs::<Value, Value>() {
             let (key, value) = pair.map_err(Fault::Host)?;
             let key = key_of(&key)?;
             if let Key::Name(name) = &key {
@@ -173,22 +184,50 @@ impl Exporter<'_> {
                 key => rest.push((key, json)),
             }
         }
-        if items.is_empty() && rest.is_empty() {
-            return Ok(if self.is_marked_array(table) {
-                Json::Array(items)
-            } else {
-                Json::Object(<_>::default())
-            });
+        if let Some(nulls) = nulls {
+            self.nulls(table, &nulls, &mut rest)?;
         }
-        if rest.is_empty() { Ok(Json::Array(items)) } else { assemble(items, rest) }
+        if rest.is_empty() {
+            let is_array = is_array || !items.is_empty();
+            return Ok(if is_array { Json::Array(items) } else { Json::Object(<_>::default()) });
+        }
+        rest.sort_by_key(|(key, _)| match key {
+            Key::Index(index) => *index,
+            Key::Name(_) => i64::MAX,
+        });
+        if let Some(last) = last_index(&rest, items.len(), is_array) {
+            return self.array(items, rest, last);
+        }
+        object(items, rest)
     }
 
-    fn is_marked_array(&mut self, table: &Table) -> bool {
-        let Some(metatable) = table.metatable() else { return false };
-        let array = *self.array.get_or_insert_with(|| {
-            table.weak_lua().try_upgrade().map_or(std::ptr::null(), |lua| lua.array_metatable().to_pointer())
-        });
-        metatable.to_pointer() == array
+    /// Adds the null keys of an object that the script has given no value.
+    fn nulls(&mut self, table: &Table, nulls: &Table, rest: &mut Vec<(Key, Json)>) -> Result<(), Fault> {
+        for pair in nulls.pairs::<Value, Value>() {
+            let (key, _) = pair.map_err(Fault::Host)?;
+            if table.raw_get::<Value>(&key).map_err(Fault::Host)?.is_nil() {
+                self.spend_node()?;
+                let key = key_of(&key)?;
+                if let Key::Name(name) = &key {
+                    self.spend(name.len() + 3)?;
+                }
+                rest.push((key, Json::Null));
+            }
+        }
+        Ok(())
+    }
+
+    /// An array that did not come in order, or has gaps, which are nulls.
+    fn array(&mut self, mut items: Vec<Json>, rest: Vec<(Key, Json)>, last: usize) -> Result<Json, Fault> {
+        let gaps = last.saturating_sub(items.len() + rest.len());
+        self.budget.nodes = self.budget.nodes.checked_sub(gaps).ok_or(Fault::TooLarge)?;
+        self.spend(gaps.saturating_mul("null,".len()))?;
+        for (key, json) in rest {
+            let Key::Index(index) = key else { continue };
+            items.resize(usize::try_from(index).unwrap_or(1) - 1, Json::Null);
+            items.push(json);
+        }
+        Ok(Json::Array(items))
     }
 
     fn spend_node(&mut self) -> Result<(), Fault> {
@@ -207,19 +246,18 @@ impl Exporter<'_> {
     }
 }
 
-/// A table whose keys did not come in order: an array all the same when they are exactly 1..n.
-fn assemble(items: Vec<Json>, mut rest: Vec<(Key, Json)>) -> Result<Json, Fault> {
-    rest.sort_by_key(|(key, _)| match key {
-        Key::Index(index) => *index,
-        Key::Name(_) => i64::MAX,
-    });
-    let first = items.len() + 1;
-    let continues = rest.iter().enumerate().all(
-        |(offset, (key, _))| matches!(key, Key::Index(index) if usize::try_from(*index) == Ok(first + offset)),
-    );
-    if continues {
-        return Ok(items.into_iter().chain(rest.into_iter().map(|(_, json)| json)).collect());
-    }
+/// The last index of a table with these members after its first `count`, sorted, if it is an array: its keys are exactly
+/// 1..n, or it is known to be one and all are indices.
+fn last_index(rest: &[(Key, Json)], count: usize, is_array: bool) -> Option<usize> {
+    let index = |key: &Key| match key {
+        Key::Index(index) => usize::try_from(*index).ok().filter(|index| *index > count),
+        Key::Name(_) => None,
+    };
+    let last = rest.iter().try_fold(count, |_, (key, _)| index(key))?;
+    (is_array || last == count + rest.len()).then_some(last)
+}
+
+fn object(items: Vec<Json>, rest: Vec<(Key, Json)>) -> Result<Json, Fault> {
     let mut members = BTreeMap::new();
     let numbered = items.into_iter().zip(1..).map(|(json, index)| (Key::Index(index), json));
     for (key, json) in numbered.chain(rest) {
@@ -237,13 +275,15 @@ fn key_of(key: &Value) -> Result<Key, Fault> {
         Value::Integer(index) => Ok(Key::Index(*index)),
         Value::Number(double) if double.is_finite() => Ok(Key::Name(double.to_string())),
         Value::Number(_) => Err(Fault::here("a key is not a finite number")),
+        Value::UserData(data) if let Some(integer) = Integer::of(data) => Ok(Key::Name(integer.digits())),
         other => Err(Fault::here(format!("a key is a {}, not text or a number", type_name(other)))),
     }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "whole and within the range where doubles are exact")]
 fn number(double: f64) -> Result<Json, Fault> {
-    if double.fract() == 0.0 && double.abs() <= MAX_EXACT {
+    let is_negative_zero = double == 0.0 && double.is_sign_negative();
+    if double.fract() == 0.0 && double.abs() <= MAX_EXACT_DOUBLE && !is_negative_zero {
         return Ok(Json::from(double as i64));
     }
     serde_json::Number::from_f64(double)
@@ -254,7 +294,7 @@ fn number(double: f64) -> Result<Json, Fault> {
 fn utf8(string: &LuaString) -> Result<String, Fault> {
     match string.to_str() {
         Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(Fault::here("a string is not UTF-8 (base64.encode makes text of any bytes)")),
+        Err(_) => Err(Fault::here(NOT_UTF8)),
     }
 }
 
@@ -262,6 +302,7 @@ fn utf8(string: &LuaString) -> Result<String, Fault> {
 pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Integer(_) => "number",
+        Value::UserData(data) if Integer::of(data).is_some() => "number",
         Value::LightUserData(_) | Value::Error(_) => "userdata",
         other => other.type_name(),
     }

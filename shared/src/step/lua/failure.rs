@@ -122,6 +122,7 @@ impl Failure {
             Value::Boolean(_) | Value::Integer(_) | Value::Number(_) | Value::Table(_) => {
                 Self::error(&as_json(value))
             }
+            Value::UserData(_) if export::type_name(value) == "number" => Self::error(&as_json(value)),
             other => Self::error(&format!("the script raised a {} as its error", other.type_name())),
         }
     }

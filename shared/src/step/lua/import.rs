@@ -1,48 +1,153 @@
-//! JSON into Lua: the values a script may read. The rules stand at the head of the `lua` module.
+//! JSON into Lua: the values a script may read, and `json.decode`, which parses straight into tables, so that everything it
+//! makes counts against the script's memory while it is made. The rules stand at the head of the `lua` module.
 
-use mlua::{Lua, LuaSerdeExt, Table, Value};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use mlua::{Lua, Value};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
+
+use super::native::Trouble;
+use super::values::{HIDDEN, NullKeys, Values};
+use super::watch::Watch;
 
 /// Builds Lua values out of JSON for one VM.
 pub(super) struct Importer<'a> {
     lua: &'a Lua,
-    /// Marks a table as an array, which only matters while it is empty.
-    array: Table,
+    values: &'a Values,
+    watch: Option<&'a Watch>,
+    nulls: NullKeys,
+    /// The error behind an import that was given up: memory or time ran out.
+    raised: RefCell<Option<mlua::Error>>,
 }
 
 impl<'a> Importer<'a> {
-    pub(super) fn new(lua: &'a Lua) -> Self {
-        Self { lua, array: lua.array_metatable() }
+    /// A `watch` ends a long import in time.
+    pub(super) fn new(lua: &'a Lua, values: &'a Values, watch: Option<&'a Watch>) -> Self {
+        Self { lua, values, watch, nulls: NullKeys::default(), raised: RefCell::new(None) }
     }
 
-    /// A value that stands on its own or as a member of an object, where `null` is absence.
-    pub(super) fn member(&self, json: &Json) -> mlua::Result<Value> {
-        if json.is_null() { Ok(Value::Nil) } else { self.element(json) }
-    }
-
-    /// An element of an array, where `null` keeps its place.
-    fn element(&self, json: &Json) -> mlua::Result<Value> {
-        Ok(match json {
-            Json::Null => Value::NULL,
-            Json::Bool(flag) => Value::Boolean(*flag),
-            // Without serde_json's `arbitrary_precision` every number has a double.
-            Json::Number(number) => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
-            Json::String(text) => Value::String(self.lua.create_string(text)?),
-            Json::Array(items) => {
-                let table = self.lua.create_table_with_capacity(items.len(), 0)?;
-                for (index, item) in items.iter().enumerate() {
-                    table.raw_set(index + 1, self.element(item)?)?;
-                }
-                table.set_metatable(Some(self.array.clone()))?;
-                Value::Table(table)
-            }
-            Json::Object(members) => {
-                let table = self.lua.create_table_with_capacity(0, members.len())?;
-                for (key, member) in members.iter().filter(|(_, member)| !member.is_null()) {
-                    table.raw_set(key.as_str(), self.element(member)?)?;
-                }
-                Value::Table(table)
-            }
+    /// The Lua value of `json`; null is nil.
+    pub(super) fn value(&self, json: &Json) -> mlua::Result<Value> {
+        Member(self).deserialize(json).map_err(|error: serde_json::Error| {
+            self.raised.take().unwrap_or_else(|| mlua::Error::external(error))
         })
+    }
+
+    /// Parses `text`, which must be one JSON value. Its nesting is bounded by the parser, at [`super::MAX_DEPTH`].
+    pub(super) fn parse(&self, text: &[u8]) -> Result<Value, Trouble> {
+        let mut parser = serde_json::Deserializer::from_slice(text);
+        let parsed = Member(self).deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
+        match (parsed, self.raised.take()) {
+            (_, Some(error)) => Err(Trouble::Raised(error)),
+            (Ok(value), None) => Ok(value),
+            (Err(error), None) => Err(Trouble::Said(error.to_string())),
+        }
+    }
+
+    /// Carries an error of the binding through the parser.
+    fn carry<T, E: serde::de::Error>(&self, result: mlua::Result<T>) -> Result<T, E> {
+        result.map_err(|error| {
+            self.raised.replace(Some(error));
+            E::custom("given up")
+        })
+    }
+
+    fn check<E: serde::de::Error>(&self) -> Result<(), E> {
+        self.watch.map_or(Ok(()), |watch| self.carry(watch.check().map_err(Into::into)))
+    }
+}
+
+/// A value on its own or in an object: `null` is `nil`.
+#[derive(Clone, Copy)]
+struct Member<'a>(&'a Importer<'a>);
+
+/// A value in an array, or a key: `null` is [`HIDDEN`].
+#[derive(Clone, Copy)]
+struct Element<'a>(&'a Importer<'a>);
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let value = Element(self.0).deserialize(deserializer)?;
+        Ok(if value == HIDDEN { Value::Nil } else { value })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Element<'_> {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(HIDDEN)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(flag))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, whole: i64) -> Result<Value, E> {
+        self.0.carry(self.0.values.whole(self.0.lua, i128::from(whole)))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, whole: u64) -> Result<Value, E> {
+        self.0.carry(self.0.values.whole(self.0.lua, i128::from(whole)))
+    }
+
+    fn visit_f64<E>(self, double: f64) -> Result<Value, E> {
+        Ok(Value::Number(double))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        self.0.carry(self.0.lua.create_string(text)).map(Value::String)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let Importer { lua, values, .. } = self.0;
+        self.0.check()?;
+        let table = self.0.carry(lua.create_table_with_capacity(items.size_hint().unwrap_or(0), 0))?;
+        let (mut count, mut has_nulls) = (0_usize, false);
+        while let Some(item) = items.next_element_seed(self)? {
+            count += 1;
+            has_nulls |= item == HIDDEN;
+            self.0.carry(table.raw_set(count, item))?;
+        }
+        self.0.carry(values.array(lua, table, has_nulls)).map(Value::Table)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let Importer { lua, values, nulls, .. } = self.0;
+        self.0.check()?;
+        let table = self.0.carry(lua.create_table_with_capacity(0, members.size_hint().unwrap_or(0)))?;
+        let mut null_keys = BTreeSet::new();
+        while let Some(key) = members.next_key_seed(self)? {
+            let Value::String(key) = key else { return Err(A::Error::custom("a key is not text")) };
+            let value = members.next_value_seed(Member(self.0))?;
+            // Of two members with the same key the last one counts.
+            if value.is_nil() {
+                null_keys.insert(key.to_string_lossy());
+            } else if !null_keys.is_empty() {
+                null_keys.remove(&key.to_string_lossy());
+            }
+            self.0.carry(table.raw_set(key, value))?;
+        }
+        if !null_keys.is_empty() {
+            self.0.carry(nulls.mark(lua, values, &table, null_keys))?;
+        }
+        Ok(Value::Table(table))
     }
 }

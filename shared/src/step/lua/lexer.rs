@@ -1,4 +1,4 @@
-//! Cuts a Lua script into the tokens that the scan for step references tells apart. Comments are left out. It
+//! Cuts a Lua script into the tokens that the scans for step references and for literals tell apart. Comments are left out. It
 //! only has to be right about scripts that compile; about everything else it must not fail.
 
 /// One token.
@@ -10,8 +10,8 @@ pub(super) enum Token<'a> {
     Text(&'a str),
     /// A string whose value takes work to know.
     OtherText,
-    /// A number.
-    Number,
+    /// A number, as far as it has no sign.
+    Number(&'a str),
     /// `.` on its own, not `..` or `...`.
     Dot,
     /// `=` on its own, not `==`.
@@ -31,6 +31,11 @@ pub(super) struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     pub(super) fn new(script: &'a str) -> Self {
         Self { rest: script }
+    }
+
+    /// How much is left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     fn byte(&self, offset: usize) -> Option<u8> {
@@ -106,11 +111,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self) -> Token<'a> {
+        let from = self.rest;
         loop {
             self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             // Two dots are an operator, and what follows them is no part of the number.
             if self.byte(0) != Some(b'.') || self.byte(1) == Some(b'.') {
-                return Token::Number;
+                return Token::Number(&from[..from.len() - self.rest.len()]);
             }
             self.take(1);
         }

@@ -9,33 +9,52 @@
 //!
 //! # How JSON and Lua values correspond
 //!
-//! Into Lua (`input`, `steps`, …, and `json.decode`):
+//! **Numbers.** A number is a double, and every text made of one (`tostring`, `..`, `%s`, JSON) is the shortest that reads back
+//! as the same; whole ones within ±2⁵³ have no point (`12.0` is `12`), and negative zero keeps its sign. An integer of JSON
+//! beyond ±2⁵³, of up to 64 bits, keeps its digits (`integer.rs`):
 //!
-//! - a number is a double; integers beyond ±2⁵³ lose their low digits;
-//! - a `null` member of an object is absent (`if input.x then` is right), a `null` in an array keeps its
-//!   place as `json.null`, which is not `nil` and not falsy;
-//! - an array remembers that it is one, so that an empty list goes out as `[]` again.
+//! - `type` says `number`; equal ones are equal with `==`, and as keys of a table;
+//! - text made of it has all digits: `tostring`, `..`, `%d`, `%s`, `%.0f`, `%x`, `print`, `table.concat`, JSON; functions of
+//!   `string` take it as its digits, as they take other numbers;
+//! - two of them compare with `<` and `<=`; against an ordinary number that is an error which names `tonumber`. `==` with an
+//!   ordinary number is false, also with a literal of the same digits, which is a double (validation warns of it:
+//!   [`inexact_literals`]). `json.decode("9007199254740993")` makes one;
+//! - `+`, `-`, `*`, `//`, `%`, unary minus, `math.abs/fmod` with another one or with an ordinary whole number are exact;
+//!   more than 64 bits are an error. A result within ±2⁵³ is an ordinary number. `/`, `^` and fractions give ordinary
+//!   numbers, which round. `math.floor/ceil/modf/max/min` keep it as it is;
+//! - `tonumber` gives the nearest ordinary number, of such an integer and of text.
 //!
-//! Out of Lua (the result, `json.encode`, `error({…})`):
+//! **Null.** A `null` reads as nil, in objects and in arrays (`values.rs`):
 //!
-//! - a table whose keys are exactly 1..n is an array; an empty table is `{}`, unless it came in as an array or
-//!   went through `json.array`;
-//! - any other table is an object; number keys become their text (`{10, nil, 30}` is `{"1":10,"3":30}`), and
-//!   two keys with the same text are an error;
-//! - a whole number within ±2⁵³ is an integer (`12`, never `12.0`); NaN and the infinities are errors;
-//! - functions, coroutines, cycles, text that is not UTF-8, keys that are neither text nor numbers, and tables
-//!   nested deeper than [`MAX_DEPTH`] are errors, which name the place (`result.items[3].callback`);
-//! - metatables are ignored: no script code runs while its result is read.
+//! - an object keeps its nulls when it is handed on, whole or as part of something else, except those that the script
+//!   assigned: nil removes such a key, a value replaces it. `pairs` and `next` pass over nulls, so that a copy made with them
+//!   has none;
+//! - an array goes by its length in JSON: `#`, `ipairs`, `unpack`, `table.insert/remove/sort/concat/foreachi/getn`. A null moves
+//!   with its place; `pairs` passes over it. Assigning nil within the array makes a null, at the end it shortens the array;
+//!   inserting nil within it inserts a null;
+//! - a script makes a null with `json.null`, which is not nil and not falsy. It stays so for the script that made it.
+//!
+//! **Tables.**
+//!
+//! - An array of JSON, and what went through `json.array`, is known to be one: it goes out as `[]` when it is empty, and what
+//!   a script left unset between its elements goes out as nulls.
+//! - Any other table is an array when its keys are exactly 1..n; an empty one is `{}`, and every other is an object, of which
+//!   number keys become their text (`{10, nil, 30}` is `{"1":10,"3":30}`). Two keys with the same text are an error.
+//! - NaN, the infinities, functions, coroutines, cycles, text that is not UTF-8, keys that are neither text nor numbers, and
+//!   tables nested deeper than [`MAX_DEPTH`] are errors, which name the place (`result.items[3].callback`).
+//! - Metatables are ignored: no script code runs while its result is read.
 
-mod decode;
 mod export;
 mod failure;
 mod import;
+mod integer;
 mod lexer;
+mod literals;
 mod log;
 mod native;
 mod references;
 mod search;
+mod values;
 mod vm;
 mod watch;
 
@@ -49,6 +68,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::failure::{Failure, FailureKind, SyntaxError};
+pub use self::literals::{InexactLiteral, inexact_literals};
 pub use self::references::{StepReferences, step_references};
 pub use self::watch::Cancel;
 
@@ -91,8 +111,13 @@ pub struct Globals<'a> {
     pub run: &'a Value,
     /// `connection`: identities of the connection, never secrets.
     pub connection: &'a Value,
-    /// Further globals by name: `item`, `index`, `foreach`, `body`, `loop` in the body of a loop.
+    /// Further globals by name: `item`, `index`, `foreach` in the body of a loop.
     pub extra: &'a [(&'static str, Value)],
+    /// `body`, in the body of a loop: an object of what its inner steps have made so far, by id. Aliases are as in `steps`;
+    /// reading `.result` of an output without such a key gives the output itself.
+    pub body: Option<&'a Value>,
+    /// `loop`, in the body of a `while`: `loop.iteration`, and as `loop.prev` what the iteration before made, as in `body`.
+    pub iteration: Option<(u32, &'a Value)>,
 }
 
 /// What became of a script.
@@ -137,7 +162,7 @@ impl Pool {
         limits: &Limits,
         present: Present,
     ) -> Result<Value, Failure> {
-        let lent: Vec<_> = globals.extra.iter().map(|(name, _)| *name).collect();
+        let lent: Vec<_> = globals.extra.iter().map(|(name, _)| *name).chain(["body", "loop"]).collect();
         let bytecode = vm::compile(script, &lent)?;
         let kept = self.kept().pop();
         let vm = kept.map_or_else(Vm::new, Ok).map_err(|error| Failure::host(&error, limits))?;

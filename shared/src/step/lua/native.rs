@@ -7,13 +7,16 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use mlua::{Function, IntoLua, Lua, LuaSerdeExt, LuaString, Table, Value};
+use mlua::{AnyUserData, Function, IntoLua, Lua, LuaString, Table, Value, Variadic};
 use sha2::{Digest as _, Sha256};
 
 use super::export::{self, Budget, Fault};
+use super::import::Importer;
+use super::integer::{self, Integer, Operator};
 use super::log::Log;
+use super::search;
+use super::values::{self, HIDDEN, Mark, Values};
 use super::watch::Watch;
-use super::{decode, search};
 
 /// The longest text that the helpers read or write. Their own memory is not the VM's, so it has a bound of its own.
 const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;
@@ -65,13 +68,19 @@ fn present(lua: &Lua) -> mlua::Result<Present> {
     present.ok_or_else(|| mlua::Error::runtime("no script is run"))
 }
 
-/// The helpers under the names by which `prelude.lua` knows them. Those that can fail for the author answer a
+/// The values that JSON has and Lua has not, of the machine.
+pub(super) fn known_values(lua: &Lua) -> mlua::Result<mlua::AppDataRef<'_, Values>> {
+    lua.app_data_ref::<Values>().ok_or_else(|| mlua::Error::runtime("the machine is not complete"))
+}
+
+/// The helpers under the names by which `values.lua` and `prelude.lua` know them. Those that can fail for the author answer a
 /// value, or nil and a message.
 pub(super) fn table(lua: &Lua) -> mlua::Result<Table> {
     let native = lua.create_table()?;
-    native.raw_set("array", lua.array_metatable())?;
     native.raw_set("null", Value::NULL)?;
     add_basics(lua, &native)?;
+    add_integers(lua, &native)?;
+    add_marks(lua, &native)?;
     add_json(lua, &native)?;
     add_bytes(lua, &native)?;
     native.raw_set("now", lua.create_function(|_, ()| Ok(Timestamp::now().as_second()))?)?;
@@ -101,9 +110,67 @@ fn add_json(lua: &Lua, native: &Table) -> mlua::Result<()> {
     let encode = |lua: &Lua, value: Value| encode(lua, &value, &present(lua)?.watch);
     native.raw_set("encode", answering(lua, encode)?)?;
     let decode = |lua: &Lua, text: LuaString| {
-        decode::from_json(lua, readable(&text.as_bytes())?, &present(lua)?.watch)
+        let (watch, values) = (present(lua)?.watch, known_values(lua)?);
+        Importer::new(lua, &values, Some(&watch)).parse(readable(&text.as_bytes())?)
     };
     native.raw_set("decode", answering(lua, decode)?)
+}
+
+/// What integers beyond 2^53 need to behave as numbers.
+fn add_integers(lua: &Lua, native: &Table) -> mlua::Result<()> {
+    native.raw_set("integer_type", integer::TYPE_NAME)?;
+    for (name, operator) in Operator::ALL {
+        let calculate = move |lua: &Lua, (left, right): (Value, Value)| {
+            let calculated = integer::calculate(operator, &left, &right)?;
+            Ok(known_values(lua)?.calculated(lua, calculated)?)
+        };
+        native.raw_set(name, answering(lua, calculate)?)?;
+    }
+    let negate = |lua: &Lua, data: AnyUserData| {
+        Ok(known_values(lua)?.calculated(lua, integer::negate(operand(&data)?)?)?)
+    };
+    native.raw_set("negate", answering(lua, negate)?)?;
+    let is_less =
+        |_: &Lua, (left, right): (AnyUserData, AnyUserData)| Ok(operand(&left)?.is_less(operand(&right)?));
+    native.raw_set("is_less", lua.create_function(is_less)?)?;
+    native.raw_set("digits", lua.create_function(|_, data: AnyUserData| Ok(operand(&data)?.digits()))?)?;
+    native.raw_set("double", lua.create_function(|_, data: AnyUserData| Ok(operand(&data)?.double()))?)?;
+    let format = |lua: &Lua, (template, values): (LuaString, Variadic<Value>)| {
+        let (template, values) = integer::format(&template.as_bytes(), values)?;
+        let call = lua.create_table()?;
+        call.raw_set("n", values.len() + 1)?;
+        call.raw_set(1, lua.create_string(template)?)?;
+        for (value, index) in values.into_iter().zip(2..) {
+            call.raw_set(index, value)?;
+        }
+        Ok(call)
+    };
+    native.raw_set("format", answering(lua, format)?)
+}
+
+fn operand(data: &AnyUserData) -> mlua::Result<Integer> {
+    Integer::of(data).ok_or_else(|| mlua::Error::runtime("not an integer"))
+}
+
+/// What tables that came out of JSON need.
+fn add_marks(lua: &Lua, native: &Table) -> mlua::Result<()> {
+    native.raw_set("hidden", HIDDEN)?;
+    let set = |_: &Lua, (table, metatable): (Table, Table)| table.set_metatable(Some(metatable));
+    native.raw_set("set_metatable", lua.create_function(set)?)?;
+    // What assigns a member of an object with nulls, for any other table nil.
+    let assigned = |_: &Lua, value: Value| -> mlua::Result<Value> {
+        let Value::Table(table) = value else { return Ok(Value::Nil) };
+        match (values::mark(&table)?, table.metatable()) {
+            (Mark::Nulls(_), Some(metatable)) => metatable.raw_get("__newindex"),
+            _ => Ok(Value::Nil),
+        }
+    };
+    native.raw_set("nulls_assigned", lua.create_function(assigned)?)?;
+    let replace = |lua: &Lua, (value, metatable): (Value, Option<Table>)| match value {
+        Value::Table(table) => known_values(lua)?.replace_metatable(&table, metatable),
+        _ => Ok(false),
+    };
+    native.raw_set("replace_metatable", lua.create_function(replace)?)
 }
 
 /// Encodings and hashes of bytes.

@@ -7,11 +7,12 @@
 
 local native = ...
 
-local error, getmetatable, next, pcall, select = error, getmetatable, next, pcall, select
-local setmetatable, tonumber, tostring, type = setmetatable, tonumber, tostring, type
+local error, getmetatable, pairs, pcall, select = error, getmetatable, pairs, pcall, select
+local setmetatable, tonumber, tostring, type, type_name = setmetatable, tonumber, tostring, type, typeof
 local string_find, string_gmatch, string_gsub, string_match = string.find, string.gmatch, string.gsub, string.match
-local table_concat, table_freeze, table_sort = table.concat, table.freeze, table.sort
+local table_concat, table_freeze = table.concat, table.freeze
 local math_floor = math.floor
+local located, digits = native.located, native.digits_of
 
 -- Base: whatever loads code, reaches into other functions, or tells of the host.
 collectgarbage, gcinfo, getfenv, setfenv, loadstring, newproxy, require = nil
@@ -25,31 +26,15 @@ math.e, math.nan, math.phi, math.sqrt2, math.tau = nil
 string.pack, string.packsize, string.split, string.unpack = nil
 table.clear, table.clone, table.create, table.find, table.freeze, table.isfrozen, table.move = nil
 
--- Passes on what a protected call returned. A library function that fails was called from this file; the message
--- gets the line of the script that called the function here.
-local function located(ok, ...)
-    if ok then
-        return ...
-    end
-    local message = ...
-    if type(message) == "string" then
-        message = string_gsub(message, "^prelude:%d+: ", "")
-        if not string_find(message, "^script:%d+: ") then
-            error(message, 3)
-        end
-    end
-    error(message, 0)
-end
-
 -- An argument that must be text, as the library's own functions take it: numbers count as their digits.
 local function text(value, name, position)
     if type(value) == "string" then
         return value
     end
-    if type(value) == "number" then
+    if type(value) == "number" or type_name(value) == native.integer_type then
         return tostring(value)
     end
-    error("invalid argument #" .. position .. " to '" .. name .. "' (string expected, got " .. type(value) .. ")", 3)
+    error("invalid argument #" .. position .. " to '" .. name .. "' (string expected, got " .. type_name(value) .. ")", 3)
 end
 
 -- What one step of pattern matching or one plain search may cost at most, in comparisons of one byte. The interrupt
@@ -69,6 +54,7 @@ local function refuse_costly(subject, pattern)
 end
 
 function string.find(subject, pattern, init, plain)
+    subject, pattern = digits(subject), digits(pattern)
     if is_long(subject, pattern) then
         if plain or not string_find(pattern, "[%^%$%*%+%?%.%(%[%%%-]") then
             local from = math_floor(tonumber(init) or 1)
@@ -90,44 +76,37 @@ function string.find(subject, pattern, init, plain)
 end
 
 function string.match(subject, pattern, init)
+    subject, pattern = digits(subject), digits(pattern)
     refuse_costly(subject, pattern)
     return located(pcall(string_match, subject, pattern, init))
 end
 
 function string.gmatch(subject, pattern)
+    subject, pattern = digits(subject), digits(pattern)
     refuse_costly(subject, pattern)
     return located(pcall(string_gmatch, subject, pattern))
 end
 
 function string.gsub(subject, pattern, replacement, limit)
+    subject, pattern = digits(subject), digits(pattern)
     refuse_costly(subject, pattern)
     if type(replacement) == "function" then
         -- Its errors are the script's own and must arrive as they are.
-        return string_gsub(subject, pattern, replacement, limit)
+        return string_gsub(subject, pattern, function(...)
+            return digits(replacement(...))
+        end, limit)
     end
-    return located(pcall(string_gsub, subject, pattern, replacement, limit))
-end
-
-local function less(a, b)
-    return a < b
-end
-
--- The interrupt is asked when a Lua function is called, so every comparison goes through one.
-function table.sort(list, compare)
-    if compare == nil then
-        return located(pcall(table_sort, list, less))
-    end
-    if type(compare) == "function" and native.is_builtin(compare) then
-        local builtin = compare
-        compare = function(a, b)
-            return builtin(a, b)
+    if type(replacement) == "table" then
+        local replacements = replacement
+        replacement = function(found)
+            return digits(replacements[found])
         end
     end
-    return table_sort(list, compare)
+    return located(pcall(string_gsub, subject, pattern, digits(replacement), limit))
 end
 
 local function expect(value, expected, name, position)
-    local got = type(value)
+    local got = type_name(value)
     if got ~= expected then
         local place = "invalid argument #" .. position .. " to '" .. name .. "'"
         error(place .. " (" .. expected .. " expected, got " .. got .. ")", 3)
@@ -137,12 +116,17 @@ end
 function table.foreach(list, visit)
     expect(list, "table", "foreach", 1)
     expect(visit, "function", "foreach", 2)
-    for key, value in next, list do
+    for key, value in pairs(list) do
         local found = visit(key, value)
         if found ~= nil then
             return found
         end
     end
+end
+
+function table.getn(list)
+    expect(list, "table", "getn", 1)
+    return #list
 end
 
 function table.foreachi(list, visit)
@@ -173,8 +157,6 @@ local function answer(name, value, message)
     return value
 end
 
-local marked = native.array
-
 json = {
     null = native.null,
     array = function(list)
@@ -186,7 +168,7 @@ json = {
         if getmetatable(list) == false then
             return list
         end
-        return setmetatable(list, marked)
+        return setmetatable(list, native.array)
     end,
     encode = function(value)
         return answer("json.encode", native.encode(value))
@@ -237,6 +219,13 @@ uuid = {
         return native.uuid()
     end,
 }
+
+-- A method's text is text: it needs none of the replacements that take numbers for text.
+local methods = {}
+for name, method in pairs(string) do
+    methods[name] = native.methods[name] or method
+end
+getmetatable("").__index = table_freeze(methods)
 
 -- How json.null shows itself.
 return table_freeze({

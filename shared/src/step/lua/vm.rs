@@ -16,7 +16,8 @@ use serde_json::Value as Json;
 use super::export::{self, Budget, Fault};
 use super::failure::{CHUNK, split_line};
 use super::import::Importer;
-use super::native::Present;
+use super::native::{Present, known_values};
+use super::values::Values;
 use super::watch::Watch;
 use super::{Failure, FailureKind, Globals, Limits, MAX_SCRIPT_BYTES, SyntaxError, native};
 
@@ -46,10 +47,19 @@ pub(super) fn compile(script: &str, lent: &[&str]) -> Result<Vec<u8>, SyntaxErro
 /// the library lacks them, so it must know which names mean nothing here.
 fn compiler(lent: &[&str]) -> Compiler {
     let removed = ["bit32", "buffer", "integer", "vector"];
-    let mutable = removed.iter().chain(&LENT).chain(lent).copied();
+    // `for k, v in next, t` would not call it.
+    let replaced = ["next"];
+    let mutable = removed.iter().chain(&replaced).chain(&LENT).chain(lent).copied();
     Compiler::new().set_mutable_globals(mutable).set_disabled_builtins([
         "rawlen",
         "typeof",
+        // Replaced for more than what the built-in ones leave to the function.
+        "rawget",
+        "rawset",
+        "table.unpack",
+        "tonumber",
+        "type",
+        "unpack",
         "math.clamp",
         "math.isfinite",
         "math.isinf",
@@ -74,7 +84,7 @@ pub(super) struct Vm {
 impl Vm {
     /// A machine with the library and nothing else.
     pub(super) fn new() -> mlua::Result<Self> {
-        let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::COROUTINE;
+        let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::COROUTINE | StdLib::UTF8;
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         let pcall = lua.globals().raw_get("pcall")?;
         let reseed = lua.globals().raw_get::<Table>("math")?.raw_get("randomseed")?;
@@ -168,25 +178,35 @@ impl Pressure {
 
 /// Takes out of the VM what scripts must not have, and adds the step library.
 fn furnish(lua: &Lua) -> mlua::Result<()> {
+    static VALUES: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     static PRELUDE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-    // Without line information the prelude's own lines stay out of messages.
-    let compile = || Compiler::new().set_debug_level(0).compile(include_str!("prelude.lua")).ok();
-    let Some(prelude) = PRELUDE.get_or_init(compile) else {
-        return Err(mlua::Error::runtime("the prelude does not compile"));
-    };
-    let prelude = lua.load(prelude.as_slice()).set_mode(ChunkMode::Binary).set_name("=prelude");
-    let null: Table = prelude.call(native::table(lua)?)?;
+    let native = native::table(lua)?;
+    let values: Table = library(lua, &VALUES, include_str!("values.lua"))?.call(&native)?;
+    native.raw_set("array", values.raw_get::<Table>("array")?)?;
+    lua.set_app_data(Values::new(lua, &values)?);
+    let null: Table = library(lua, &PRELUDE, include_str!("prelude.lua"))?.call(native)?;
     lua.set_type_metatable::<LightUserData>(Some(null));
     Ok(())
+}
+
+/// A part of the library that is written in Lua, compiled once.
+fn library(lua: &Lua, compiled: &OnceLock<Option<Vec<u8>>>, source: &str) -> mlua::Result<Function> {
+    // Without line information its own lines stay out of messages.
+    let compile = || Compiler::new().set_debug_level(0).compile(source).ok();
+    let Some(bytecode) = compiled.get_or_init(compile) else {
+        return Err(mlua::Error::runtime("the library does not compile"));
+    };
+    lua.load(bytecode.as_slice()).set_mode(ChunkMode::Binary).set_name("=prelude").into_function()
 }
 
 /// Sets the globals that hold the values a script may read.
 fn lend(lua: &Lua, globals: &Globals<'_>, limits: &Limits) -> Result<(), Failure> {
     let host = |error: mlua::Error| Failure::host(&error, limits);
-    let importer = Importer::new(lua);
+    let values = known_values(lua).map_err(host)?;
+    let importer = Importer::new(lua, &values, None);
     // The limit itself would make loading several times slower; asked after every value, it can be passed by one.
     let import = |json: &Json| {
-        let value = importer.member(json).map_err(host)?;
+        let value = importer.value(json).map_err(host)?;
         if lua.used_memory() > limits.memory_bytes { Err(Failure::memory(limits)) } else { Ok(value) }
     };
     let environment = lua.globals();
@@ -196,22 +216,48 @@ fn lend(lua: &Lua, globals: &Globals<'_>, limits: &Limits) -> Result<(), Failure
     for (name, json) in globals.extra {
         environment.raw_set(*name, import(json)?).map_err(host)?;
     }
-    let steps = lua.create_table().map_err(host)?;
-    let aliases = lua.create_table().map_err(host)?;
+    let mut steps = Vec::with_capacity(globals.steps.len());
     for (id, view) in globals.steps {
-        let view = import(view)?;
+        steps.push((*id, import(view)?));
+    }
+    environment.raw_set("steps", by_id(lua, steps).map_err(host)?).map_err(host)?;
+    let outputs = |json: &Json| {
+        let mut outputs = Vec::new();
+        for (id, json) in json.as_object().into_iter().flatten() {
+            let output = import(json)?;
+            if let Value::Table(table) = &output {
+                values.make_output(table).map_err(host)?;
+            }
+            outputs.push((id.as_str(), output));
+        }
+        by_id(lua, outputs).map_err(host)
+    };
+    if let Some(body) = globals.body {
+        environment.raw_set("body", outputs(body)?).map_err(host)?;
+    }
+    if let Some((iteration, prev)) = globals.iteration {
+        let table = lua.create_table_from([("iteration", iteration)]).map_err(host)?;
+        table.raw_set("prev", outputs(prev)?).map_err(host)?;
+        environment.raw_set("loop", table).map_err(host)?;
+    }
+    Ok(())
+}
+
+/// A table of values by step id, where an id with hyphens can also be written with underscores.
+fn by_id(lua: &Lua, values: Vec<(&str, Value)>) -> mlua::Result<Table> {
+    let (table, aliases) = (lua.create_table()?, lua.create_table()?);
+    for (id, value) in values {
         // Of two ids with the same alias the first has it; an id that is spelt so has precedence over both.
         let alias = id.replace('-', "_");
-        if alias != *id && !aliases.contains_key(alias.as_str()).map_err(host)? {
-            aliases.raw_set(alias, &view).map_err(host)?;
+        if alias != id && !aliases.contains_key(alias.as_str())? {
+            aliases.raw_set(alias, &value)?;
         }
-        steps.raw_set(*id, view).map_err(host)?;
+        table.raw_set(id, value)?;
     }
     if !aliases.is_empty() {
-        let metatable = lua.create_table_from([("__index", aliases)]).map_err(host)?;
-        steps.set_metatable(Some(metatable)).map_err(host)?;
+        table.set_metatable(Some(lua.create_table_from([("__index", aliases)])?))?;
     }
-    environment.raw_set("steps", steps).map_err(host)
+    Ok(table)
 }
 
 /// Reads what the script returned.

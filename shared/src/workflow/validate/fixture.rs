@@ -103,8 +103,15 @@ impl<'v, 'a> Fixture<'v, 'a> {
                 Some((self.view.id(*ix), json!({ "status": "completed", "result": output, "input": {} })))
             })
             .collect();
-        let globals =
-            Globals { input: &self.input, steps: &steps, run: &self.run, connection: &json!({}), extra: &[] };
+        let globals = Globals {
+            input: &self.input,
+            steps: &steps,
+            run: &self.run,
+            connection: &json!({}),
+            extra: &[],
+            body: None,
+            iteration: None,
+        };
         let left = self.deadline.saturating_duration_since(Instant::now());
         let cap = site.step.kind.timeout_default_and_cap().1;
         let own = site.step.timeout().unwrap_or(cap).min(cap);

@@ -1,4 +1,4 @@
-//! Lua that does not compile, and steps that it reads without waiting for them.
+//! Lua that does not compile, steps that it reads without waiting for them, and numbers that it cannot write.
 
 use super::super::{
     issue::{Check, Issue},
@@ -21,6 +21,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Findings) {
             findings.push(issue.suggest("correct the script"));
         } else {
             references(view, &site, field, script, findings);
+            literals(&site, field, script, findings);
         }
     }
 }
@@ -34,6 +35,22 @@ pub(super) fn script<'a>(site: &Site<'a>) -> Option<(&'static str, &'a str)> {
     };
     let worth_it = !script.trim().is_empty() && script.len() <= super::super::limits::SCRIPT_MAX_BYTES;
     worth_it.then_some((field, script))
+}
+
+/// Warns of whole numbers beyond 2⁵³, which are rounded where they are written in a script.
+fn literals(site: &Site<'_>, field: &'static str, script: &str, findings: &mut Findings) {
+    for literal in lua::inexact_literals(script) {
+        let (line, text) = (literal.line, literal.text);
+        let message = format!(
+            "line {line}: {text} is beyond 2^53, where numbers in a script are rounded: it reads {}, and is not equal to an \
+             integer of JSON",
+            literal.reads
+        );
+        let issue = site.warning(Check::LuaSyntax, "lua_number_inexact", field, message);
+        findings.push(issue.suggest(format!(
+            "compare the text of the value (tostring(id) == \"{text}\"), or write json.decode(\"{text}\")"
+        )));
+    }
 }
 
 /// Warns, since a script may look before it reads.

@@ -154,10 +154,10 @@ fn a_loop_body_reads_its_item_and_the_outputs_of_its_iteration() {
         ("item", json!("apple")),
         ("index", json!(4)),
         ("foreach", json!({ "item": "apple", "index": 4 })),
-        ("body", json!({ "inner": { "ok": true } })),
-        ("loop", json!({ "iteration": 2, "prev": { "inner": { "ok": false } } })),
     ];
-    let fixture = Fixture { extra, ..Fixture::default() };
+    let body = Some(json!({ "inner": { "ok": true } }));
+    let prev = Some(json!({ "inner": { "ok": false } }));
+    let fixture = Fixture { extra, body, prev, ..Fixture::default() };
     let script = "return { item, index, foreach.item, foreach.index, body.inner.ok, loop.iteration, loop.prev.inner.ok }";
     assert_eq!(fixture.result(script), json!(["apple", 4, "apple", 4, true, 2, false]));
     assert_eq!(result("return { item == nil, loop == nil }"), json!([true, true]));
@@ -192,7 +192,15 @@ fn globals_of_a_script_work_by_name_and_through_the_global_table() {
 #[test]
 fn absent_run_and_connection_are_nil() {
     let null = json!(null);
-    let globals = Globals { input: &null, steps: &[], run: &null, connection: &null, extra: &[] };
+    let globals = Globals {
+        input: &null,
+        steps: &[],
+        run: &null,
+        connection: &null,
+        extra: &[],
+        body: None,
+        iteration: None,
+    };
     let outcome = Pool::default().run(
         "return { input == nil, run == nil, connection == nil }",
         &globals,

@@ -124,7 +124,15 @@ fn the_defaults_are_those_of_the_workflow_language() {
 #[test]
 fn a_cancelled_script_ends_promptly() {
     let (cancel, null) = (Cancel::default(), json!(null));
-    let globals = Globals { input: &null, steps: &[], run: &null, connection: &null, extra: &[] };
+    let globals = Globals {
+        input: &null,
+        steps: &[],
+        run: &null,
+        connection: &null,
+        extra: &[],
+        body: None,
+        iteration: None,
+    };
     let start = Instant::now();
     let outcome = std::thread::scope(|scope| {
         let script = scope.spawn(|| {

@@ -1,11 +1,15 @@
 //! What the sandbox promises, told by scripts.
 
+mod handed_on;
 mod hostile;
+mod integers;
 mod json;
 mod language;
 mod library;
 mod limits;
+mod literals;
 mod messages;
+mod nulls;
 mod references;
 mod reuse;
 mod surface;
@@ -21,6 +25,8 @@ struct Fixture {
     input: Value,
     steps: Vec<(&'static str, Value)>,
     extra: Vec<(&'static str, Value)>,
+    body: Option<Value>,
+    prev: Option<Value>,
     limits: Limits,
 }
 
@@ -28,7 +34,7 @@ impl Default for Fixture {
     fn default() -> Self {
         // Generous, because the machine may be busy; tests about time set their own.
         let limits = Limits { time: Duration::from_secs(30), ..Limits::default() };
-        Self { input: json!({}), steps: Vec::new(), extra: Vec::new(), limits }
+        Self { input: json!({}), steps: Vec::new(), extra: Vec::new(), body: None, prev: None, limits }
     }
 }
 
@@ -56,6 +62,8 @@ impl Fixture {
             run: &json!({ "run_id": "run-1", "version": 3 }),
             connection: &json!({ "connection_id": "con-1", "provider": "github" }),
             extra: &self.extra,
+            body: self.body.as_ref(),
+            iteration: self.prev.as_ref().map(|prev| (2, prev)),
         };
         pool.run(script, &globals, &self.limits, &Cancel::default())
     }

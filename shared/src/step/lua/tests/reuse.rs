@@ -14,7 +14,7 @@ pub(super) const VANDAL: &str = r#"
 leak = "a global"
 _G.leak_too = "another"
 input.leak, run.leak, connection.leak, steps.leak = 1, 1, 1, { result = 1 }
-for _, library in { string, table, math, coroutine, json, base64, crypto, time, uuid } do
+for _, library in { string, table, math, coroutine, json, base64, crypto, time, uuid, utf8, getmetatable("").__index } do
     pcall(function() library.leak = function() return "leaked" end end)
     pcall(rawset, library, "leak", 1)
     for name in pairs(library) do
@@ -26,6 +26,14 @@ pcall(function() getmetatable("").__index = { leak = 1 } end)
 pcall(rawset, getmetatable(""), "__add", function() return "leaked" end)
 pcall(setmetatable, json.null, { __index = { leak = 1 } })
 pcall(setmetatable, json.array({}), { __index = { leak = 1 } })
+local mine = json.decode('{"id":9007199254740993,"null":null,"list":[null,1]}')
+pcall(function() mine.id.leak = 1 end)
+pcall(rawset, mine.id, "leak", 1)
+pcall(setmetatable, mine.id, { __index = { leak = 1 } })
+pcall(function() mine.list.leak, mine.null = 1, 1 end)
+pcall(setmetatable, mine, { __index = { leak = 1 } })
+pcall(setmetatable, mine.list, { __index = { leak = 1 } })
+id = mine.id
 print, tostring, pairs, error, pcall_too = nil, nil, nil, nil, pcall
 held = coroutine.wrap(function() while true do coroutine.yield(leak) end end)
 held()
@@ -56,7 +64,10 @@ fn a_script_finds_what_it_finds_in_a_new_vm() {
         visit(getmetatable(""), "metatable of text")
         visit(getmetatable(json.null), "metatable of null")
         visit(getmetatable(json.array({})), "metatable of arrays")
-        for _, name in { "string", "table", "math", "coroutine", "json", "base64", "crypto", "time", "uuid", "print",
+        local decoded = json.decode('{"id":9007199254740993,"null":null,"list":[null,1]}')
+        visit(decoded, "decoded")
+        found.id = tostring(decoded.id) .. tostring(pcall(function() return decoded.id.leak end))
+        for _, name in { "string", "table", "math", "coroutine", "json", "base64", "crypto", "time", "uuid", "utf8", "print",
                          "tostring", "pairs", "error", "pcall", "leak", "leak_too", "held", "pcall_too" } do
             local ok, value = pcall(function() return _G[name] end)
             visit(value, name)

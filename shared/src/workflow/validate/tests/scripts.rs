@@ -67,3 +67,23 @@ fn scripts_that_look_for_themselves_are_left_alone() {
         &[],
     );
 }
+
+#[test]
+fn literals_beyond_2_53_are_warned_of() {
+    let report = finds_in_steps(
+        json!([
+            script("a", "local x = 12\nreturn { same = input.id == 9007199254740993 }", json!({})),
+            script(
+                "b",
+                "return { a = 9007199254740992, b = '9007199254740993' } -- 9007199254740993",
+                json!({})
+            ),
+        ]),
+        &["warning lua_number_inexact $.steps[0].script (a)"],
+    );
+    assert!(report.valid);
+    let issue = &report.issues[0];
+    assert!(issue.message.starts_with("line 2: 9007199254740993 is beyond 2^53"), "{}", issue.message);
+    assert!(issue.message.contains("9007199254740992"), "{}", issue.message);
+    assert!(issue.suggestion.contains("json.decode"), "{}", issue.suggestion);
+}
