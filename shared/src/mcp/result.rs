@@ -14,22 +14,35 @@ use crate::workflow::input::fill_defaults_and_check_in_part;
 /// # Errors
 /// What the tool does not take, in a sentence.
 pub fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let has_empty_object = given.values().any(has_empty_object);
     match fill_defaults_and_check_in_part(&tool.input_schema, Value::Object(given)) {
         Ok(Value::Object(arguments)) => Ok(arguments),
         Ok(_) => Ok(Map::new()),
         Err(issues) => {
             let told = |issue: &crate::workflow::Issue| {
                 let why = issue.message.replace("the input does not satisfy input_schema: ", "");
-                format!("{}: {why}{}", issue.json_path.replacen('$', "tool_args", 1), hint(&why))
+                format!(
+                    "{}: {why}{}",
+                    issue.json_path.replacen('$', "tool_args", 1),
+                    hint(&why, has_empty_object)
+                )
             };
             Err(issues.iter().take(5).map(told).collect::<Vec<_>>().join("; "))
         }
     }
 }
 
+fn has_empty_object(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.is_empty() || members.values().any(has_empty_object),
+        Value::Array(items) => items.iter().any(has_empty_object),
+        _ => false,
+    }
+}
+
 /// What the author of a script has to know whose empty table was to be a list.
-fn hint(why: &str) -> &'static str {
-    if why.starts_with("{} is not of type") && why.contains("\"array\"") {
+fn hint(why: &str, has_empty_object: bool) -> &'static str {
+    if has_empty_object && why.contains("is not of type") && why.contains("\"array\"") {
         " (an empty Lua table is an object; json.array({}) makes an empty list)"
     } else {
         ""

@@ -2,7 +2,6 @@
 //! makes counts against the script's memory while it is made. The rules stand at the head of the `lua` module.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use mlua::{Lua, Value};
@@ -133,20 +132,20 @@ impl<'de> Visitor<'de> for Element<'_> {
         let Importer { lua, values, nulls, .. } = self.0;
         self.0.check()?;
         let table = self.0.carry(lua.create_table_with_capacity(0, members.size_hint().unwrap_or(0)))?;
-        let mut null_keys = BTreeSet::new();
+        let mut null_keys = Vec::new();
         while let Some(key) = members.next_key_seed(self)? {
             let Value::String(key) = key else { return Err(A::Error::custom("a key is not text")) };
             let value = members.next_value_seed(Member(self.0))?;
-            // Of two members with the same key the last one counts.
             if value.is_nil() {
-                null_keys.insert(key.to_string_lossy());
-            } else if !null_keys.is_empty() {
-                null_keys.remove(&key.to_string_lossy());
+                // Of two members with the same key the last one counts.
+                self.0.carry(table.raw_set(&key, Value::Nil))?;
+                null_keys.push(key);
+            } else {
+                self.0.carry(table.raw_set(key, value))?;
             }
-            self.0.carry(table.raw_set(key, value))?;
         }
         if !null_keys.is_empty() {
-            self.0.carry(nulls.mark(lua, values, &table, null_keys))?;
+            self.0.carry(nulls.mark(lua, values, &table, &null_keys))?;
         }
         Ok(Value::Table(table))
     }

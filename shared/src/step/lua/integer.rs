@@ -1,5 +1,5 @@
 //! Integers of JSON beyond ±2⁵³, which a double cannot tell apart: values of their own that keep every digit. Scripts take
-//! them for numbers; `values.lua` has their metamethods, this has their arithmetic and their text.
+//! them for numbers; `integers.lua` has their metamethods, this has their arithmetic and their text.
 //!
 //! Equal integers are one object (see [`super::values`]), so that `==` and table keys compare values. They cannot be
 //! changed and their metatable is out of reach.
@@ -60,7 +60,7 @@ impl Integer {
 }
 
 /// The operators that such integers have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
     Add,
     Subtract,
@@ -72,8 +72,8 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// Each with the name by which `values.lua` knows it.
-    pub(super) const ALL: [(&'static str, Self); 7] = [
+    /// Each with the name by which `integers.lua` and the VM's messages know it.
+    const NAMES: [(&'static str, Self); 7] = [
         ("add", Self::Add),
         ("sub", Self::Subtract),
         ("mul", Self::Multiply),
@@ -83,11 +83,12 @@ impl Operator {
         ("pow", Self::Power),
     ];
 
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, operator)| *operator)
+    }
+
     fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(_, other)| std::mem::discriminant(other) == std::mem::discriminant(&self))
-            .map_or("", |(name, _)| name)
+        Self::NAMES.iter().find(|(_, operator)| *operator == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -166,11 +167,6 @@ pub(super) fn calculate(operator: Operator, left: &Value, right: &Value) -> Resu
         Operator::Modulo => a - (a / b).floor() * b,
         Operator::Power => a.powf(b),
     }))
-}
-
-/// `-x`.
-pub(super) fn negate(integer: Integer) -> Result<Calculated, Trouble> {
-    exact(-integer.0)
 }
 
 fn exact(whole: i128) -> Result<Calculated, Trouble> {

@@ -73,7 +73,7 @@ pub(super) fn known_values(lua: &Lua) -> mlua::Result<mlua::AppDataRef<'_, Value
     lua.app_data_ref::<Values>().ok_or_else(|| mlua::Error::runtime("the machine is not complete"))
 }
 
-/// The helpers under the names by which `values.lua` and `prelude.lua` know them. Those that can fail for the author answer a
+/// The helpers under the names by which the library's Lua knows them. Those that can fail for the author answer a
 /// value, or nil and a message.
 pub(super) fn table(lua: &Lua) -> mlua::Result<Table> {
     let native = lua.create_table()?;
@@ -119,23 +119,22 @@ fn add_json(lua: &Lua, native: &Table) -> mlua::Result<()> {
 /// What integers beyond 2^53 need to behave as numbers.
 fn add_integers(lua: &Lua, native: &Table) -> mlua::Result<()> {
     native.raw_set("integer_type", integer::TYPE_NAME)?;
-    for (name, operator) in Operator::ALL {
-        let calculate = move |lua: &Lua, (left, right): (Value, Value)| {
-            let calculated = integer::calculate(operator, &left, &right)?;
-            Ok(known_values(lua)?.calculated(lua, calculated)?)
-        };
-        native.raw_set(name, answering(lua, calculate)?)?;
-    }
-    let negate = |lua: &Lua, data: AnyUserData| {
-        Ok(known_values(lua)?.calculated(lua, integer::negate(operand(&data)?)?)?)
+    let calculate = |lua: &Lua, (name, left, right): (LuaString, Value, Value)| {
+        let operator = Operator::named(&name.as_bytes())
+            .ok_or_else(|| mlua::Error::runtime("there is no such operator"))?;
+        let calculated = integer::calculate(operator, &left, &right)?;
+        Ok(known_values(lua)?.calculated(lua, calculated)?)
     };
-    native.raw_set("negate", answering(lua, negate)?)?;
+    native.raw_set("calculate", answering(lua, calculate)?)?;
     let is_less =
         |_: &Lua, (left, right): (AnyUserData, AnyUserData)| Ok(operand(&left)?.is_less(operand(&right)?));
     native.raw_set("is_less", lua.create_function(is_less)?)?;
     native.raw_set("digits", lua.create_function(|_, data: AnyUserData| Ok(operand(&data)?.digits()))?)?;
     native.raw_set("double", lua.create_function(|_, data: AnyUserData| Ok(operand(&data)?.double()))?)?;
-    let format = |lua: &Lua, (template, values): (LuaString, Variadic<Value>)| {
+    let format = |lua: &Lua, (template, values): (Value, Variadic<Value>)| {
+        let Value::String(template) = template else {
+            return Err(Trouble::said("the first argument of string.format must be a string"));
+        };
         let (template, values) = integer::format(&template.as_bytes(), values)?;
         let call = lua.create_table()?;
         call.raw_set("n", values.len() + 1)?;

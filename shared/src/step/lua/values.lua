@@ -1,6 +1,6 @@
--- Runs once in each new VM, before prelude.lua: teaches the library the values that JSON has and Lua has not (values.rs).
--- Integers beyond 2^53 are userdata that behave as numbers. An array with nulls is a read-only table that has its elements
--- in another table under HIDDEN, where HIDDEN also stands for each null.
+-- Runs once in each new VM, before integers.lua and prelude.lua: teaches the library the values that JSON has and Lua has
+-- not (values.rs). Integers beyond 2^53 are userdata that behave as numbers. An array with nulls is a read-only table that
+-- has its elements in another table under HIDDEN, where HIDDEN also stands for each null.
 --
 -- The VM runs some functions without calling what their names hold (math.floor of a number, table.insert into a table that
 -- is not read-only, …). Where that is right, the functions below are called for the rest only and cost nothing; where
@@ -13,8 +13,7 @@ local G = _G
 local error, getmetatable, ipairs, next, pairs, pcall = error, getmetatable, ipairs, next, pairs, pcall
 local rawget, rawset, select, setmetatable, tonumber = rawget, rawset, select, setmetatable, tonumber
 local tostring, type, typeof, unpack = tostring, type, typeof, unpack
-local string_find, string_format, string_gsub, string_sub = string.find, string.format, string.gsub, string.sub
-local math_fmod, math_max, math_min, math_modf = math.fmod, math.max, math.min, math.modf
+local string_find, string_gsub = string.find, string.gsub
 local table_concat, table_freeze, table_insert, table_maxn = table.concat, table.freeze, table.insert, table.maxn
 local table_remove, table_sort = table.remove, table.sort
 local HIDDEN, INTEGER = native.hidden, native.integer_type
@@ -335,156 +334,7 @@ function table.sort(list, compare)
     return table_sort(list, compare)
 end
 
--- Mathematics.
-
-local function keeps_integers(name)
-    local original = math[name]
-    math[name] = function(...)
-        if typeof((...)) == INTEGER then
-            return (...)
-        end
-        return located(pcall(original, ...))
-    end
-end
-
-keeps_integers("floor")
-keeps_integers("ceil")
-
-local function is_negative(value)
-    if typeof(value) == INTEGER then
-        return string_sub(tostring(value), 1, 1) == "-"
-    end
-    return value < 0
-end
-
-local function magnitude(value)
-    if is_negative(value) then
-        return -value
-    end
-    return value
-end
-
-local math_abs = math.abs
-function math.abs(...)
-    if typeof((...)) == INTEGER then
-        return located(pcall(magnitude, (...)))
-    end
-    return located(pcall(math_abs, ...))
-end
-
-function math.modf(...)
-    if typeof((...)) == INTEGER then
-        return (...), 0
-    end
-    return located(pcall(math_modf, ...))
-end
-
-local function is_integer_among(...)
-    for index = 1, select("#", ...) do
-        if typeof((select(index, ...))) == INTEGER then
-            return true
-        end
-    end
-    return false
-end
-
-local function remainder(a, b)
-    local result = magnitude(a) % magnitude(b)
-    if is_negative(a) and result ~= 0 then
-        return -result
-    end
-    return result
-end
-
-function math.fmod(...)
-    if is_integer_among(...) then
-        return located(pcall(remainder, ...))
-    end
-    return located(pcall(math_fmod, ...))
-end
-
-local function extreme(precedes, found, ...)
-    for index = 1, select("#", ...) do
-        local value = select(index, ...)
-        if precedes(value, found) then
-            found = value
-        end
-    end
-    return found
-end
-
-local function greater(a, b)
-    return a > b
-end
-
-function math.max(...)
-    if is_integer_among(...) then
-        return located(pcall(extreme, greater, ...))
-    end
-    return located(pcall(math_max, ...))
-end
-
-function math.min(...)
-    if is_integer_among(...) then
-        return located(pcall(extreme, less, ...))
-    end
-    return located(pcall(math_min, ...))
-end
-
--- Text.
-
--- Numbers are taken as their digits where text is expected.
-native.methods = {}
-for _, name in { "byte", "len", "lower", "rep", "reverse", "sub", "upper" } do
-    local original = string[name]
-    native.methods[name] = original
-    string[name] = function(subject, ...)
-        return located(pcall(original, digits(subject), ...))
-    end
-end
-
--- Doubles that 64 bits do not hold would be shown wrong.
-local MIN_WHOLE, MAX_WHOLE = -2 ^ 63, 2 ^ 63
-
-local function is_formatted_apart(value)
-    if type(value) == "number" then
-        return not (value >= MIN_WHOLE and value < MAX_WHOLE)
-    end
-    return typeof(value) == INTEGER
-end
-
-function string.format(template, ...)
-    for index = 1, select("#", ...) do
-        if is_formatted_apart((select(index, ...))) and type(template) == "string" then
-            local prepared, message = native.format(template, ...)
-            if message then
-                error(message, 2)
-            end
-            return located(pcall(string_format, unpack(prepared, 1, prepared.n)))
-        end
-    end
-    return located(pcall(string_format, digits(template), ...))
-end
-
--- Integers.
-
-local function arithmetic(name)
-    local calculate = native[name]
-    return function(a, b)
-        local result, message = calculate(a, b)
-        if message then
-            error(message, 2)
-        end
-        return result
-    end
-end
-
-local function is_text(value)
-    local name = type(value)
-    return name == "string" or name == "number" or typeof(value) == INTEGER
-end
-
-native.located, native.digits_of, native.elements_of = located, digits, elements_of
+native.located, native.digits_of = located, digits
 
 return {
     array = table_freeze({ [HIDDEN] = true, __metatable = false }),
@@ -507,29 +357,4 @@ return {
         end
         return value
     end),
-    integer = {
-        __add = arithmetic("add"),
-        __sub = arithmetic("sub"),
-        __mul = arithmetic("mul"),
-        __div = arithmetic("div"),
-        __idiv = arithmetic("idiv"),
-        __mod = arithmetic("mod"),
-        __pow = arithmetic("pow"),
-        __unm = arithmetic("negate"),
-        __lt = function(a, b)
-            return native.is_less(a, b)
-        end,
-        __le = function(a, b)
-            return not native.is_less(b, a)
-        end,
-        __concat = function(a, b)
-            if is_text(a) and is_text(b) then
-                return tostring(a) .. tostring(b)
-            end
-            error("attempt to concatenate " .. typeof(a) .. " with " .. typeof(b), 2)
-        end,
-        __tostring = function(value)
-            return native.digits(value)
-        end,
-    },
 }

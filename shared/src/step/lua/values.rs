@@ -1,5 +1,5 @@
 //! The values that JSON has and Lua has not, as one machine keeps them: integers beyond ±2⁵³, arrays, and nulls. The rules
-//! stand at the head of the `lua` module, what scripts do with such values in `values.lua`.
+//! stand at the head of the `lua` module, what scripts do with such values in `values.lua` and `integers.lua`.
 //!
 //! - **Integers** are [`Integer`] objects, one for each value, found again by their digits in a table that does not keep
 //!   them alive.
@@ -11,9 +11,9 @@
 //!   null keys share one until a script assigns such a key.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use mlua::{Function, LightUserData, Lua, Table, Value};
+use mlua::{Function, LightUserData, Lua, LuaString, Table, Value};
 
 use super::integer::{self, Calculated, Integer};
 
@@ -49,9 +49,8 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Registers the integers of a new machine; `parts` is what `values.lua` returns.
-    pub(super) fn new(lua: &Lua, parts: &Table) -> mlua::Result<Self> {
-        let metamethods: Table = parts.raw_get("integer")?;
+    /// Registers the integers of a new machine, with their metamethods; `parts` is what `values.lua` returns.
+    pub(super) fn new(lua: &Lua, parts: &Table, metamethods: &Table) -> mlua::Result<Self> {
         lua.register_userdata_type::<Integer>(|registry| {
             use mlua::UserDataFields as _;
             for (name, function) in metamethods.pairs::<String, Function>().flatten() {
@@ -152,9 +151,9 @@ impl Values {
     }
 }
 
-/// The metatables of objects with nulls that one import has made so far.
+/// The metatables of objects with nulls that one import has made so far, by their null keys, each with its length.
 #[derive(Debug, Default)]
-pub(super) struct NullKeys(RefCell<HashMap<BTreeSet<String>, Table>>);
+pub(super) struct NullKeys(RefCell<HashMap<Vec<u8>, Table>>);
 
 impl NullKeys {
     /// Gives `object` these keys as nulls.
@@ -163,19 +162,25 @@ impl NullKeys {
         lua: &Lua,
         values: &Values,
         object: &Table,
-        keys: BTreeSet<String>,
+        keys: &[LuaString],
     ) -> mlua::Result<()> {
+        let mut name = Vec::with_capacity(keys.len() * 16);
+        for key in keys {
+            let key = key.as_bytes();
+            name.extend_from_slice(&key.len().to_le_bytes());
+            name.extend_from_slice(&key);
+        }
         let mut known = self.0.borrow_mut();
-        if let Some(metatable) = known.get(&keys) {
+        if let Some(metatable) = known.get(&name) {
             return object.set_metatable(Some(metatable.clone()));
         }
         let nulls = lua.create_table_with_capacity(0, keys.len())?;
-        for key in &keys {
-            nulls.raw_set(key.as_str(), true)?;
+        for key in keys {
+            nulls.raw_set(key, true)?;
         }
         let metatable: Table = values.nulls.call((nulls, false))?;
         object.set_metatable(Some(metatable.clone()))?;
-        known.insert(keys, metatable);
+        known.insert(name, metatable);
         Ok(())
     }
 }
