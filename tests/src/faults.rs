@@ -204,6 +204,7 @@ impl Faults {
     }
 
     /// What is heard of a request that is sent now, and whether it takes effect before.
+    #[allow(clippy::print_stdout, reason = "a test that fails shows which faults there were")]
     fn plan_for(&self, target: &str, body: &[u8]) -> Option<(Fault, Kind, Operation, Value, usize)> {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
         let is_planned = self.0.plan.is_some_and(|(at, _)| at == call);
