@@ -25,6 +25,9 @@ impl Owner {
         let workflow = workspace.publish(&graph).await;
         let run = workspace.start(&workflow, json!({ "secret": "s3cret" })).await;
         app.work().await;
+        let tool = json!({ "name": format!("tool_{}", workflow.replace('-', "")), "description": "s3cret" });
+        let tool = json!({ "expose_as_tool": tool });
+        workspace.client.patch(&format!("/v1/workflows/{workflow}"), &tool).await.expect(200);
         let made = async |path: &str, new: Value| {
             let made = workspace.client.post(path, &new).await.expect(201);
             made["id"].as_str().unwrap().to_owned()

@@ -114,6 +114,7 @@ pub fn table() -> Vec<Route> {
               List(&["?limit=100", "?limit=1", "?status=archived,draft,published"]), ""),
         route("POST /v1/workflows", Token(CONTRIBUTOR, WorkflowWrite), NamesNothing, "{}"),
         route("GET /v1/workflows/schema", Token(VIEWER, WorkflowRead), NamesNothing, ""),
+        route("GET /v1/workflows/tools", Token(VIEWER, WorkflowRead), List(&["?limit=100", "?limit=1"]), ""),
         route("POST /v1/workflows/validate", Token(CONTRIBUTOR, WorkflowWrite), NamesNothing, "{}"),
         route("GET /v1/workflows/{id}", Token(VIEWER, WorkflowRead), Thing, ""),
         route("PATCH /v1/workflows/{id}", Token(CONTRIBUTOR, WorkflowWrite), Thing, r#"{"name":"stolen"}"#),

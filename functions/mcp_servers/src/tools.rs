@@ -17,6 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 pub struct ToolsQuery {
     /// Words that the name or the description contains, in any case.
     q: Option<String>,
+    /// Only tools of exactly this name.
+    name: Option<String>,
     /// How many, 1 to 100; 20 when absent.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
@@ -67,7 +69,8 @@ pub async fn list_tools(
     let mut by_server: HashMap<McpServerId, Vec<_>> = HashMap::new();
     for (server, tool) in state.store.all_tools(&caller.place).await? {
         let text = format!("{} {}", tool.name, tool.description).to_lowercase();
-        if words.iter().all(|word| text.contains(word)) {
+        let is_named = query.name.as_ref().is_none_or(|name| *name == tool.name);
+        if is_named && words.iter().all(|word| text.contains(word)) {
             by_server.entry(server).or_default().push(tool);
         }
     }

@@ -33,10 +33,20 @@ pub struct ServerView {
     /// The entry of the platform's catalog that it was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog_id: Option<String>,
+    /// The tools of the active version with their schemas, where one server is read; absent when none is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Vec<ToolSpec>>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+}
+
+impl ServerView {
+    /// A server with the tools of its active version.
+    pub fn with_tools(record: McpServerRecord, tools: Option<&[ToolSpec]>) -> Self {
+        Self { tools: tools.map(<[ToolSpec]>::to_vec), ..record.into() }
+    }
 }
 
 impl From<McpServerRecord> for ServerView {
@@ -53,6 +63,7 @@ impl From<McpServerRecord> for ServerView {
             tool_count: record.tool_count,
             active_version: record.active_version,
             catalog_id: record.catalog_id,
+            tools: None,
             created_at: record.created_at,
             updated_at: record.updated_at,
         }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use shared::http::{CanWrite, CommonErrors, Path};
 use shared::ids::WorkflowId;
-use shared::store::Draft;
+use shared::store::{Draft, ToolChange};
 use shared::{AppState, Result};
 
 use crate::view::find;
@@ -21,7 +21,7 @@ pub async fn archive_workflow(
     if !record.archived {
         record.archived = true;
         record.updated_at = state.clock.now();
-        state.store.save_workflow(&mut record, Draft::Kept).await?;
+        state.store.save_workflow(&mut record, Draft::Kept, ToolChange::Kept).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,12 +7,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::http::{Body, CanWrite, CommonErrors};
 use shared::ids::{WorkflowId, seed};
-use shared::store::{StoreError, WorkflowRecord};
+use shared::store::{StoreError, ToolChange, WorkflowRecord};
 use shared::text;
 use shared::workflow::Graph;
+use shared::workflow::tool::ExposedTool;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
+use crate::tools::{ensure_free, row};
 use crate::view::WorkflowView;
 
 /// A workflow to create.
@@ -29,6 +31,9 @@ pub struct NewWorkflow {
     /// The draft graph; its schema is at `/v1/workflows/schema`.
     #[schema(value_type = Object)]
     graph: Value,
+    /// The tool of the MCP server (`POST /mcp`) that it is offered as once it is published.
+    #[serde(default)]
+    expose_as_tool: Option<ExposedTool>,
 }
 
 /// Create a workflow.
@@ -43,8 +48,14 @@ pub async fn create_workflow(
     let description = text::text("description", &new.description)?;
     read_draft(&new.graph)?;
     let now = state.clock.now();
+    let id = WorkflowId::new(now);
+    let tool = new.expose_as_tool.map(ExposedTool::checked).transpose()?;
+    let row = match &tool {
+        Some(tool) => Some(row(&state, &caller.place, id, tool, None).await?),
+        None => None,
+    };
     let record = WorkflowRecord {
-        id: WorkflowId::new(now),
+        id,
         place: caller.place,
         name,
         description,
@@ -54,15 +65,24 @@ pub async fn create_workflow(
         revision: 1,
         draft: 1,
         run_setup: None,
+        tool: row.as_ref().map(|row| row.name.clone()),
         created_at: now,
         updated_at: now,
     };
-    match state.store.create_workflow(&record, &new.graph).await {
-        // A request that is carried out again under its idempotency key finds its own.
-        Err(StoreError::Conflict) if seed::request().is_some() => {}
+    let change = row.as_ref().map_or(ToolChange::Kept, |row| ToolChange::Put(row, None));
+    match state.store.create_workflow(&record, &new.graph, change).await {
+        Err(StoreError::Conflict) => {
+            if let Some(row) = &row {
+                ensure_free(&state, &record.place, id, &row.name).await?;
+            }
+            // A request that is carried out again under its idempotency key finds its own.
+            if seed::request().is_none() {
+                return Err(StoreError::Conflict.into());
+            }
+        }
         kept => kept?,
     }
-    Ok(WorkflowView::new(record, Some(new.graph)).answer(StatusCode::CREATED))
+    Ok(WorkflowView::new(record, Some(new.graph), tool).answer(StatusCode::CREATED))
 }
 
 /// A draft must be readable as a graph; it need not be valid yet.

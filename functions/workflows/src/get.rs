@@ -7,6 +7,7 @@ use shared::http::{CanRead, CommonErrors, Path};
 use shared::ids::WorkflowId;
 use shared::{AppState, Result};
 
+use crate::tools::exposed;
 use crate::view::{WorkflowView, find_with_draft};
 
 /// Read a workflow with its draft.
@@ -18,5 +19,6 @@ pub async fn get_workflow(
     Path(id): Path<WorkflowId>,
 ) -> Result<Response> {
     let (record, graph) = find_with_draft(&state, &caller.place, id).await?;
-    Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
+    let tool = exposed(&state, &record).await?;
+    Ok(WorkflowView::new(record, Some(graph), tool).answer(StatusCode::OK))
 }

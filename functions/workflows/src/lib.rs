@@ -10,6 +10,7 @@ mod patch;
 mod publish;
 mod restore;
 mod schema;
+mod tools;
 mod triggers;
 mod validate;
 mod versions;
@@ -29,6 +30,7 @@ fn collect<R: Routes>() -> R {
         .with(routes!(versions::get_version))
         .with(routes!(triggers::list::list_triggers, triggers::create::create_trigger))
         .with(routes!(triggers::patch::patch_trigger, triggers::delete::delete_trigger))
+        .with(routes!(tools::list_workflow_tools))
         .with(routes!(validate::validate_workflow))
         .with(routes!(validate::validate_graph))
         .with(routes!(schema::workflow_schema))

@@ -54,7 +54,7 @@ pub async fn list_workflows(
             wanted.contains(&row.status()) && row.name.to_lowercase().contains(&contains)
         })
         .await?;
-    let workflows = listed.rows.into_iter().map(|row| WorkflowView::new(row, None)).collect();
+    let workflows = listed.rows.into_iter().map(|row| WorkflowView::new(row, None, None)).collect();
     Ok(Json(Workflows { workflows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }
 

@@ -6,15 +6,17 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::error::Kind;
-use shared::http::{Body, CanWrite, CommonErrors, ErrorBody, Path};
+use shared::http::{Body, CanWrite, CommonErrors, ErrorBody, Path, given};
 use shared::ids::WorkflowId;
 use shared::run::StartRequest;
-use shared::store::{Draft, StoreError, WorkflowRecord};
+use shared::store::{Draft, StoreError, ToolChange, WorkflowRecord, WorkflowToolRecord};
 use shared::text;
+use shared::workflow::tool::{ExposedTool, input_schema_of};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
 use crate::create::read_draft;
+use crate::tools::{ensure_free, exposed, row};
 use crate::view::{WorkflowView, etag, find, find_with_draft};
 
 /// The most bytes of saved start defaults: they stand in the row that every start reads.
@@ -36,6 +38,10 @@ pub struct WorkflowPatch {
     /// The defaults of a start: the keys of `params`; an empty object removes them.
     #[schema(value_type = Option<Object>)]
     run_setup: Option<Map<String, Value>>,
+    /// The tool of the MCP server (`POST /mcp`) that it is offered as once it is published; null takes it back.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<ExposedTool>)]
+    expose_as_tool: Option<Option<ExposedTool>>,
 }
 
 /// Change a workflow's name, description, draft or start defaults.
@@ -77,11 +83,49 @@ pub async fn patch_workflow(
             Draft::Replaced(graph)
         }
     };
-    state.store.save_workflow(&mut record, draft).await.map_err(|error| match error {
-        StoreError::Conflict if headers.contains_key(header::IF_MATCH) => stale(),
-        other => other.into(),
-    })?;
-    Ok(WorkflowView::new(record, patch.graph.or(kept)).answer(StatusCode::OK))
+    let tool = match patch.expose_as_tool {
+        None => None,
+        Some(wanted) => Some(exposure(&state, &record, wanted).await?),
+    };
+    let before = record.tool.clone();
+    let change = match &tool {
+        None => ToolChange::Kept,
+        Some(Some((_, row))) => ToolChange::Put(row, before.as_deref()),
+        Some(None) => before.as_deref().map_or(ToolChange::Kept, ToolChange::Removed),
+    };
+    if let Some(tool) = &tool {
+        record.tool = tool.as_ref().map(|(tool, _)| tool.name.clone());
+    }
+    if let Err(error) = state.store.save_workflow(&mut record, draft, change).await {
+        if let ToolChange::Put(row, _) = change {
+            ensure_free(&state, &record.place, id, &row.name).await?;
+        }
+        return Err(match error {
+            StoreError::Conflict if headers.contains_key(header::IF_MATCH) => stale(),
+            other => other.into(),
+        });
+    }
+    let tool = match tool {
+        None => exposed(&state, &record).await?,
+        Some(tool) => tool.map(|(tool, _)| tool),
+    };
+    Ok(WorkflowView::new(record, patch.graph.or(kept), tool).answer(StatusCode::OK))
+}
+
+/// The tool that a workflow is to be offered as, with its row; none to take it back.
+async fn exposure(
+    state: &AppState,
+    record: &WorkflowRecord,
+    wanted: Option<ExposedTool>,
+) -> Result<Option<(ExposedTool, WorkflowToolRecord)>> {
+    let Some(tool) = wanted.map(ExposedTool::checked).transpose()? else { return Ok(None) };
+    let published = match record.latest_version {
+        0 => None,
+        number => state.store.version_graph(&record.place, record.id, number).await?,
+    };
+    let schema = published.as_ref().and_then(input_schema_of);
+    let row = row(state, &record.place, record.id, &tool, schema).await?;
+    Ok(Some((tool, row)))
 }
 
 /// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.

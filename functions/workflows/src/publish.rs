@@ -7,11 +7,13 @@ use serde::Deserialize;
 use shared::error::Kind;
 use shared::http::{Body, CanWrite, CommonErrors, Path};
 use shared::ids::WorkflowId;
-use shared::store::{NewVersion, Version};
+use shared::store::{NewVersion, Version, WorkflowToolRecord};
 use shared::text;
+use shared::workflow::tool::input_schema_of;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
+use crate::tools::tool_row;
 use crate::validate::{Checked, check};
 use crate::versions::VersionView;
 use crate::view::find_with_draft;
@@ -66,6 +68,12 @@ pub async fn publish_version(
         graph_hash: report.graph_hash,
         run_setup: record.run_setup.clone(),
     };
-    state.store.publish(&mut record, &NewVersion { version: &version, graph: &graph }).await?;
+    // Its arguments follow the graph that a call executes.
+    let tool = tool_row(&state, &record).await?.map(|row| WorkflowToolRecord {
+        graph_schema: input_schema_of(&graph).map(|schema| schema.to_string()),
+        ..row
+    });
+    let new = NewVersion { version: &version, graph: &graph, tool: tool.as_ref() };
+    state.store.publish(&mut record, &new).await?;
     Ok((StatusCode::CREATED, Json(VersionView::new(id, version, Some(graph)))))
 }

@@ -5,9 +5,10 @@ use axum::response::Response;
 use http::StatusCode;
 use shared::http::{CanWrite, CommonErrors, Path};
 use shared::ids::WorkflowId;
-use shared::store::Draft;
+use shared::store::{Draft, ToolChange};
 use shared::{AppState, Result};
 
+use crate::tools::exposed;
 use crate::view::{WorkflowView, find_with_draft};
 
 /// Undo the archiving of a workflow. One that is not archived stays as it is.
@@ -22,7 +23,8 @@ pub async fn restore_workflow(
     if record.archived {
         record.archived = false;
         record.updated_at = state.clock.now();
-        state.store.save_workflow(&mut record, Draft::Kept).await?;
+        state.store.save_workflow(&mut record, Draft::Kept, ToolChange::Kept).await?;
     }
-    Ok(WorkflowView::new(record, Some(graph)).answer(StatusCode::OK))
+    let tool = exposed(&state, &record).await?;
+    Ok(WorkflowView::new(record, Some(graph), tool).answer(StatusCode::OK))
 }

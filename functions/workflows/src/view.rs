@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use shared::clock::Timestamp;
 use shared::ids::{Place, WorkflowId};
 use shared::store::{StoreError, WorkflowRecord, WorkflowStatus};
+use shared::workflow::tool::ExposedTool;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -39,6 +40,9 @@ pub struct WorkflowView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     run_setup: Option<Map<String, Value>>,
+    /// The tool of the MCP server (`POST /mcp`) that it is offered as; absent when it is not, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expose_as_tool: Option<ExposedTool>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -49,7 +53,7 @@ pub struct WorkflowView {
 
 impl WorkflowView {
     /// A workflow with its draft, or as lists show it.
-    pub fn new(record: WorkflowRecord, graph: Option<Value>) -> Self {
+    pub fn new(record: WorkflowRecord, graph: Option<Value>, tool: Option<ExposedTool>) -> Self {
         Self {
             status: record.status(),
             latest_version: (record.latest_version > 0).then_some(record.latest_version),
@@ -65,6 +69,7 @@ impl WorkflowView {
             tenant_id: record.place.tenant_id.to_string(),
             project_id: record.place.project_id.to_string(),
             graph,
+            expose_as_tool: tool,
             created_at: record.created_at,
             updated_at: record.updated_at,
         }

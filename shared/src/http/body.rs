@@ -6,8 +6,9 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
+use serde_json::{Map, Value};
 
 use crate::error::Kind;
 use crate::json_numbers::unrepresentable;
@@ -32,6 +33,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
         read(bytes).map(Self)
     }
+}
+
+/// A field of a patch in which null means something else than absence; for `deserialize_with`.
+///
+/// # Errors
+/// When it is not what the field holds.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads named arguments that came in another way than a body, as a body is read.
+///
+/// # Errors
+/// Invalid, naming the argument.
+pub fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Error> {
+    serde_path_to_error::deserialize(Strict(Value::Object(arguments))).map_err(|error| {
+        let place = shown_path(error.path()).unwrap_or_else(|| "arguments".to_owned());
+        Error::invalid(format!("{place}: {}.", in_json_words(&error.inner().to_string())))
+    })
 }
 
 /// The bytes of a body, whatever they are.

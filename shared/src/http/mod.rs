@@ -13,7 +13,7 @@ mod params;
 mod permit;
 mod routes;
 
-pub use body::{Body, LARGEST_BODY, read_bytes};
+pub use body::{Body, LARGEST_BODY, given, read_arguments, read_bytes};
 pub use error::{CommonErrors, ErrorBody, retry_after_s, status};
 pub use exchange::{Admitted, Exchange, Trail};
 pub use finish::finish;

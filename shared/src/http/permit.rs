@@ -19,6 +19,13 @@ macro_rules! permit {
         #[derive(Debug)]
         pub struct $name(pub Caller);
 
+        impl $name {
+            /// Whether this caller has it, wherever it is.
+            pub fn allows(caller: &Caller) -> bool {
+                is_allowed(caller, $role, $scope.into())
+            }
+        }
+
         impl FromRequestParts<AppState> for $name {
             type Rejection = Error;
 
@@ -113,6 +120,10 @@ permit!(
     Role::TenantAdmin,
     Scope::BillingWrite
 );
+
+fn is_allowed(caller: &Caller, role: Role, scope: Option<Scope>) -> bool {
+    caller.role >= role && scope.is_none_or(|scope| caller.has_scope(scope))
+}
 
 /// The caller of a request, if it has at least this role and this scope. In a box: what comes before the work of every
 /// route is compiled here, and not again for each.

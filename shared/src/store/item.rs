@@ -168,6 +168,13 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
+    /// A deletion of a row, whatever it holds.
+    pub(super) fn delete_of(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.table).set_key(Some(key.into_map())).build();
+        let delete = delete.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
     /// The rows of a partition whose sort keys begin with `prefix`, newest last in their order and first here, from
     /// before the row at `start`; `place` names a row's place in the list.
     pub(super) async fn list_newest<T: DeserializeOwned>(

@@ -139,6 +139,16 @@ pub(crate) fn workflow(p: &Place, id: WorkflowId) -> Key {
     Key { pk: workflows_of(p), sk: id.to_string() }
 }
 
+/// The partition with the workflows of a project that are offered as tools, by the tool's name.
+pub(crate) fn workflow_tools_of(p: &Place) -> String {
+    format!("{}#WORKFLOW-TOOLS", place(p))
+}
+
+/// A tool's row, which keeps its name for its workflow.
+pub(crate) fn workflow_tool(p: &Place, name: &str) -> Key {
+    Key { pk: workflow_tools_of(p), sk: name.to_owned() }
+}
+
 /// The partition with a workflow's draft and versions.
 pub(crate) fn workflow_graphs(p: &Place, id: WorkflowId) -> String {
     format!("{}#WF#{id}", place(p))

@@ -26,6 +26,7 @@ mod triggers;
 mod unowned;
 mod walk;
 mod webhooks;
+mod workflow_tools;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;
@@ -54,6 +55,7 @@ pub use triggers::{MOST_TRIGGERS, TriggerRecord};
 pub use unowned::DueSecret;
 pub use walk::Listed;
 pub use webhooks::{DeliveryRecord, Receipt, SigningKey, SubscriptionRecord};
+pub use workflow_tools::{ToolChange, WorkflowToolRecord};
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 
 /// Why a read or write did not happen.

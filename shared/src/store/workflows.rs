@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, PK, SK};
 use super::tenants::with_key;
 use super::walk::{Listed, Walk};
+use super::workflow_tools::{ToolChange, WorkflowToolRecord};
 use super::{Store, StoreError, blob};
 use crate::clock::Timestamp;
 use crate::ids::{Place, WorkflowId};
@@ -55,6 +56,9 @@ pub struct WorkflowRecord {
     pub draft: u64,
     /// The defaults of a start, as JSON text.
     pub run_setup: Option<String>,
+    /// The name of the tool that it is offered as.
+    #[serde(default)]
+    pub tool: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -104,6 +108,8 @@ pub struct NewVersion<'a> {
     pub version: &'a Version,
     /// Its graph.
     pub graph: &'a Value,
+    /// The tool that the workflow is offered as, as this version makes it.
+    pub tool: Option<&'a WorkflowToolRecord>,
 }
 
 impl Store {
@@ -128,13 +134,19 @@ impl Store {
         Ok(records)
     }
 
-    /// Keeps a new workflow with its draft.
+    /// Keeps a new workflow with its draft, and the tool that it is offered as.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is one of this id.
-    pub async fn create_workflow(&self, record: &WorkflowRecord, graph: &Value) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when there is one of this id, or the tool's name is in use.
+    pub async fn create_workflow(
+        &self,
+        record: &WorkflowRecord,
+        graph: &Value,
+        tool: ToolChange<'_>,
+    ) -> Result<(), StoreError> {
         let row = with_key(keys::workflow(&record.place, record.id), record)?;
         let mut writes = vec![self.put_if(row, Some(&format!("attribute_not_exists({PK})")), [])?];
+        writes.extend(self.tool_writes(&record.place, tool)?);
         writes.extend(self.graph_writes(record, &keys::draft(record.draft), graph)?);
         self.transact(writes).await
     }
@@ -160,18 +172,19 @@ impl Store {
         self.get_chunked(&pk, &keys::draft(record.draft)).await?.ok_or(StoreError::Conflict)
     }
 
-    /// Replaces the row, and the draft with it. The revision and the draft's number are advanced here.
+    /// Replaces the row, and the draft and the tool with it. The revision and the draft's number are advanced here.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the row is not the one that was read.
+    /// [`StoreError::Conflict`] when the row is not the one that was read, or the tool's name is in use.
     pub async fn save_workflow(
         &self,
         record: &mut WorkflowRecord,
         draft: Draft<'_>,
+        tool: ToolChange<'_>,
     ) -> Result<(), StoreError> {
         let mut next = record.clone();
         next.revision += 1;
-        let mut writes = Vec::new();
+        let mut writes = self.tool_writes(&record.place, tool)?;
         if let Draft::Replaced(graph) = draft {
             next.draft += 1;
             writes.extend(self.graph_writes(&next, &keys::draft(next.draft), graph)?);
@@ -200,6 +213,9 @@ impl Store {
             self.replace_row(record, &next)?,
             self.put_if(with_key(key, new.version)?, Some(&not_there), [])?,
         ];
+        if let Some(tool) = new.tool {
+            writes.extend(self.tool_writes(&record.place, ToolChange::Put(tool, None))?);
+        }
         writes.extend(self.graph_writes(record, &keys::version_graph(new.version.version), new.graph)?);
         self.transact(writes).await?;
         *record = next;
@@ -302,9 +318,7 @@ impl Store {
         let old = self.get_all(&pk, &format!("{}#", keys::draft(record.draft))).await?;
         let delete = |item: &Item| {
             let key = keys::Key { pk: pk.clone(), sk: item::text(item, SK)?.to_owned() };
-            let delete = Delete::builder().table_name(&self.table).set_key(Some(key.into_map())).build();
-            let delete = delete.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            Ok(TransactWriteItem::builder().delete(delete).build())
+            self.delete_of(key)
         };
         old.iter().map(delete).collect()
     }

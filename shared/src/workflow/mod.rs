@@ -21,6 +21,7 @@ mod step_set;
 pub mod steps;
 mod suggest;
 pub mod template;
+pub mod tool;
 pub mod validate;
 mod values;
 

@@ -9,7 +9,7 @@ use shared::{AppState, Result};
 
 use crate::view::ServerView;
 
-/// Read an MCP server.
+/// Read an MCP server with the tools of its active version.
 #[utoipa::path(get, path = "/v1/mcp/servers/{id}", tag = "mcp", params(("id" = uuid::Uuid, Path)),
                responses((status = 200, body = ServerView), CommonErrors))]
 pub async fn get_server(
@@ -17,5 +17,10 @@ pub async fn get_server(
     CanReadIntegrations(caller): CanReadIntegrations,
     Path(id): Path<McpServerId>,
 ) -> Result<Json<ServerView>> {
-    Ok(Json(find(&state, &caller.place, id).await?.into()))
+    let record = find(&state, &caller.place, id).await?;
+    let tools = match record.active_version {
+        Some(version) => Some(state.mcp.tools(&state, &caller.place, id, version).await?),
+        None => None,
+    };
+    Ok(Json(ServerView::with_tools(record, tools.as_deref().map(Vec::as_slice))))
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use shared::auth::Role;
-use shared::http::{Body, CanManageMembers, CommonErrors, Path};
+use shared::http::{Body, CanManageMembers, CommonErrors, Path, given};
 use shared::ids::{MemberId, ProjectId, TenantId};
 use shared::store::{MemberRecord, StoreError};
 use shared::{AppState, Error, Result, text};
@@ -33,13 +33,6 @@ pub struct MemberPatch {
     /// Its roles in single projects, all of them.
     #[schema(value_type = Option<BTreeMap<String, Role>>)]
     project_roles: Option<BTreeMap<ProjectId, Role>>,
-}
-
-/// Tells null from absent.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Change a member. Its tokens get the role that it then has, within 60 seconds everywhere; where it has none left,

@@ -4,7 +4,7 @@
 mod instances;
 mod tools;
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
@@ -151,7 +151,7 @@ impl Store {
         let mut writes = vec![self.next_server(record)?];
         if let Some(before) = slug_before.filter(|before| *before != record.service) {
             writes.push(self.slug_row(record)?);
-            writes.push(self.gone(keys::mcp_slug(&record.place, before))?);
+            writes.push(self.delete_of(keys::mcp_slug(&record.place, before))?);
         }
         self.transact(writes).await
     }
@@ -162,12 +162,6 @@ impl Store {
         self.put_if(server_row(record)?, Some("revision = :revision"), [(":revision", n(expected))])
     }
 
-    fn gone(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.table).set_key(Some(key.into_map())).build();
-        let delete = delete.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
-    }
-
     /// Deletes a server; the rows of its versions go with the next transactions, a hundred at a time.
     ///
     /// # Errors
@@ -175,7 +169,7 @@ impl Store {
     pub async fn delete_mcp_server(&self, record: &McpServerRecord) -> Result<(), StoreError> {
         let place = &record.place;
         let delete = self.delete_at(keys::mcp_server(place, record.id), record.revision)?;
-        self.transact(vec![delete, self.gone(keys::mcp_slug(place, &record.service))?]).await?;
+        self.transact(vec![delete, self.delete_of(keys::mcp_slug(place, &record.service))?]).await?;
         // What is left when this breaks off is never read again: ids are not used twice.
         self.delete_all(&keys::mcp_server_rows(place, record.id), "").await?;
         self.delete_all(&keys::mcp_tools_of(place), &format!("{}#", record.id)).await
@@ -185,7 +179,7 @@ impl Store {
         let items = self.get_all(pk, prefix).await?;
         let sks: Vec<&str> = items.iter().map(|item| item::text(item, SK)).collect::<Result<_, _>>()?;
         for some in sks.chunks(100) {
-            let gone = |sk: &&str| self.gone(Key { pk: pk.to_owned(), sk: (*sk).to_owned() });
+            let gone = |sk: &&str| self.delete_of(Key { pk: pk.to_owned(), sk: (*sk).to_owned() });
             self.transact(some.iter().map(gone).collect::<Result<_, _>>()?).await?;
         }
         Ok(())

@@ -130,7 +130,7 @@ impl Store {
         let mut writes: Vec<_> =
             chunks.into_iter().map(|chunk| self.put_of(chunk)).collect::<Result<_, _>>()?;
         for number in beyond {
-            writes.push(self.gone(Key { pk: pk.to_owned(), sk: keys::chunk(prefix, number) })?);
+            writes.push(self.delete_of(Key { pk: pk.to_owned(), sk: keys::chunk(prefix, number) })?);
         }
         Ok(writes)
     }
