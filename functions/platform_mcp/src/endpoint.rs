@@ -131,10 +131,12 @@ pub enum Refused {
 pub async fn mcp(
     State(state): State<AppState>,
     Extension(endpoint): Extension<Endpoint>,
-    _: CanConnect,
+    CanConnect(caller): CanConnect,
     request: Request,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
+    // For the list of tools, which shows what this caller may use; each call is asked for its permission again behind.
+    parts.extensions.insert(caller);
     let bytes = read_bytes(&parts.headers, body).await?;
     // Answers are never streams, so a caller that takes JSON is served; the SDK asks for both.
     if accepts_json(&parts.headers) {

@@ -1,13 +1,23 @@
 //! `ar_get_started`: what a model needs to know before its first workflow.
 
-use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use shared::http::CanConnect;
 
-use crate::api::{Answer, Api};
-use crate::tools::Entry;
+use crate::tools::{Context, Effect, Entry, Nothing, Outcome, Own, nothing};
 
-/// Of the tool.
-pub const DESCRIPTION: &str = "Explains what AgentRuntime is, how a workflow is built and run step by step with an \
+/// The tool.
+pub const TOOL: Own = Own {
+    name: "ar_get_started",
+    title: "Get started with AgentRuntime",
+    description: DESCRIPTION,
+    effect: Effect::READS,
+    allows: CanConnect::allows,
+    input: nothing,
+    output,
+    run: |context, given| Box::pin(read(context, given)),
+};
+
+const DESCRIPTION: &str = "Explains what AgentRuntime is, how a workflow is built and run step by step with an \
     example, and which tools there are. Call it once, before anything else.";
 
 const GUIDE: &str = "AgentRuntime runs workflows. A workflow is a graph of steps: lua_script (computes), llm_call \
@@ -15,20 +25,24 @@ const GUIDE: &str = "AgentRuntime runs workflows. A workflow is a graph of steps
     workflow_call (another workflow). Steps run when what they depend on is settled; steps without a path between \
     them run in parallel. Fields are templates: {{input.x}} is the run's input, {{steps.<id>.result.x}} a result.
 
-    1. workflows_graph_schema: every step type with its fields.
-    2. workflows_create: a name and a draft graph. workflows_patch changes the draft.
-    3. workflows_validate: what is wrong with it, and what would mend it. Repeat until valid is true.
-    4. workflows_publish_version: runs execute published versions, never the draft.
-    5. workflows_execute_command with command = start: the input in params; with wait_s the outputs come with the \
-    answer. Give params.run_id a UUID of your own, so that repeating a call starts nothing twice.
-    6. runs_get_summary: where the run stands. runs_get_context: what its steps made. runs_list_events: what happened.
-    7. tasks_list_pending and tasks_complete: decisions that wait for a person. Ask the person; their answer is final.
+    1. workflows_authoring_contract and workflows_graph_schema: the rules, and every step type with its fields; \
+    workflows_llm_step_contract when the graph asks a model.
+    2. catalog_connectors_browse, catalog_tools_search, catalog_tools_schema: what mcp_call steps can call, and with what.
+    3. workflows_create: a name and a draft graph. workflows_update changes the draft.
+    4. workflows_validate: what is wrong with it, and what would mend it. Repeat until valid is true.
+    5. workflows_publish_version: runs execute published versions, never the draft.
+    6. workflow_run: starts a run and waits for it; workflow_await waits on. Give params.run_id a UUID of your own, so \
+    that repeating a call starts nothing twice.
+    7. workflow_inspect: where the run stands, step by step. runs_get_context: what its steps made. runs_list_events: \
+    what happened.
+    8. workflow_approve: a decision that waits for a person. Ask the person; their answer is final.
+    9. workflows_update with expose_as_tool: offers a published workflow as a tool of its own, here and to other clients.
 
     A tool that fails answers with JSON: error says what is wrong and what to do, code is the same for programs, \
     issues has the places in a graph. 401 and 403 mean that the access token is not valid or lacks a role or a scope.";
 
 /// What the tool answers.
-pub fn output() -> Value {
+fn output() -> Value {
     json!({
         "type": "object",
         "properties": {
@@ -48,13 +62,10 @@ pub fn output() -> Value {
     })
 }
 
-/// Puts the guide together for these tools.
-pub async fn read(
-    api: &Api,
-    caller: &HeaderMap,
-    entries: impl Iterator<Item = &'static Entry>,
-) -> Result<Value, Answer> {
-    let health = api.read(caller, "/v1/health").await?;
+/// Puts the guide together for the tools that the caller may use.
+async fn read(context: Context<'_>, given: Map<String, Value>) -> Outcome {
+    let Nothing {} = context.arguments(given)?;
+    let health = context.get("/v1/health").await?;
     let tool = |entry: &Entry| json!({ "name": entry.tool.name, "title": entry.tool.title });
     Ok(json!({
         "guide": GUIDE.lines().map(str::trim_start).collect::<Vec<_>>().join("\n"),
@@ -74,7 +85,7 @@ pub async fn read(
                 ]
             }
         },
-        "tools": entries.map(tool).collect::<Vec<_>>(),
+        "tools": context.tools().map(tool).collect::<Vec<_>>(),
         "version": health["version"],
     }))
 }

@@ -3,20 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use shared::http::CanRead;
 
-use crate::api::{Answer, Api};
+use crate::tools::{Context, Effect, Nothing, Outcome, Own, nothing};
 
-/// Of the tool.
-pub const DESCRIPTION: &str = "Tells how things are in one look: whether the service answers, in which state the \
+/// The tool.
+pub const TOOL: Own = Own {
+    name: "ar_health_summary",
+    title: "How things are",
+    description: DESCRIPTION,
+    effect: Effect::READS,
+    allows: CanRead::allows,
+    input: nothing,
+    output,
+    run: |context, given| Box::pin(read(context, given)),
+};
+
+const DESCRIPTION: &str = "Tells how things are in one look: whether the service answers, in which state the \
     latest 100 runs of the workspace are, which of them failed last and why, and how many decisions wait for people.";
 
 const LATEST: usize = 100;
 const MOST_FAILURES: usize = 5;
 
 /// What the tool answers.
-pub fn output() -> Value {
+fn output() -> Value {
     json!({
         "type": "object",
         "properties": {
@@ -59,10 +70,11 @@ pub fn output() -> Value {
 }
 
 /// Looks at the routes.
-pub async fn read(api: &Api, caller: &HeaderMap) -> Result<Value, Answer> {
-    let health = api.read(caller, "/v1/health").await?;
-    let runs = api.read(caller, &format!("/v1/runs?limit={LATEST}")).await?;
-    let tasks = api.read(caller, &format!("/v1/tasks/pending?limit={LATEST}")).await?;
+async fn read(context: Context<'_>, given: Map<String, Value>) -> Outcome {
+    let Nothing {} = context.arguments(given)?;
+    let health = context.get("/v1/health").await?;
+    let runs = context.get(&format!("/v1/runs?limit={LATEST}")).await?;
+    let tasks = context.get(&format!("/v1/tasks/pending?limit={LATEST}")).await?;
     let runs = runs["runs"].as_array().cloned().unwrap_or_default();
     let mut by_status: BTreeMap<String, usize> = BTreeMap::new();
     for run in &runs {

@@ -6,17 +6,17 @@ use std::borrow::Cow;
 use http::HeaderMap;
 use http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
-use shared::Error;
+use shared::auth::Caller;
 
 use crate::api::{Answer, Api, Call};
-use crate::tools::{Action, Entry, catalog_call, catalog_succeeded, entries};
-use crate::{guide, health};
+use crate::tools::exposed::{self, Called};
+use crate::tools::{Action, Context, Entry, catalog_call, catalog_succeeded, entries};
 
 /// The most bytes of a result that are given as text too. Lambda answers with 6 MB or not at all.
 const LARGEST_TEXT: usize = 1024 * 1024;
@@ -24,7 +24,7 @@ const LARGEST_TEXT: usize = 1024 * 1024;
 const INSTRUCTIONS: &str = "AgentRuntime runs workflows: graphs of steps (scripts, model calls, MCP tools, people) \
     that are drafted, published as versions and started as runs. Call ar_get_started first if you do not know it. \
     To build one: workflows_graph_schema, workflows_create, workflows_validate, workflows_publish_version, then \
-    workflows_execute_command with command=start, then runs_get_summary. All ids are those of the workspace and \
+    workflow_run. All ids are those of the workspace and \
     project that the access token belongs to. When a tool fails, its text is JSON with error (what is wrong and \
     what to do), code, and issues where there are several.";
 
@@ -49,12 +49,12 @@ impl Server {
         Self { api, risk_tools }
     }
 
-    fn entries(&self) -> impl Iterator<Item = &'static Entry> {
-        entries().iter().filter(|entry| self.risk_tools || !entry.risk)
+    fn entry(&self, name: &str) -> Option<&'static Entry> {
+        entries().iter().find(|entry| entry.tool.name == name && (self.risk_tools || !entry.risk))
     }
 
-    fn entry(&self, name: &str) -> Option<&'static Entry> {
-        self.entries().find(|entry| entry.tool.name == name)
+    fn context<'a>(&'a self, parts: &'a Parts, caller: &'a Caller) -> Context<'a> {
+        Context { api: &self.api, headers: &parts.headers, caller, risk_tools: self.risk_tools }
     }
 
     async fn send(&self, caller: &HeaderMap, call: shared::Result<Call>) -> Result<Answer, Answer> {
@@ -65,28 +65,41 @@ impl Server {
         answer.map_err(|error| Answer::refusal(&error, caller))
     }
 
-    async fn call(
-        &self,
-        entry: &Entry,
-        caller: &HeaderMap,
-        arguments: rmcp::model::JsonObject,
-    ) -> CallToolResult {
-        match &entry.action {
+    async fn call(&self, entry: &Entry, context: Context<'_>, arguments: JsonObject) -> CallToolResult {
+        let headers = context.headers;
+        result(match &entry.action {
             Action::Route(route) => {
-                result(self.send(caller, route.call(arguments)).await.and_then(Answer::succeeded))
+                self.send(headers, route.call(arguments)).await.and_then(Answer::succeeded)
             }
-            Action::Catalog => {
-                result(self.send(caller, catalog_call(arguments)).await.and_then(catalog_succeeded))
-            }
-            Action::Guide | Action::Health if !arguments.is_empty() => {
-                let names: Vec<&str> = arguments.keys().map(String::as_str).collect();
-                let message = format!("{}: there is no such argument; there are none.", names.join(", "));
-                result(Err(Answer::refusal(&Error::invalid(message), caller)))
-            }
-            Action::Guide => result(guide::read(&self.api, caller, self.entries()).await),
-            Action::Health => result(health::read(&self.api, caller).await),
-        }
+            Action::Catalog => self.send(headers, catalog_call(arguments)).await.and_then(catalog_succeeded),
+            Action::Own(own) => (own.run)(context, arguments).await,
+        })
     }
+
+    /// Calls a workflow that is offered as a tool; none when there is none of this name.
+    async fn call_workflow(
+        &self,
+        name: &str,
+        context: Context<'_>,
+        arguments: JsonObject,
+    ) -> Option<CallToolResult> {
+        let workflow = match exposed::find(context, name).await {
+            Ok(workflow) => workflow?,
+            Err(refused) => return Some(failure(refused)),
+        };
+        Some(match exposed::call(context, workflow, arguments).await {
+            Ok(Called::Report(report)) => success(report),
+            Ok(Called::Failed(error)) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
+            Err(refused) => failure(refused),
+        })
+    }
+}
+
+/// Who calls: the request's headers, and what its token allows.
+fn caller_of(context: &RequestContext<RoleServer>) -> Result<(&Parts, &Caller), ErrorData> {
+    let parts = context.extensions.get::<Parts>();
+    let caller = parts.and_then(|parts| Some((parts, parts.extensions.get::<Caller>()?)));
+    caller.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
 }
 
 impl ServerHandler for Server {
@@ -106,16 +119,31 @@ impl ServerHandler for Server {
         self.entry(name).map(|entry| entry.tool.clone())
     }
 
+    /// The tools that the caller may use: the platform's own in the first page, then workflows that are offered as tools.
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
-            let message = "cursor: is not one of ours; all tools are in the first page.";
-            return Err(ErrorData::invalid_params(message, None));
+        let (parts, caller) = caller_of(&context)?;
+        let context = self.context(parts, caller);
+        let cursor = request.and_then(|request| request.cursor);
+        let mut tools: Vec<Tool> = match cursor {
+            None => context.tools().map(|entry| entry.tool.clone()).collect(),
+            Some(_) => Vec::new(),
+        };
+        let mut next = None;
+        if exposed::allows(caller) {
+            let page = exposed::page(context, cursor.as_deref()).await;
+            let (workflows, more) = page.map_err(|refused| unlistable(&refused))?;
+            tools.extend(workflows);
+            next = more;
+        } else if cursor.is_some() {
+            return Err(ErrorData::invalid_params("cursor: is not one of ours; there is one page.", None));
         }
-        Ok(ListToolsResult::with_all_items(self.entries().map(|entry| entry.tool.clone()).collect()))
+        let mut listed = ListToolsResult::with_all_items(tools);
+        listed.next_cursor = next;
+        Ok(listed)
     }
 
     async fn call_tool(
@@ -123,14 +151,27 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let (parts, caller) = caller_of(&context)?;
+        let context = self.context(parts, caller);
+        let arguments = request.arguments.unwrap_or_default();
+        let called = match self.entry(&request.name) {
+            Some(entry) => Some(self.call(entry, context, arguments).await),
+            None => self.call_workflow(&request.name, context, arguments).await,
+        };
         let unknown = || {
             let message = format!("There is no tool {:?}; tools/list names those there are.", request.name);
             ErrorData::invalid_params(message, None)
         };
-        let entry = self.entry(&request.name).ok_or_else(unknown)?;
-        let parts = context.extensions.get::<Parts>();
-        let parts = parts.ok_or_else(|| ErrorData::internal_error("the request has no headers", None))?;
-        Ok(self.call(entry, &parts.headers, request.arguments.unwrap_or_default()).await.into())
+        called.map(Into::into).ok_or_else(unknown)
+    }
+}
+
+/// Why the workflows among the tools cannot be listed.
+fn unlistable(refused: &Answer) -> ErrorData {
+    let why = refused.body["error"].as_str().unwrap_or("the API did not answer").to_owned();
+    match refused.status.is_client_error() {
+        true => ErrorData::invalid_params(why, None),
+        false => ErrorData::internal_error(why, None),
     }
 }
 

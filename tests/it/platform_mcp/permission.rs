@@ -7,18 +7,31 @@ use shared::clock::Clock;
 
 use super::tools::TOOLS;
 
-/// A workflow with a run that waits for a person.
+/// A workflow with a run that waits for two decisions, and what else a tool can name.
 struct Things {
     workflow: String,
     run: String,
+    server: String,
+    subscription: String,
+    pat: String,
 }
 
 impl Things {
     async fn of(app: &TestApp, workspace: &Workspace) -> Self {
-        let workflow = workspace.publish(&graph([human("ask", &[])])).await;
+        let workflow = workspace.publish(&graph([human("ask", &[]), human("also", &[])])).await;
+        let made = async |path: &str, new: Value| {
+            workspace.client.post(path, &new).await.expect(201)["id"].as_str().unwrap().to_owned()
+        };
+        let name = format!("Server {workflow}");
+        let server =
+            made("/v1/mcp/servers", json!({ "name": name, "canonical_url": "http://127.0.0.1:1/mcp" }));
+        let server = server.await;
+        let pat = made("/v1/pats", json!({ "display_name": "p", "scopes": ["workflow:read"] })).await;
+        let subscription = workspace.subscribe(&workflow, json!({})).await.path;
+        let subscription = subscription.rsplit('/').next().unwrap().to_owned();
         let run = workspace.start(&workflow, json!({ "secret": "s3cret" })).await;
         app.work().await;
-        Self { workflow, run }
+        Self { workflow, run, server, subscription, pat }
     }
 
     /// Arguments with which the owner's call of this tool succeeds.
@@ -26,7 +39,23 @@ impl Things {
         let (workflow, run) = (&self.workflow, &self.run);
         match tool {
             "workflows_create" => json!({ "name": "n", "graph": graph([human("ask", &[])]) }),
-            "workflows_patch" => json!({ "workflow_id": workflow, "description": "changed" }),
+            "workflows_patch" | "workflows_update" => {
+                json!({ "workflow_id": workflow, "description": "changed" })
+            }
+            "catalog_tools_schema" => json!({ "tools": ["nothing"] }),
+            "catalog_tools_search" => json!({ "query": "nothing" }),
+            "catalog_servers_get" => json!({ "server_id": self.server }),
+            "inbound_webhooks_delete" => json!({ "subscription_id": self.subscription }),
+            "pats_revoke" => json!({ "pat_id": self.pat }),
+            "workflow_run" => json!({ "workflow_id": workflow, "wait": false }),
+            "workflow_inspect" => json!({ "workflow_id": workflow, "run_id": run }),
+            "workflow_await" => json!({ "workflow_id": workflow, "run_id": run, "wait_s": 1 }),
+            "workflow_approve" => {
+                json!({ "workflow_id": workflow, "run_id": run, "task_id": "also" })
+            }
+            "workflows_stream_websocket" => {
+                json!({ "workflow_id": workflow, "run_id": run, "max_messages": 1, "duration_s": 1 })
+            }
             "workflows_execute_command" => json!({ "workflow_id": workflow, "command": "start" }),
             "tasks_complete" => {
                 json!({ "workflow_id": workflow, "run_id": run, "task_id": "ask", "approved": true })
@@ -47,16 +76,28 @@ impl Things {
 fn needs(tool: &str) -> (Role, Option<Scope>) {
     match tool {
         "ar_get_started" => (Role::ProjectViewer, None),
-        "catalog_bff_request" => (Role::ProjectContributor, Some(Scope::IntegrationRead)),
-        "workflows_create" | "workflows_patch" | "workflows_publish_version" | "workflows_validate" => {
-            (Role::ProjectContributor, Some(Scope::WorkflowWrite))
-        }
-        "workflows_execute_command" | "tasks_complete" => {
+        "inbound_webhooks_delete" => (Role::ProjectContributor, Some(Scope::IntegrationWrite)),
+        "inbound_webhooks_list" => (Role::ProjectContributor, Some(Scope::IntegrationRead)),
+        tool if tool.starts_with("catalog_") => (Role::ProjectContributor, Some(Scope::IntegrationRead)),
+        "pats_list" | "pats_revoke" => (Role::ProjectContributor, Some(Scope::PatWrite)),
+        "workflows_create"
+        | "workflows_patch"
+        | "workflows_publish_version"
+        | "workflows_update"
+        | "workflows_validate" => (Role::ProjectContributor, Some(Scope::WorkflowWrite)),
+        "workflows_execute_command" | "tasks_complete" | "workflow_run" | "workflow_approve" => {
             (Role::ProjectContributor, Some(Scope::WorkflowRun))
         }
+        // They read nothing.
+        tool if tool.ends_with("_contract") => (Role::ProjectViewer, None),
         "tasks_list_pending_run" => (Role::ProjectContributor, Some(Scope::WorkflowRead)),
         _ => (Role::ProjectViewer, Some(Scope::WorkflowRead)),
     }
+}
+
+/// The names of the tools that are listed.
+async fn names(mcp: &McpClient) -> Vec<String> {
+    mcp.tools().await.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -65,7 +106,9 @@ async fn a_tool_needs_the_role_of_its_route() {
     let things = Things::of(&app, &app.workspace("acme").await).await;
     let viewer = app.member(("acme", "default"), Role::ProjectViewer, &[], None).await;
     let mcp = McpClient::new(&viewer.client);
-    assert_eq!(mcp.tools().await.len(), TOOLS.len(), "the list is the same for all");
+    let for_viewers = |tool: &&str| needs(tool).0 == Role::ProjectViewer;
+    let listed: Vec<&str> = TOOLS.iter().copied().filter(for_viewers).collect();
+    assert_eq!(names(&mcp).await, listed, "the list shows what the caller may use");
     for tool in TOOLS {
         let arguments = things.arguments(tool);
         match needs(tool).0 {
@@ -85,11 +128,16 @@ async fn a_tool_needs_the_scope_of_its_route() {
         Scope::WorkflowWrite,
         Scope::BillingRead,
         Scope::IntegrationRead,
+        Scope::IntegrationWrite,
+        Scope::PatWrite,
     ];
     for scope in scopes {
         let things = Things::of(&app, &acme).await;
         let narrow = app.member(("acme", "default"), Role::TenantAdmin, &[scope], None).await;
         let mcp = McpClient::new(&narrow.client);
+        let listed = |tool: &&str| needs(tool).1.is_none_or(|needed| needed == scope);
+        let listed: Vec<&str> = TOOLS.iter().copied().filter(listed).collect();
+        assert_eq!(names(&mcp).await, listed, "{scope:?}");
         for tool in TOOLS {
             let arguments = things.arguments(tool);
             match needs(tool).1 {
@@ -118,7 +166,10 @@ async fn another_tenants_things_do_not_exist() {
         let mcp = McpClient::new(&stranger.client);
         for tool in TOOLS {
             let arguments = things.arguments(tool);
-            if arguments.get("workflow_id").is_some() {
+            if ["workflow_id", "server_id", "pat_id", "subscription_id"]
+                .iter()
+                .any(|id| arguments.get(id).is_some())
+            {
                 mcp.refused(tool, &arguments, 404, "NOT_FOUND").await;
             // The feed of runs and the inbox are the whole tenant's.
             } else if !(own_tenant

@@ -7,8 +7,7 @@ use shared::clock::Clock;
 
 use super::tools::{Caller, TOOLS};
 
-const RISK: [&str; 5] =
-    ["inbound_webhooks_create", "inbound_webhooks_rotate_secret", "pats_create", "pats_list", "pats_revoke"];
+const RISK: [&str; 3] = ["inbound_webhooks_create", "inbound_webhooks_rotate_secret", "pats_create"];
 
 /// The same workspace at a deployment that has these tools.
 fn with_risk(app: &TestApp, workspace: &Workspace) -> Workspace {

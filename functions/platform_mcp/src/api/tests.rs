@@ -2,6 +2,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 
+use proptest::prelude::*;
+
 use super::*;
 
 const OK: &str =
@@ -125,4 +127,97 @@ async fn a_redirect_leads_nowhere() {
     let (api, _) = answering(&[ELSEWHERE]);
     let answer = api.send(&caller(), call(Method::POST, None)).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.body["code"].as_str()), (307, Some("API_REFUSED")));
+}
+
+#[tokio::test]
+async fn a_path_that_a_url_reads_differently_is_sent_to_nobody() {
+    let calls = [
+        "/v1/mcp/../pats",
+        "/v1/mcp/%2e%2e/pats",
+        "/v1/mcp/.%2E/pats",
+        "/v1/mcp/./servers",
+        "/v1/mcp/\\..\\pats",
+        "/v1/m\tcp",
+        "/v1/mcp/a b",
+        "/v1/mcp#x",
+    ];
+    for api in [Api::at("http://127.0.0.1:1"), Api::within(Router::new())] {
+        for target in calls {
+            let call = Call { target: target.to_owned(), ..call(Method::GET, None) };
+            let error = api.send(&caller(), call).await.unwrap_err();
+            assert_eq!(error.code, "INVALID_REQUEST", "{target}");
+        }
+    }
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_refused() {
+    for bad in [
+        "",
+        ".",
+        "..",
+        "/",
+        "a/",
+        "../a",
+        "a/../b",
+        "%2e%2e",
+        ".%2E",
+        "%252e%252e",
+        "..%5C",
+        "\\..",
+        "%00",
+        "\n",
+        "%ff",
+    ] {
+        assert!(segment("id", bad).is_err(), "{bad:?}");
+    }
+    for (good, written) in
+        [("a", "a"), ("a/b", "a%2Fb"), ("a.b", "a.b"), ("100%", "100%25"), ("ä?#", "%C3%A4%3F%23")]
+    {
+        assert_eq!(segment("id", good).unwrap(), written);
+    }
+}
+
+/// Texts that are made of what is special in paths.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("."),
+        Just(".."),
+        Just("/"),
+        Just("\\"),
+        Just("%2e"),
+        Just("%2E"),
+        Just("%2f"),
+        Just("%5c"),
+        Just("%25"),
+        Just("%252e"),
+        Just("?"),
+        Just("#"),
+        Just("%"),
+        Just("2e"),
+        Just("a"),
+        Just("\t"),
+        Just("\u{0}"),
+        Just("ä"),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn a_segment_stays_one_however_it_is_read(text in prop_oneof![hostile(), any::<String>()]) {
+        if let Ok(segment) = segment("id", &text) {
+            let target = format!("/v1/things/{segment}/end");
+            let url = reqwest::Url::parse(&format!("http://api{target}")).unwrap();
+            prop_assert_eq!(url.path(), &target);
+            prop_assert_eq!(url.path_segments().unwrap().count(), 4);
+            prop_assert_eq!(percent_decode_str(&segment).decode_utf8().unwrap(), text.as_str());
+            // Whoever undoes more escapes than there are, and splits again, finds no way up.
+            let mut decoded = segment;
+            for _ in 0..6 {
+                decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+                prop_assert!(!decoded.split(['/', '\\']).any(|part| part == ".."), "{}", decoded);
+            }
+        }
+    }
 }

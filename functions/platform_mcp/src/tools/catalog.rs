@@ -1,11 +1,12 @@
 //! `catalog_bff_request`: any route of `/v1/mcp/*`, given by its method and path.
 
 use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use shared::{Error, Result};
 
 use super::route::plain;
-use crate::api::{Answer, Call, encoded};
+use crate::api::{Answer, Call, encoded, segment};
 
 /// What all these routes' paths begin with.
 pub const PREFIX: &str = "/v1/mcp/";
@@ -60,12 +61,8 @@ pub fn call(mut given: Map<String, Value>) -> Result<Call> {
     let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let method = methods.into_iter().find(|each| method.as_ref().is_some_and(|given| given == each.as_str()));
     let method = method.ok_or_else(|| Error::invalid("method: must be GET, POST, PUT, PATCH or DELETE."))?;
-    let mut target = path.as_ref().and_then(Value::as_str).filter(|path| is_path(path)).map(str::to_owned);
-    if let Some(target) = &mut target {
-        append(target, query)?;
-    }
-    let wrong = || Error::invalid(format!("path: must be one of {PREFIX}… with its ids, without a query."));
-    let target = target.ok_or_else(wrong)?;
+    let mut target = path_to(path.as_ref().and_then(Value::as_str).unwrap_or_default())?;
+    append(&mut target, query)?;
     let body = match body {
         None | Some(Value::Null) => (method != Method::GET && method != Method::DELETE).then(|| json!({})),
         Some(body @ Value::Object(_)) => Some(body),
@@ -82,11 +79,20 @@ pub fn succeeded(answer: Answer) -> Result<Value, Answer> {
     }
 }
 
-/// Whether this leads to a route of ours and to no other.
-fn is_path(path: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
-    let segment = |text: &str| !text.is_empty() && text != "." && text != ".." && text.chars().all(plain);
-    path.strip_prefix(PREFIX).is_some_and(|rest| rest.split('/').all(segment))
+/// The path as it is sent. Each segment is a name that is written anew: what it is escaped as says nothing, what it
+/// means is looked at.
+///
+/// # Errors
+/// Invalid when it is no path of these routes.
+fn path_to(path: &str) -> Result<String> {
+    let wrong = || Error::invalid(format!("path: must be one of {PREFIX}… with its ids, without a query."));
+    let rest = path.strip_prefix(PREFIX).filter(|rest| !rest.contains(['?', '#', '\\'])).ok_or_else(wrong)?;
+    let name = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8().map_err(|_| wrong())?;
+        segment("path", &text).map_err(|_| wrong())
+    };
+    let names: Vec<String> = rest.split('/').map(name).collect::<Result<_>>()?;
+    Ok(format!("{PREFIX}{}", names.join("/")))
 }
 
 fn append(target: &mut String, query: Option<Value>) -> Result<()> {

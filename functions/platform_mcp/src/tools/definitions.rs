@@ -1,6 +1,10 @@
 //! The tools that lead to one route each.
 
 use serde_json::{Map, Value, json};
+use shared::auth::Caller;
+use shared::http::{
+    CanManagePats, CanRead, CanReadIntegrations, CanReadTasks, CanRun, CanWrite, CanWriteIntegrations,
+};
 
 use super::Effect;
 
@@ -23,6 +27,8 @@ pub struct Definition {
     pub without_id: Option<&'static str>,
     /// What it does to the world.
     pub effect: Effect,
+    /// Whether a caller may use it: what the route asks for.
+    pub allows: fn(&Caller) -> bool,
     /// Descriptions of arguments, where a model needs more than the route says.
     pub notes: &'static [(&'static str, &'static str)],
     /// What is added to the body.
@@ -46,6 +52,7 @@ impl Definition {
             id: "workflow_id",
             without_id: None,
             effect: Effect::READS,
+            allows: CanRead::allows,
             notes: &[],
             amend: None,
         }
@@ -85,6 +92,7 @@ pub const DEFINITIONS: &[Definition] = &[
         "Reads one workflow with its draft graph, its latest published version and its etag.",
     ),
     Definition {
+        allows: CanWrite::allows,
         notes: &[GRAPH],
         ..Definition::posts(
             "workflows_create",
@@ -95,6 +103,7 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
+        allows: CanWrite::allows,
         method: "patch",
         effect: Effect::REPLACES,
         notes: &[GRAPH],
@@ -108,6 +117,21 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
+        allows: CanWrite::allows,
+        method: "patch",
+        effect: Effect::REPLACES,
+        notes: &[GRAPH],
+        ..Definition::posts(
+            "workflows_update",
+            "Update a workflow",
+            "/v1/workflows/{id}",
+            "Replaces what is given of a workflow: its draft graph (whole), name, description, start defaults, the tool \
+             that it is offered as; what is left out stays. The same as workflows_patch, under the name that authoring \
+             skills use after workflows_create.",
+        )
+    },
+    Definition {
+        allows: CanWrite::allows,
         effect: Effect::ADDS_ONCE,
         ..Definition::posts(
             "workflows_publish_version",
@@ -118,6 +142,7 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
+        allows: CanWrite::allows,
         effect: Effect::READS,
         without_id: Some("/v1/workflows/validate"),
         notes: &[
@@ -136,6 +161,7 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
+        allows: CanRun::allows,
         effect: Effect::ACTS,
         notes: &[(
             "params",
@@ -206,13 +232,17 @@ pub const DEFINITIONS: &[Definition] = &[
         "/v1/tasks/pending",
         "Lists what waits for a person's decision in the whole workspace, newest first.",
     ),
-    Definition::reads(
-        "tasks_list_pending_run",
-        "List a run's open tasks",
-        "/v1/workflows/{id}/runs/{run_id}/tasks/pending",
-        "Lists what waits for a person's decision in one run: the answers that it needs before it can go on.",
-    ),
     Definition {
+        allows: CanReadTasks::allows,
+        ..Definition::reads(
+            "tasks_list_pending_run",
+            "List a run's open tasks",
+            "/v1/workflows/{id}/runs/{run_id}/tasks/pending",
+            "Lists what waits for a person's decision in one run: the answers that it needs before it can go on.",
+        )
+    },
+    Definition {
+        allows: CanRun::allows,
         effect: Effect::ACTS,
         ..Definition::posts(
             "tasks_complete",
@@ -220,6 +250,71 @@ pub const DEFINITIONS: &[Definition] = &[
             "/v1/workflows/{id}/runs/{run_id}/tasks/{task_id}/complete",
             "Answers a human task with approved true or false; the run goes on from there, and the answer is final. It \
              is a person's decision: ask the person first, and put their words into notes.",
+        )
+    },
+    Definition {
+        id: "server_id",
+        allows: CanReadIntegrations::allows,
+        ..Definition::reads(
+            "catalog_servers_get",
+            "Read an MCP server",
+            "/v1/mcp/servers/{id}",
+            "Reads one registered MCP server with all tools of its active version and their schemas, which may be much. \
+             For the schemas of a few tools catalog_tools_schema is shorter.",
+        )
+    },
+    Definition {
+        allows: CanReadIntegrations::allows,
+        ..Definition::reads(
+            "catalog_tools_list",
+            "List tools of connectors",
+            "/v1/mcp/tools",
+            "Lists every tool of every instance of the project, without schemas. To find one by what it does, \
+             catalog_tools_search is shorter and says which instances can be called.",
+        )
+    },
+    Definition {
+        allows: CanReadIntegrations::allows,
+        ..Definition::reads(
+            "inbound_webhooks_list",
+            "List inbound webhooks",
+            "/v1/inbound-webhooks",
+            "Lists the addresses at which other systems start runs of this project's workflows, newest first, never their \
+             secrets.",
+        )
+    },
+    Definition {
+        method: "delete",
+        id: "subscription_id",
+        effect: Effect::REPLACES,
+        allows: CanWriteIntegrations::allows,
+        ..Definition::posts(
+            "inbound_webhooks_delete",
+            "Delete an inbound webhook",
+            "/v1/inbound-webhooks/{id}",
+            "Deletes an inbound webhook and destroys its secret: its sender starts nothing any more. It cannot be undone.",
+        )
+    },
+    Definition {
+        id: "pat_id",
+        allows: CanManagePats::allows,
+        ..Definition::reads(
+            "pats_list",
+            "List access tokens",
+            "/v1/pats",
+            "Lists the project's access tokens, with their scopes and when they were last used, never the tokens.",
+        )
+    },
+    Definition {
+        method: "delete",
+        id: "pat_id",
+        effect: Effect::REPLACES,
+        allows: CanManagePats::allows,
+        ..Definition::posts(
+            "pats_revoke",
+            "Revoke an access token",
+            "/v1/pats/{id}",
+            "Revokes an access token: within a minute nothing accepts it any more. It cannot be undone.",
         )
     },
 ];

@@ -3,17 +3,24 @@
 
 mod analytics;
 mod catalog;
+mod connectors;
+mod contracts;
 mod definitions;
+pub mod exposed;
+mod own;
 mod risk;
 mod route;
+mod runs;
 
 use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{Tool, ToolAnnotations};
-use serde_json::json;
+use shared::auth::Caller;
+use shared::http::CanReadIntegrations;
 
 pub use catalog::{call as catalog_call, succeeded as catalog_succeeded};
 pub use definitions::Definition;
+pub use own::{Context, Nothing, Outcome, Own, nothing};
 pub use route::Route;
 
 use crate::schema::{Document, Schema};
@@ -28,6 +35,8 @@ pub struct Entry {
     pub action: Action,
     /// Whether its answers hold secrets.
     pub risk: bool,
+    /// Whether a caller may use it.
+    allows: fn(&Caller) -> bool,
 }
 
 /// What a call of a tool does.
@@ -37,10 +46,8 @@ pub enum Action {
     Route(Route),
     /// Sends a request to a route that the call names.
     Catalog,
-    /// Explains the service.
-    Guide,
-    /// Looks at several routes.
-    Health,
+    /// Looks at several routes, or at none.
+    Own(&'static Own),
 }
 
 /// What a tool does to the world, as its annotations say it.
@@ -80,16 +87,9 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         definitions::DEFINITIONS.iter().chain(analytics::DEFINITIONS).map(|definition| (definition, false));
     let risk = risk::DEFINITIONS.iter().map(|definition| (definition, true));
     let routes = plain.chain(risk).filter_map(|(definition, risk)| of_route(definition, risk, &document));
-    let mut entries = vec![
-        own(
-            "ar_get_started",
-            "Get started with AgentRuntime",
-            guide::DESCRIPTION,
-            &guide::output(),
-            Action::Guide,
-        ),
-        own("ar_health_summary", "How things are", health::DESCRIPTION, &health::output(), Action::Health),
-    ];
+    let own = [&guide::TOOL, &health::TOOL].into_iter();
+    let own = own.chain(runs::TOOLS).chain(connectors::TOOLS).chain(contracts::TOOLS);
+    let mut entries: Vec<Entry> = own.map(of_own).collect();
     entries.extend(routes);
     if document.has_under(catalog::PREFIX) {
         entries.push(catalog_entry());
@@ -103,6 +103,11 @@ pub fn entries() -> &'static [Entry] {
     &ENTRIES
 }
 
+/// The tools that a caller may use, by name; those that answer with secrets only where the deployment has them.
+pub fn visible(caller: &Caller, risk_tools: bool) -> impl Iterator<Item = &'static Entry> {
+    entries().iter().filter(move |entry| (risk_tools || !entry.risk) && (entry.allows)(caller))
+}
+
 fn of_route(definition: &'static Definition, risk: bool, document: &Document) -> Option<Entry> {
     let operation = document.operation(definition.method, definition.path)?;
     let route = Route::new(definition, document.fields(operation))?;
@@ -110,7 +115,7 @@ fn of_route(definition: &'static Definition, risk: bool, document: &Document) ->
         .with_title(definition.title)
         .with_raw_output_schema(Arc::new(document.output(operation)))
         .with_annotations(definition.effect.annotations());
-    Some(Entry { tool, action: Action::Route(route), risk })
+    Some(Entry { tool, action: Action::Route(route), risk, allows: definition.allows })
 }
 
 fn catalog_entry() -> Entry {
@@ -118,25 +123,32 @@ fn catalog_entry() -> Entry {
         .with_title("Request an MCP catalog route")
         .with_raw_output_schema(schema(&catalog::output()))
         .with_annotations(Effect::ACTS.annotations());
-    Entry { tool, action: Action::Catalog, risk: false }
+    Entry { tool, action: Action::Catalog, risk: false, allows: CanReadIntegrations::allows }
+}
+
+fn of_own(own: &'static Own) -> Entry {
+    let tool = Tool::new(own.name, own.description, schema(&(own.input)()))
+        .with_title(own.title)
+        .with_raw_output_schema(schema(&(own.output)()))
+        .with_annotations(own.effect.annotations());
+    Entry { tool, action: Action::Own(own), risk: false, allows: own.allows }
 }
 
 fn schema(value: &serde_json::Value) -> Arc<Schema> {
     Arc::new(value.as_object().cloned().unwrap_or_default())
 }
 
-/// A tool without arguments that only reads.
-fn own(
-    name: &'static str,
-    title: &str,
-    description: &'static str,
-    output: &serde_json::Value,
-    action: Action,
-) -> Entry {
-    let input = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let tool = Tool::new(name, description, schema(&input))
-        .with_title(title)
-        .with_raw_output_schema(schema(output))
-        .with_annotations(Effect::READS.annotations());
-    Entry { tool, action, risk: false }
+#[cfg(test)]
+mod tests {
+    use shared::workflow::tool::RESERVED_TOOL_PREFIXES;
+
+    use super::*;
+
+    #[test]
+    fn no_workflow_can_take_the_name_of_a_tool() {
+        for entry in entries() {
+            let name = &entry.tool.name;
+            assert!(RESERVED_TOOL_PREFIXES.iter().any(|prefix| name.starts_with(prefix)), "{name}");
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! Tools whose answers hold secrets, and those that take such secrets back: absent unless the deployment enables the
 //! `risk` group.
 
+use shared::http::{CanManagePats, CanWriteIntegrations};
+
 use super::{Definition, Effect};
 
 /// The tools.
 pub const DEFINITIONS: &[Definition] = &[
     Definition {
         effect: Effect::ADDS,
+        allows: CanManagePats::allows,
         ..Definition::posts(
             "pats_create",
             "Create an access token",
@@ -16,35 +19,19 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
-        id: "pat_id",
-        ..Definition::reads(
-            "pats_list",
-            "List access tokens",
-            "/v1/pats",
-            "Lists the project's access tokens, with their scopes and when they were last used, never the tokens.",
-        )
-    },
-    Definition {
-        method: "delete",
-        id: "pat_id",
-        effect: Effect::REPLACES,
+        allows: CanWriteIntegrations::allows,
         ..Definition::posts(
-            "pats_revoke",
-            "Revoke an access token",
-            "/v1/pats/{id}",
-            "Revokes an access token: within a minute nothing accepts it any more. It cannot be undone.",
+            "inbound_webhooks_create",
+            "Create an inbound webhook",
+            "/v1/inbound-webhooks",
+            "Creates an address at which another system starts runs of a workflow, and answers with its signing secret, \
+         this once. Whoever reads the answer can sign requests.",
         )
     },
-    Definition::posts(
-        "inbound_webhooks_create",
-        "Create an inbound webhook",
-        "/v1/inbound-webhooks",
-        "Creates an address at which another system starts runs of a workflow, and answers with its signing secret, \
-         this once. Whoever reads the answer can sign requests.",
-    ),
     Definition {
         id: "subscription_id",
         effect: Effect::REPLACES,
+        allows: CanWriteIntegrations::allows,
         ..Definition::posts(
             "inbound_webhooks_rotate_secret",
             "Rotate a webhook's secret",

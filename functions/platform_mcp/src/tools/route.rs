@@ -7,7 +7,7 @@ use shared::{Error, Result};
 use uuid::Uuid;
 
 use super::Definition;
-use crate::api::{Call, encoded};
+use crate::api::{Call, encoded, segment};
 use crate::schema::{Field, Place, Schema};
 
 /// A tool's way to its route.
@@ -107,14 +107,12 @@ impl Route {
             (Some(value), _) => {
                 let text = plain(&argument.name, &value)?;
                 // Others could lead to another route: `schema` stands where a workflow's id does.
-                let is_id = match argument.field.schema["format"] == "uuid" {
-                    true => text.len() == 36 && Uuid::try_parse(&text).is_ok(),
-                    false => !text.chars().all(|c| c == '.'),
-                };
-                if !is_id {
+                let is_uuid = || text.len() == 36 && Uuid::try_parse(&text).is_ok();
+                if argument.field.schema["format"] == "uuid" && !is_uuid() {
                     return Err(Error::invalid(format!("{}: is not an id.", argument.name)));
                 }
-                Ok(target.replace(&format!("{{{}}}", argument.field.name), &encoded(&text)))
+                let segment = segment(&argument.name, &text)?;
+                Ok(target.replace(&format!("{{{}}}", argument.field.name), &segment))
             }
         }
     }
@@ -148,6 +146,14 @@ const NOTES: &[(&str, &str)] = &[
     ("workflow_id", "The workflow's id, as workflows_list and workflows_create give it."),
     ("run_id", "The run's id, as workflows_execute_command and workflows_list_runs give it."),
     ("task_id", "The task's id, as tasks_list_pending gives it."),
+    ("server_id", "The MCP server's id, as catalog_connectors_browse and catalog_tools_search give it."),
+    ("subscription_id", "The webhook's id, as inbound_webhooks_list gives it."),
+    ("pat_id", "The token's id, as pats_list gives it."),
+    (
+        "expose_as_tool",
+        "Offers the workflow, once it is published, as a tool of its own: name (letters, digits, underscores), description \
+         (what it does and when to use it) and, if the graph's input_schema does not say it, the input_schema.",
+    ),
     ("if_match", "The etag of the state that you have read: the change is refused if there is a newer one."),
     ("idempotency_key", "A key of your own for this one change: sent again with it, it is not made again."),
 ];

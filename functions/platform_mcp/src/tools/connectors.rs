@@ -1,0 +1,206 @@
+//! Tools that find connectors and their tools for the author of a graph: which there are, which of them can be called
+//! now, and what their tools take.
+
+mod schemas;
+mod search;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::http::CanReadIntegrations;
+
+use super::Effect;
+use super::own::{Context, Outcome, Own};
+use crate::api::Answer;
+
+/// The most entries of a page.
+const MAX_PAGE_SIZE: usize = 100;
+
+/// The tools.
+pub const TOOLS: &[Own] = &[
+    Own {
+        name: "catalog_connectors_browse",
+        title: "Browse connectors",
+        description: "Lists connectors by name in three groups: ready (an instance can be called now), needs_connection \
+            (the server is registered, but no instance has the credentials that it asks for, or it is disabled) and catalog \
+            (well-known servers and registered ones without an instance). Start here, then catalog_tools_search.",
+        effect: Effect::READS,
+        allows: CanReadIntegrations::allows,
+        input: browse_input,
+        output: browse_output,
+        run: |context, given| Box::pin(browse(context, given)),
+    },
+    search::TOOL,
+    schemas::TOOL,
+];
+
+/// Which page of a list.
+#[derive(Debug, Clone, Copy)]
+struct Paging {
+    page: usize,
+    size: usize,
+}
+
+impl Paging {
+    fn checked(context: &Context<'_>, page: Option<usize>, size: Option<usize>) -> Result<Self, Answer> {
+        let (page, size) = (page.unwrap_or(1), size.unwrap_or(MAX_PAGE_SIZE));
+        if page == 0 {
+            return Err(context.invalid("page: must be 1 or more.".to_owned()));
+        }
+        if !(1..=MAX_PAGE_SIZE).contains(&size) {
+            return Err(context.invalid(format!("page_size: must be 1 to {MAX_PAGE_SIZE}.")));
+        }
+        Ok(Self { page, size })
+    }
+
+    fn of<T>(self, all: Vec<T>) -> Vec<T> {
+        all.into_iter().skip((self.page - 1).saturating_mul(self.size)).take(self.size).collect()
+    }
+
+    fn input() -> [(String, Value); 2] {
+        [
+            (
+                "page".to_owned(),
+                json!({ "type": "integer", "minimum": 1, "default": 1,
+                                        "description": "Which page, counted from 1." }),
+            ),
+            (
+                "page_size".to_owned(),
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE,
+                                             "default": MAX_PAGE_SIZE, "description": "How many entries a page has." }),
+            ),
+        ]
+    }
+}
+
+/// The project's servers and instances, as far as a thousand each.
+struct Connectors {
+    /// By id.
+    servers: BTreeMap<String, Value>,
+    instances: Vec<Value>,
+    is_cut: bool,
+}
+
+impl Connectors {
+    async fn read(context: Context<'_>) -> Result<Self, Answer> {
+        let (servers, servers_cut) = context.entries("/v1/mcp/servers", "servers").await?;
+        let (instances, instances_cut) = context.entries("/v1/mcp/instances", "instances").await?;
+        let servers = servers.into_iter().map(|server| (text(&server, "id").to_owned(), server)).collect();
+        Ok(Self { servers, instances, is_cut: servers_cut || instances_cut })
+    }
+
+    /// A server's instances, as authors of `mcp_call` steps choose among them.
+    fn of_server(&self, server: &Value) -> Vec<Value> {
+        let own = self.instances.iter().filter(|instance| instance["server_id"] == server["id"]);
+        own.map(|instance| {
+            json!({
+                "instance_id": instance["id"], "name": instance["name"], "enabled": instance["enabled"],
+                "has_connection": server["auth_mode"] == "none" || instance["connection_id"].is_string(),
+            })
+        })
+        .collect()
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn browse_input() -> Value {
+    json!({ "type": "object", "properties": Map::from_iter(Paging::input()), "additionalProperties": false })
+}
+
+fn browse_output() -> Value {
+    let group = |description: &str| {
+        json!({
+            "type": "object", "description": description,
+            "properties": { "connectors": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "connector": { "type": "string", "description": "Its slug." },
+                    "name": { "type": "string" },
+                    "description": { "type": "string" },
+                    "server_id": { "type": "string", "description": "When it is registered." },
+                    "catalog_id": { "type": "string", "description":
+                        "When it is not: POST /v1/mcp/instances with it makes an instance." },
+                    "status": { "type": "string" },
+                    "tool_count": { "type": "integer" },
+                    "instances": { "type": "integer", "description": "How many there are." }
+                },
+                "required": ["connector", "name"]
+            } } },
+            "required": ["connectors"]
+        })
+    };
+    json!({
+        "type": "object",
+        "properties": {
+            "groups": {
+                "type": "object",
+                "properties": {
+                    "ready": group("Can be called now."),
+                    "needs_connection": group("Registered, but no instance has credentials, or it is disabled."),
+                    "catalog": group("Without an instance.")
+                },
+                "required": ["ready", "needs_connection", "catalog"]
+            },
+            "page": { "type": "integer" }, "page_size": { "type": "integer" },
+            "total": { "type": "integer", "description": "Connectors on all pages." },
+            "truncated": { "type": "boolean", "description": "Whether the project has more than were looked at." }
+        },
+        "required": ["groups", "page", "page_size", "total", "truncated"]
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BrowseArguments {
+    page: Option<usize>,
+    page_size: Option<usize>,
+}
+
+async fn browse(context: Context<'_>, given: Map<String, Value>) -> Outcome {
+    let arguments: BrowseArguments = context.arguments(given)?;
+    let paging = Paging::checked(&context, arguments.page, arguments.page_size)?;
+    let catalog = context.get("/v1/mcp/platform-catalog").await?;
+    let connectors = Connectors::read(context).await?;
+    let mut all: Vec<(&str, Value)> =
+        connectors.servers.values().map(|server| grouped(&connectors, server)).collect();
+    let is_registered =
+        |entry: &Value| connectors.servers.values().any(|server| server["catalog_id"] == entry["id"]);
+    let entries = catalog["entries"].as_array().into_iter().flatten().filter(|entry| !is_registered(entry));
+    all.extend(entries.map(|entry| {
+        let shown = json!({ "connector": entry["id"], "catalog_id": entry["id"], "name": entry["name"],
+                            "description": entry["description"] });
+        ("catalog", shown)
+    }));
+    all.sort_by(|(_, one), (_, other)| text(one, "connector").cmp(text(other, "connector")));
+    let total = all.len();
+    let mut groups: BTreeMap<&str, Vec<Value>> =
+        ["ready", "needs_connection", "catalog"].map(|group| (group, Vec::new())).into();
+    for (group, connector) in paging.of(all) {
+        groups.entry(group).or_default().push(connector);
+    }
+    let groups: Map<String, Value> =
+        groups.into_iter().map(|(group, all)| (group.to_owned(), json!({ "connectors": all }))).collect();
+    Ok(json!({ "groups": groups, "page": paging.page, "page_size": paging.size, "total": total,
+               "truncated": connectors.is_cut }))
+}
+
+/// A registered server and the group that it belongs to.
+fn grouped(connectors: &Connectors, server: &Value) -> (&'static str, Value) {
+    let instances = connectors.of_server(server);
+    let callable = |instance: &Value| instance["enabled"] == true && instance["has_connection"] == true;
+    let group = match server["status"] != "disabled" && instances.iter().any(callable) {
+        true => "ready",
+        false if instances.is_empty() => "catalog",
+        false => "needs_connection",
+    };
+    let shown = json!({
+        "connector": server["service"], "name": server["name"], "description": server["description"],
+        "server_id": server["id"], "status": server["status"], "tool_count": server["tool_count"],
+        "instances": instances.len(),
+    });
+    (group, shown)
+}
