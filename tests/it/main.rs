@@ -16,6 +16,7 @@ mod connections;
 mod control;
 mod conventions;
 mod crash_replay;
+mod documented_api;
 mod engine;
 mod engine_replay;
 mod idempotency;
