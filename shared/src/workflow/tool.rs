@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::json_schema_problems;
+use super::{Graph, json_schema_problems};
 use crate::{Error, Result};
 
 /// The most characters of a tool's name.
@@ -120,9 +120,9 @@ pub fn is_tool_name(name: &str) -> bool {
 /// The arguments' schema of a tool whose author gave none: what the graph says of its input, where that is the schema
 /// of an object and small enough to be listed.
 pub fn input_schema_of(graph: &Value) -> Option<Value> {
-    let schema = graph.get("input_schema").filter(|schema| schema.is_object())?;
-    let is_object = schema.get("type").is_none_or(|kind| kind == "object");
-    (is_object && schema.to_string().len() <= TOOL_SCHEMA_MAX_BYTES).then(|| schema.clone())
+    let schema = Graph::read(graph).ok()?.input_schema?;
+    let is_object = schema.is_object() && schema.get("type").is_none_or(|kind| kind == "object");
+    (is_object && schema.to_string().len() <= TOOL_SCHEMA_MAX_BYTES).then_some(schema)
 }
 
 /// A schema as MCP wants it: it says that it is an object's.
@@ -166,11 +166,15 @@ mod tests {
 
     #[test]
     fn the_graphs_schema_is_taken_where_it_is_an_objects() {
+        let steps = json!([{ "id": "a", "type": "lua_script", "script": "return {}" }]);
+        let of = |schema: &Value| input_schema_of(&json!({ "input_schema": schema, "steps": steps }));
         let object = json!({ "properties": { "n": { "type": "number" } } });
-        assert_eq!(input_schema_of(&json!({ "input_schema": object })), Some(object));
-        for other in [json!(null), json!({ "type": "array" }), json!(7)] {
-            assert_eq!(input_schema_of(&json!({ "input_schema": other })), None);
+        assert_eq!(of(&object), Some(object));
+        let large = json!({ "description": "x".repeat(TOOL_SCHEMA_MAX_BYTES) });
+        for other in [json!({ "type": "array" }), json!(7), large] {
+            assert_eq!(of(&other), None);
         }
+        assert_eq!(input_schema_of(&json!({ "steps": steps })), None);
         assert_eq!(as_tool_schema(None), json!({ "type": "object" }));
     }
 }
