@@ -237,8 +237,6 @@ async fn unknown_and_misread_fields_of_bodies_are_named() {
         ("POST", "/v1/workflows".to_owned()),
         ("PATCH", of("")),
         ("POST", of("/versions")),
-        ("POST", of("/validate")),
-        ("POST", "/v1/workflows/validate".to_owned()),
         ("POST", of("/command")),
     ] {
         refused(&acme.client, method, &path, typo.clone(), "nmae").await;

@@ -274,11 +274,12 @@ async fn completing_a_terminal_step_leaves_out_what_has_not_started() {
     let (app, acme) = acme().await;
     let steps = graph([
         with(lua("answer", "return {}"), &json!({ "terminal": true })),
+        with(lua("gated", "return {}"), &json!({ "no_auto_start": true })),
         human("ask", &[]),
         lua_after("later", &["ask"], "return {}"),
     ]);
     let run = acme.begin(&steps, json!({})).await;
     app.work().await;
     assert_eq!(run.outcomes().await[0], "answer completed");
-    assert_eq!(run.outcomes().await[2], "later out_of_scope");
+    assert_eq!(run.outcomes().await[3], "later out_of_scope");
 }

@@ -120,7 +120,8 @@ async fn a_skipped_step_says_why_and_lets_its_dependants_go_on() {
     assert_eq!((&summary["steps"]["skipped"], &summary["steps"]["completed"]), (&json!(5), &json!(1)));
     assert_eq!(summary["steps_executed"], 1, "skipped steps are free");
     let context = acme.of_run(&run, "context").await;
-    assert_eq!(context["steps"]["off"], json!({ "status": "skipped", "input": {} }));
+    let off = json!({ "status": "skipped", "reason": "step_disabled", "input": {} });
+    assert_eq!(context["steps"]["off"], off);
 }
 
 #[tokio::test]

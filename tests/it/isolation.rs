@@ -23,6 +23,8 @@ impl Owner {
     pub async fn of(app: &TestApp, workspace: Workspace) -> Self {
         let graph = graph([lua("a", "return { secret = input.secret }"), human("ask", &[])]);
         let workflow = workspace.publish(&graph).await;
+        let validate = format!("/v1/workflows/{workflow}/validate");
+        workspace.client.post(&validate, &json!({})).await.expect(200);
         let run = workspace.start(&workflow, json!({ "secret": "s3cret" })).await;
         app.work().await;
         let tool = json!({ "name": format!("tool_{}", workflow.replace('-', "")), "description": "s3cret" });

@@ -41,10 +41,12 @@ async fn every_item_goes_through_the_body_and_the_results_are_in_their_order() {
     let mut indexes: Vec<u64> = iterations.map(|e| e["data"]["index"].as_u64().unwrap()).collect();
     indexes.sort_unstable();
     assert_eq!(indexes, [0, 1, 2]);
-    assert_eq!(story.iter().filter(|line| *line == "step_completed tag").count(), 3);
+    assert_eq!(story.iter().filter(|line| *line == "step_completed each#body#tag").count(), 3);
     let of_tag = run.events().await;
-    let of_tag =
-        of_tag.iter().find(|e| e["step_id"] == "tag" && e["event_type"] == "step_completed").unwrap();
+    let of_tag = of_tag
+        .iter()
+        .find(|e| e["step_id"] == "each#body#tag" && e["event_type"] == "step_completed")
+        .unwrap();
     assert_eq!(of_tag["data"]["loop_step_id"], "each");
     assert!(of_tag["data"]["index"].is_u64() && of_tag["data"]["result"]["text"].is_string());
 }
@@ -333,4 +335,40 @@ async fn a_thousand_iterations_and_what_they_made_survive_the_closing_of_pages()
     assert_eq!((&result["iteration_count"], &result["last"]["count"]["n"]), (&json!(1000), &json!(1000)));
     let seqs: Vec<u64> = run.events().await.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_inner_steps_id_of_the_events_leads_to_its_loop() {
+    let (app, acme) = acme().await;
+    let fails = lua("one", "if index == 1 and not input.ok then error('no') end return { n = index }");
+    let steps = [
+        for_each("each", &json!([1, 2]), &[fails]),
+        with(
+            repeat("again", 2, "{{ while.iteration }} == 1", &[lua("one", "return {}")]),
+            &json!({ "depends_on": ["each"] }),
+        ),
+    ];
+    let workflow = acme.publish(&graph(steps)).await;
+    let run = acme.begin_again(&workflow, json!({})).await;
+    app.work().await;
+    let events = run.events().await;
+    let failed = events.iter().find(|event| event["event_type"] == "step_failed").unwrap();
+    assert_eq!((&failed["step_id"], &failed["data"]["index"]), (&json!("each#body#one"), &json!(1)));
+    let context = async |id: &str| acme.client.get(&run.path(&format!("/context?step_id={id}"))).await;
+    let of_loop = context("each").await.expect(200);
+    assert_eq!(context("each%23body%23one").await.expect(200), of_loop);
+    for gone in ["each%23body%23two", "again%23body%23each", "x%23body%23one", "one"] {
+        context(gone).await.refused(404, "NOT_FOUND");
+    }
+    let from = json!({ "resume_from_run_id": run.id, "from_step_id": "each#body#one", "trigger_payload": { "ok": 1 },
+                       "reuse_completed_steps": true });
+    let next = acme.begin_again(&workflow, from).await;
+    app.work().await;
+    assert_eq!(next.status().await, "completed", "{:#}", next.view().await);
+    let story = next.story().await;
+    for id in ["each#body#one", "again#body#one"] {
+        assert!(story.contains(&format!("step_completed {id}")), "{story:#?}");
+    }
+    run.retry(&json!({ "from_step_id": "each#body#gone" })).await.refused(422, "INVALID_REQUEST");
+    run.retry(&json!({ "from_step_id": "each#body#one" })).await.expect(200);
 }

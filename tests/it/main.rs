@@ -17,6 +17,7 @@ mod control;
 mod conventions;
 mod crash_replay;
 mod documented_api;
+mod documented_graphs;
 mod engine;
 mod engine_replay;
 mod idempotency;

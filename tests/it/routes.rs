@@ -121,6 +121,7 @@ pub fn table() -> Vec<Route> {
         route("DELETE /v1/workflows/{id}", Token(CONTRIBUTOR, WorkflowWrite), Thing, ""),
         route("POST /v1/workflows/{id}/restore", Token(CONTRIBUTOR, WorkflowWrite), Thing, "{}"),
         route("POST /v1/workflows/{id}/validate", Token(CONTRIBUTOR, WorkflowWrite), Thing, "{}"),
+        route("GET /v1/workflows/{id}/graph-dry-runs", Token(VIEWER, WorkflowRead), Thing, ""),
         route("GET /v1/workflows/{id}/versions", Token(VIEWER, WorkflowRead), Thing, ""),
         route("POST /v1/workflows/{id}/versions", Token(CONTRIBUTOR, WorkflowWrite), Thing, r#"{"changelog":"stolen"}"#),
         route("GET /v1/workflows/{id}/versions/{n}", Token(VIEWER, WorkflowRead), Thing, ""),

@@ -3,7 +3,7 @@
 use it::{TestApp, Workspace, graph, lua, lua_after};
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::workflow::{graph_schema, json_schema};
+use shared::workflow::{graph_hash, graph_schema, json_schema};
 
 const CHECKS: [&str; 9] = [
     "graph",
@@ -39,7 +39,17 @@ async fn a_report_says_what_was_checked_and_what_was_found() {
     let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
     assert_eq!(
         keys,
-        ["check_results", "checks_performed", "graph_hash", "issues", "readiness", "valid"],
+        [
+            "blockers",
+            "check_results",
+            "checks_performed",
+            "graph_hash",
+            "issues",
+            "readiness",
+            "topological_order",
+            "valid",
+            "validation_evidence"
+        ],
         "{report:#}"
     );
     assert_eq!((&report["valid"], &report["readiness"]), (&json!(false), &json!("blocked")));
@@ -51,6 +61,13 @@ async fn a_report_says_what_was_checked_and_what_was_found() {
     assert_eq!((&results["graph"], &results["dependencies"]), (&json!("passed"), &json!("failed")));
     let issues = report["issues"].as_array().unwrap();
     assert_eq!(issues.len(), 1, "{report:#}");
+    assert_eq!((&report["blockers"], &report["topological_order"]), (&report["issues"], &json!([])));
+    let evidence = &report["validation_evidence"];
+    for key in ["graph_hash", "readiness", "checks_performed"] {
+        assert_eq!(evidence[key], report[key]);
+    }
+    assert_eq!(evidence["workflow_graph_schema_hash"], graph_hash(&graph_schema()));
+    assert!(evidence["validated_at"].as_str().unwrap().ends_with('Z'), "{evidence:#}");
     let issue = issues[0].as_object().unwrap();
     let keys: Vec<&String> = issue.keys().collect();
     assert_eq!(keys, ["check", "code", "json_path", "message", "severity", "step_id", "suggestion"]);
@@ -69,7 +86,8 @@ async fn a_valid_graph_is_ready() {
     let graph = graph([lua("a", "return {}"), lua_after("b", &["a"], "return { n = steps.a.result }")]);
     let report = validate(&acme, json!({ "graph": graph })).await;
     assert_eq!((&report["valid"], &report["readiness"]), (&json!(true), &json!("ready")));
-    assert_eq!(report["issues"], json!([]));
+    assert_eq!((&report["issues"], &report["blockers"]), (&json!([]), &json!([])));
+    assert_eq!(report["topological_order"], json!(["a", "b"]));
     let id = acme.publish(&graph).await;
     let version = acme.client.get(&format!("/v1/workflows/{id}/versions/1")).await.expect(200);
     assert_eq!(version["graph_hash"], report["graph_hash"], "the hash is the version's");
@@ -176,4 +194,262 @@ async fn the_schema_is_one_and_accepts_what_the_documentation_shows() {
     for wrong in [json!({}), json!({ "steps": [{ "id": "a", "type": "lua_script" }] }), json!([])] {
         json_schema::check(&schema, &wrong).unwrap_err();
     }
+}
+
+/// A step that needs `input.topic`, one that needs `input.limit`, and one that waits for a grant and needs `input.text`.
+fn asks() -> Value {
+    let title = |id: &str, key: &str| {
+        json!({ "id": id, "type": "human_task", "task_type": "t",
+                "task_payload": { "title": format!("{{{{ input.{key} }}}}") } })
+    };
+    let gated = json!({ "no_auto_start": true, "terminal": true });
+    graph([title("topic", "topic"), title("limit", "limit"), it::with(title("gated", "text"), &gated)])
+}
+
+#[tokio::test]
+async fn params_with_a_payload_inside_are_those_of_a_start() {
+    let (_app, acme) = acme().await;
+    let with =
+        async |field: &str, params: Value| validate(&acme, json!({ "graph": asks(), field: params })).await;
+    for field in ["params", "payload"] {
+        let whole = json!({ "trigger_payload": { "topic": "t", "limit": 1 }, "trigger_type": "manual" });
+        assert_eq!(codes(&with(field, whole).await), [""; 0]);
+        let input = json!({ "topic": "t", "limit": 1 });
+        assert_eq!(codes(&with(field, input).await), [""; 0]);
+        let overlaid =
+            json!({ "trigger_payload": { "topic": "t" }, "trigger_steps": { "limit": { "limit": 1 } } });
+        assert_eq!(codes(&with(field, overlaid).await), [""; 0]);
+        let one_only = json!({ "topic": "t", "trigger_steps": { "limit": { "limit": 1 } } });
+        assert_eq!(codes(&with(field, one_only).await), [""; 0]);
+        let missing = with(field, json!({ "trigger_payload": { "limit": 1 }, "topic": null })).await;
+        assert_eq!(codes(&missing), ["input_unresolvable", "start_refused"]);
+    }
+    let granted =
+        json!({ "trigger_payload": { "topic": "t", "limit": 1 }, "trigger_steps": { "gated": {} } });
+    let report = with("params", granted).await;
+    assert_eq!(
+        (&report["issues"][0]["step_id"], codes(&report)),
+        (&json!("gated"), vec!["input_unresolvable"])
+    );
+    let granted = json!({ "topic": "t", "limit": 1, "trigger_steps": { "gated": { "text": "x" } } });
+    assert_eq!(codes(&with("params", granted).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_start_that_would_be_refused_is_refused_in_a_dry_run() {
+    let (_app, acme) = acme().await;
+    let payload = json!({ "topic": "t", "limit": 1 });
+    let with = async |more: Value| {
+        let mut params = json!({ "trigger_payload": payload });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        validate(&acme, json!({ "graph": asks(), "params": params })).await
+    };
+    for (more, code) in [
+        (json!({ "segment_id": "s" }), "start_refused"),
+        (json!({ "beside": 1 }), "start_refused"),
+        (json!({ "trigger_steps": { "gated": 1 } }), "start_refused"),
+        (json!({ "trigger_steps": { "gone": {} } }), "trigger_step_unknown"),
+        (json!({ "excluded_step_ids": ["gone"] }), "excluded_step_unknown"),
+        (json!({ "run_id": "x" }), "start_refused"),
+    ] {
+        let report = with(more.clone()).await;
+        assert_eq!((&report["valid"], codes(&report)), (&json!(false), vec![code]), "{more} {report:#}");
+        assert_eq!(report["check_results"]["input_schema"], "failed");
+    }
+    assert_eq!(
+        codes(&with(json!({ "external_user_id": "u", "excluded_step_ids": ["limit"] })).await),
+        [""; 0]
+    );
+    let bare = json!({ "topic": "t", "limit": 1, "external_user_id": "u", "team_id": "x" });
+    let report = validate(&acme, json!({ "graph": asks(), "params": bare })).await;
+    assert_eq!(
+        (&report["valid"], codes(&report)),
+        (&json!(true), vec!["start_key_in_input"; 2]),
+        "{report:#}"
+    );
+}
+
+#[tokio::test]
+async fn the_saved_defaults_of_a_start_count_when_they_are_asked_for() {
+    let (_app, acme) = acme().await;
+    let id = acme.create(&asks()).await;
+    let path = format!("/v1/workflows/{id}");
+    let setup = json!({ "run_setup": { "trigger_payload": { "limit": 5 } } });
+    acme.client.patch(&path, &setup).await.expect(200);
+    for (defaults, valid) in [(true, true), (false, false)] {
+        let params = json!({ "trigger_payload": { "topic": "t" }, "use_run_setup_defaults": defaults });
+        let report =
+            acme.client.post(&format!("{path}/validate"), &json!({ "params": params })).await.expect(200);
+        assert_eq!(report["valid"], valid, "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_of_the_request_are_warned_of() {
+    let (_app, acme) = acme().await;
+    let body = json!({ "graph": graph([lua("a", "return {}")]), "run_id": "x", "mode": { "deep": 1 },
+                       "params": { "a": 1 }, "payload": { "b": 1 } });
+    let report = validate(&acme, body).await;
+    assert_eq!(codes(&report), ["unknown_request_field"; 3], "{report:#}");
+    assert_eq!((&report["valid"], &report["check_results"]["graph"]), (&json!(true), &json!("warning")));
+    let mut many = json!({ "graph": graph([lua("a", "return {}")]), "y".repeat(10_000): 1 });
+    for number in 0..10_000 {
+        many[format!("f{number}")] = json!(1);
+    }
+    let report = validate(&acme, many).await;
+    assert!(report["issues"].as_array().unwrap().len() == 20 && report.to_string().len() < 20_000);
+    let nulls = json!({ "graph": graph([lua("a", "return {}")]), "params": null, "checks": null, "step_ids": null,
+                        "skip_checks": null, "payload": null, "mock_step_outputs": null });
+    assert_eq!(codes(&validate(&acme, nulls).await), [""; 0]);
+    for (key, wrong) in
+        [("checks", json!("graph")), ("step_ids", json!([1])), ("mock_step_outputs", json!([]))]
+    {
+        let body = json!({ "graph": graph([]), key: wrong });
+        acme.client.post("/v1/workflows/validate", &body).await.refused(422, "INVALID_REQUEST");
+    }
+}
+
+/// A graph with an error of each of three checks.
+fn thrice_wrong() -> Value {
+    let mut bad = lua("bad", "no lua");
+    bad["extra"] = json!(1);
+    let mut each = it::for_each("each", &json!("{{ nobody }}"), &[lua("inner", "no lua either")]);
+    each["depends_on"] = json!(["bad"]);
+    graph([bad, each])
+}
+
+#[tokio::test]
+async fn only_the_checks_that_are_asked_for_are_told() {
+    let (_app, acme) = acme().await;
+    let with = async |more: Value| {
+        let mut body = json!({ "graph": thrice_wrong() });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        validate(&acme, body).await
+    };
+    let all = ["unknown_field", "unknown_root", "lua_syntax", "lua_syntax"];
+    assert_eq!(codes(&with(json!({})).await), all);
+    assert_eq!(codes(&with(json!({ "checks": [], "skip_checks": [] })).await), all);
+    let some = with(json!({ "checks": ["templates", "graph", "graph"] })).await;
+    assert_eq!(codes(&some), ["unknown_field", "unknown_root"]);
+    assert_eq!(some["checks_performed"], json!(["graph", "templates"]));
+    assert_eq!(some["validation_evidence"]["checks_performed"], some["checks_performed"]);
+    assert_eq!(
+        (&some["check_results"]["lua_syntax"], &some["check_results"]["graph"]),
+        (&json!("skipped"), &json!("failed"))
+    );
+    assert_eq!(codes(&with(json!({ "skip_checks": ["lua_syntax", "graph"] })).await), ["unknown_root"]);
+    let fine = with(json!({ "checks": ["dependencies", "disabled_steps"] })).await;
+    assert_eq!((&fine["valid"], &fine["readiness"], codes(&fine)), (&json!(true), &json!("ready"), vec![]));
+    let hosted =
+        json!({ "checks": ["graph_schema", "tenantdata_upsert"], "skip_checks": ["mapper_fixtures"] });
+    assert_eq!(with(hosted).await["checks_performed"], json!(["graph"]), "names of the hosted product");
+    assert_eq!(codes(&with(json!({ "skip_checks": ["graph_schema"] })).await), all);
+    let unreadable = json!({ "graph": { "steps": 5 }, "checks": ["lua_syntax"] });
+    let report = validate(&acme, unreadable).await;
+    assert_eq!((&report["valid"], codes(&report)), (&json!(false), vec!["invalid_type"]), "{report:#}");
+    for (body, told) in [
+        (json!({ "checks": ["lua"] }), "checks[0]"),
+        (json!({ "skip_checks": ["graph", ""] }), "skip_checks[1]"),
+        (json!({ "checks": ["graph"], "skip_checks": ["graph"] }), "checks: there is none left"),
+        (json!({ "checks": ["mapper_fixtures"] }), "checks: there is none left"),
+    ] {
+        let mut body = body;
+        body["graph"] = thrice_wrong();
+        let refused = acme.client.post("/v1/workflows/validate", &body).await.refused(422, "INVALID_REQUEST");
+        assert!(refused["error"].as_str().unwrap().starts_with(told), "{refused:#}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_steps_that_are_asked_for_are_told() {
+    let (_app, acme) = acme().await;
+    let with = async |ids: Value| validate(&acme, json!({ "graph": thrice_wrong(), "step_ids": ids })).await;
+    let steps = |report: &Value| -> Vec<String> {
+        let issues = report["issues"].as_array().unwrap().iter();
+        issues.map(|issue| issue["step_id"].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    assert_eq!(steps(&with(json!(["bad"])).await), ["bad", "bad"]);
+    assert_eq!(steps(&with(json!(["each"])).await), ["each", "inner"], "a loop with its body");
+    for inner in ["inner", "each#body#inner"] {
+        assert_eq!(steps(&with(json!([inner])).await), ["inner"]);
+    }
+    assert_eq!(steps(&with(json!([])).await).len(), 4);
+    for gone in ["eahc", "bad#body#inner", "each#body#gone", ""] {
+        let report = with(json!(["inner", gone])).await;
+        assert_eq!((&report["valid"], codes(&report)[0]), (&json!(false), "unknown_step_id"), "{gone}");
+        assert_eq!(report["issues"][0]["json_path"], "$.step_ids[1]");
+    }
+}
+
+#[tokio::test]
+async fn the_last_validation_of_a_graph_is_kept() {
+    let clock = Clock::manual(shared::clock::Timestamp::from_millis(1_790_000_000_000));
+    let app = TestApp::without_worker(clock.clone()).await;
+    let acme = app.workspace("acme").await;
+    let id = acme.create(&graph([lua("a", "return {}")])).await;
+    let path = format!("/v1/workflows/{id}/graph-dry-runs");
+    let at = |hash: &Value| format!("{path}?graph_hash={}", hash.as_str().unwrap());
+    acme.client.get(&path).await.refused(404, "NOT_FOUND");
+    let post = async |body: Value| {
+        acme.client.post(&format!("/v1/workflows/{id}/validate"), &body).await.expect(200)
+    };
+    let of_draft = post(json!({})).await;
+    let of_other = post(json!({ "graph": thrice_wrong() })).await;
+    assert_eq!(acme.client.get(&path).await.expect(200), of_draft, "the draft's without a hash");
+    assert_eq!(acme.client.get(&at(&of_draft["graph_hash"])).await.expect(200), of_draft);
+    assert_eq!(acme.client.get(&at(&of_other["graph_hash"])).await.expect(200), of_other);
+    clock.advance(std::time::Duration::from_secs(60));
+    let again = post(json!({ "graph": thrice_wrong(), "checks": ["graph"] })).await;
+    assert_ne!(again, of_other);
+    assert_eq!(acme.client.get(&at(&of_other["graph_hash"])).await.expect(200), again, "the last one");
+    for wrong in ["", "x", "sha256:12", &format!("sha256:{}", "G".repeat(64))] {
+        acme.client.get(&format!("{path}?graph_hash={wrong}")).await.refused(422, "INVALID_REQUEST");
+    }
+    let never = graph_hash(&json!({ "steps": [] }));
+    acme.client.get(&at(&json!(never))).await.refused(404, "NOT_FOUND");
+    let workflow = acme.create(&graph([lua("a", "return {}")])).await;
+    let elsewhere = format!("/v1/workflows/{workflow}/graph-dry-runs?graph_hash={never}");
+    acme.client.get(&elsewhere).await.refused(404, "NOT_FOUND");
+    let stranger = app.workspace("other").await;
+    stranger.client.get(&at(&of_draft["graph_hash"])).await.refused(404, "NOT_FOUND");
+    validate(&acme, json!({ "graph": graph([lua("b", "return {}")]) })).await;
+    clock.advance(std::time::Duration::from_secs(30 * 24 * 3600));
+    acme.client.get(&at(&of_draft["graph_hash"])).await.refused(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_list_of_fields_is_an_input_schema() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let mut graph = graph([lua("a", "return { input = input }")]);
+    graph["input_schema"] = json!([
+        { "name": "order", "type": "string" },
+        { "name": "count", "type": "integer", "optional": true, "default": 3, "form_visible": false },
+    ]);
+    json_schema::check(&graph_schema(), &graph).unwrap();
+    let workflow = acme.publish(&graph).await;
+    let version = acme.client.get(&format!("/v1/workflows/{workflow}/versions/1")).await.expect(200);
+    assert_eq!(version["graph_snapshot"], graph, "kept as it was written");
+    let patched = json!({ "graph": graph });
+    acme.client.patch(&format!("/v1/workflows/{workflow}"), &patched).await.expect(200);
+    for (params, told) in [
+        (json!({}), "order"),
+        (json!({ "order": 1 }), "order"),
+        (json!({ "order": "x", "count": "y" }), "count"),
+    ] {
+        let refused = acme.command_start(&workflow, params.clone()).await.refused(422, "INVALID_REQUEST");
+        assert!(refused.to_string().contains(told), "{refused:#}");
+        let report = validate(&acme, json!({ "graph": graph, "params": params })).await;
+        assert_eq!(report["check_results"]["input_schema"], "failed", "{report:#}");
+    }
+    let run = acme.begin_again(&workflow, json!({ "order": "x" })).await;
+    app.work().await;
+    assert_eq!(run.result("a").await, json!({ "input": { "order": "x", "count": 3 } }));
+    graph["input_schema"][1]["default"] = json!("three");
+    let report = validate(&acme, json!({ "graph": graph })).await;
+    assert_eq!(report["issues"][0]["json_path"], "$.input_schema[1].default", "{report:#}");
+    graph["input_schema"][1] = json!({ "name": "count", "type": "whole" });
+    let new = json!({ "name": "n", "graph": graph });
+    let refused = acme.client.post("/v1/workflows", &new).await.refused(422, "GRAPH_UNREADABLE");
+    assert_eq!(refused["issues"][0]["json_path"], "$.input_schema[1].type", "{refused:#}");
 }

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ContextQuery {
-    /// This step only; all of them when absent.
+    /// This step only; all of them when absent. An inner step's id, as events give it, stands for its loop.
     step_id: Option<String>,
 }
 

@@ -93,7 +93,7 @@ async fn advance(state: &AppState, record: &mut TriggerRecord) -> Result<Option<
 async fn start_run(state: &AppState, record: &TriggerRecord, due: Timestamp) -> Result<Started> {
     let params: Map<String, Value> =
         serde_json::from_str(&record.params).map_err(|error| Error::internal(error.to_string()))?;
-    let mut request = StartRequest::from_params(params)?;
+    let mut request = StartRequest::from_saved_params(params)?;
     request.trigger_type = TriggerType::Schedule;
     request.run_id = Some(RunId::of_trigger(record.id, due));
     request.without_mcp = record.without_mcp;

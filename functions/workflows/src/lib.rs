@@ -1,7 +1,9 @@
 //! Workflows: drafts, versions, triggers, validation, the language's schema; and what a deployment says of itself.
 
 mod archive;
+mod asked;
 mod create;
+mod dry_runs;
 mod get;
 mod health;
 mod list;
@@ -33,6 +35,7 @@ fn collect<R: Routes>() -> R {
         .with(routes!(tools::list_workflow_tools))
         .with(routes!(validate::validate_workflow))
         .with(routes!(validate::validate_graph))
+        .with(routes!(dry_runs::graph_dry_run))
         .with(routes!(schema::workflow_schema))
         .with(routes!(health::health))
         .with(routes!(openapi::openapi))

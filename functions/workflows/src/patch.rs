@@ -130,8 +130,15 @@ async fn exposure(
 
 /// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.
 fn check_run_setup(setup: Map<String, Value>) -> Result<String> {
-    let of_one_start =
-        ["run_id", "trigger_type", "use_run_setup_defaults", "version", "resume_from_run_id", "from_step_id"];
+    let of_one_start = [
+        "run_id",
+        "trigger_type",
+        "use_run_setup_defaults",
+        "version",
+        "resume_from_run_id",
+        "from_step_id",
+        "reuse_completed_steps",
+    ];
     if let Some(key) = of_one_start.iter().find(|key| setup.contains_key(**key)) {
         return Err(Error::invalid(format!("run_setup.{key}: belongs to one start and has no default.")));
     }

@@ -13,8 +13,9 @@ use shared::workflow::tool::input_schema_of;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
+use crate::asked::Asked;
 use crate::tools::tool_row;
-use crate::validate::{Checked, check};
+use crate::validate::check;
 use crate::versions::VersionView;
 use crate::view::find_with_draft;
 
@@ -48,9 +49,7 @@ pub async fn publish_version(
         let message = "The workflow is archived; restore it to publish versions.";
         return Err(Error::conflict("WORKFLOW_ARCHIVED", message));
     }
-    let (report, graph) =
-        check(&state, &caller.place, Some(id), Checked { graph, params: None, mock_step_outputs: None })
-            .await?;
+    let (report, graph) = check(&state, &caller.place, Some(id), Asked::all_of(graph)).await?;
     if !report.valid {
         let message = "The graph has errors; see issues. POST …/validate checks without publishing.";
         return Err(Error::new(Kind::Invalid, "GRAPH_INVALID", message).with_issues(report.issues));

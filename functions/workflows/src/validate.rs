@@ -5,46 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::http::{Body, CanWrite, CommonErrors, Path};
 use shared::ids::{McpServerId, Place, WorkflowId};
 use shared::mcp::ToolSpec;
 use shared::mcp::bind::{Directory, MOST_REFERENCES, Reference, Resolved, references};
-use shared::step::is_available;
 use shared::store::WorkflowRecord;
-use shared::workflow::validate::{
-    Bindings, Called, ModelKeys, Report, Request, Server, Tool, Tools, validate_with,
-};
+use shared::workflow::validate::{Bindings, Called, ModelKeys, Report, Server, Tool, Tools, validate_with};
 use shared::{AppState, Error, Result};
-use utoipa::ToSchema;
 
+use crate::asked::{Asked, Validate};
+use crate::dry_runs::Validation;
 use crate::view::{find, find_with_draft};
-
-/// What to check.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Validate {
-    /// The graph; the saved draft when absent. What is no graph at all is answered with what is wrong with it.
-    #[schema(value_type = Option<Value>)]
-    graph: Option<Value>,
-    /// The input that a run would get; an object, or the check of the input says so.
-    #[schema(value_type = Option<Value>)]
-    params: Option<Value>,
-    /// Outputs by step id: scripts that read only these are run.
-    #[schema(value_type = Option<Object>)]
-    mock_step_outputs: Option<Map<String, Value>>,
-}
-
-/// A graph with what it is checked against.
-pub struct Checked {
-    /// The graph.
-    pub graph: Value,
-    /// The input that a run would get.
-    pub params: Option<Value>,
-    /// Outputs by step id.
-    pub mock_step_outputs: Option<Map<String, Value>>,
-}
 
 /// What a graph's steps refer to: workflows and servers, as far as they are there, and keys of model providers.
 struct Others {
@@ -148,50 +120,55 @@ pub async fn check(
     state: &AppState,
     place: &Place,
     own: Option<WorkflowId>,
-    what: Checked,
+    what: Asked,
 ) -> Result<(Report, Value)> {
     let others = Others::load(state, place, own, &what.graph).await?;
     let checking = tokio::task::spawn_blocking(move || {
-        let request = Request {
-            graph: &what.graph,
-            params: what.params.as_ref(),
-            mock_step_outputs: what.mock_step_outputs.as_ref(),
-            available: &is_available,
-        };
-        (validate_with(&request, &others), what.graph)
+        let mut report = validate_with(&what.request(), &others);
+        report.add(what.issues);
+        (report, what.graph)
     });
     checking.await.map_err(|error| Error::internal(format!("validation: {error}")))
 }
 
 /// Check a workflow's draft, or a graph given here, without running it.
+///
+/// The answer is kept for a month under the graph's hash.
 #[utoipa::path(post, path = "/v1/workflows/{id}/validate", tag = "workflows", request_body = Validate,
                params(("id" = uuid::Uuid, Path)),
-               responses((status = 200, body = Object), CommonErrors))]
+               responses((status = 200, body = Validation), CommonErrors))]
 pub async fn validate_workflow(
     State(state): State<AppState>,
     CanWrite(caller): CanWrite,
     Path(id): Path<WorkflowId>,
-    Body(body): Body<Validate>,
-) -> Result<Json<Report>> {
-    let graph = match body.graph {
-        Some(graph) => find(&state, &caller.place, id).await.map(|_| graph)?,
-        None => find_with_draft(&state, &caller.place, id).await?.1,
+    Body(mut body): Body<Validate>,
+) -> Result<Json<Value>> {
+    let (record, graph) = match body.graph.take() {
+        Some(graph) => (find(&state, &caller.place, id).await?, graph),
+        None => find_with_draft(&state, &caller.place, id).await?,
     };
-    let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
-    Ok(Json(check(&state, &caller.place, Some(id), what).await?.0))
+    let asked = Asked::read(body, graph, record.run_setup.as_deref())?;
+    let (report, _) = check(&state, &caller.place, Some(id), asked).await?;
+    let hash = report.graph_hash.clone();
+    let now = state.clock.now();
+    let answer = Validation::new(report, now).write()?;
+    state.store.keep_validation(&caller.place, id, &hash, &answer, now).await?;
+    Ok(Json(answer))
 }
 
 /// Check a graph that is not saved, without running it.
 #[utoipa::path(post, path = "/v1/workflows/validate", tag = "workflows", request_body = Validate,
-               responses((status = 200, body = Object), CommonErrors))]
+               responses((status = 200, body = Validation), CommonErrors))]
 pub async fn validate_graph(
     State(state): State<AppState>,
     CanWrite(caller): CanWrite,
-    Body(body): Body<Validate>,
-) -> Result<Json<Report>> {
+    Body(mut body): Body<Validate>,
+) -> Result<Json<Value>> {
     let graph = body
         .graph
+        .take()
         .ok_or_else(|| Error::invalid("graph: is missing; there is no saved draft to check here."))?;
-    let what = Checked { graph, params: body.params, mock_step_outputs: body.mock_step_outputs };
-    Ok(Json(check(&state, &caller.place, None, what).await?.0))
+    let asked = Asked::read(body, graph, None)?;
+    let (report, _) = check(&state, &caller.place, None, asked).await?;
+    Ok(Json(Validation::new(report, state.clock.now()).write()?))
 }

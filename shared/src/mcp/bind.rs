@@ -289,24 +289,24 @@ async fn with_providers(state: &AppState, place: &Place, bound: &mut Bindings) -
     Ok(())
 }
 
-/// What `connection` is in templates and scripts: identities, never secrets. With one instance its connection stands
-/// at the top, too.
+/// What `connection` is in templates and scripts: identities, never secrets. At the top stands that of the instance
+/// whose id is the first in order, too. Which account a connection is for is not known yet: `provider_account_key` is
+/// null.
 pub fn connection_view(bindings: &Bindings) -> serde_json::Value {
     let identity = |binding: &Binding| {
         serde_json::json!({
             "connection_id": binding.connection_id,
             "provider": binding.provider,
+            "provider_account_key": null,
+            "metadata": {},
             "instance_id": binding.instance_id,
         })
     };
-    let by_instance: serde_json::Map<String, serde_json::Value> =
+    let by_instance: BTreeMap<String, serde_json::Value> =
         bindings.values().map(|binding| (binding.instance_id.to_string(), identity(binding))).collect();
-    let mut view = serde_json::json!({});
-    if let [only] = by_instance.values().collect::<Vec<_>>()[..] {
-        view = only.clone();
-    }
-    if !by_instance.is_empty() {
-        view["by_instance"] = by_instance.into();
-    }
+    let Some((primary, of_primary)) = by_instance.first_key_value() else { return serde_json::json!({}) };
+    let mut view = of_primary.clone();
+    view["primary_instance_id"] = serde_json::json!(primary);
+    view["by_instance"] = serde_json::json!(by_instance);
     view
 }

@@ -95,7 +95,7 @@ pub async fn retry(
     }
     let from = from_step_id.map(|id| {
         let unknown = || Error::invalid(format!("from_step_id: the run's version has no step {id:?}."));
-        session.machine().plan().find(id).ok_or_else(unknown)
+        session.machine().plan().find_shown(id).ok_or_else(unknown)
     });
     match session.perform(Command::Retry { from: from.transpose()?, without_mcp }).await? {
         Ok(()) => {}

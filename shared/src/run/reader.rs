@@ -165,7 +165,7 @@ impl Reader {
     /// # Errors
     /// Not found when the version has no such step.
     pub async fn context(&self, only: Option<&str>) -> Result<ContextView> {
-        let only = only.map(|id| self.plan.find(id).ok_or_else(|| no_such_step(id))).transpose()?;
+        let only = only.map(|id| self.plan.find_shown(id).ok_or_else(|| no_such_step(id))).transpose()?;
         let input = self.state.store.run_input(&self.run().key, &self.record.beside.input).await?.input;
         let mut pages = Pages::new(self);
         let mut steps = BTreeMap::new();
@@ -178,6 +178,7 @@ impl Reader {
             let mut view = StepContext {
                 status: state.as_str().to_owned(),
                 input: pages.input(step).await?.map_or_else(|| json!({}), |input| Value::clone(&input)),
+                reason: None,
                 result: None,
                 result_omitted: None,
                 error: None,
@@ -194,12 +195,12 @@ impl Reader {
                 StepState::Failed { code, error, .. } => {
                     view.error = Some(json!({ "code": code, "message": error }));
                 }
+                StepState::Skipped { reason, .. } => view.reason = Some(*reason),
                 StepState::Pending
                 | StepState::Queued { .. }
                 | StepState::Running { .. }
                 | StepState::Waiting { .. }
                 | StepState::Looping { .. }
-                | StepState::Skipped { .. }
                 | StepState::Cancelled { .. } => {}
             }
             steps.insert(self.plan.step(step).step.id.clone(), view);

@@ -51,7 +51,7 @@ pub(super) async fn recover(
     }
     let from = match &resume.from_step_id {
         None => None,
-        Some(from) => Some(plan.find(from).ok_or_else(|| {
+        Some(from) => Some(plan.find_shown(from).ok_or_else(|| {
             Error::invalid(format!("params.from_step_id: the version has no step {from:?}."))
         })?),
     };

@@ -24,11 +24,37 @@ use crate::state::AppState;
 use crate::store::{FirstRun, Receipt, Spread, StoreError, WorkflowRecord};
 use crate::strict::Strict;
 use crate::text::{in_json_words, shown_path};
-use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check};
+use crate::workflow::{Check, Issue, Plan, input::fill_defaults_and_check, quote};
 use crate::{Error, Result};
 
 /// The most characters of an `external_user_id`.
-const LONGEST_USER_ID: usize = 200;
+const EXTERNAL_USER_ID_MAX_CHARS: usize = 256;
+
+/// Keys of `params` that are no input and mean nothing yet, and what to do instead. Inside `trigger_payload` and in
+/// the body of a webhook they are keys like any other.
+const RESERVED: [(&str, &str); 6] = [
+    (
+        "segment_id",
+        "starts a run for each member of a segment, which the command execute does; this deployment has none",
+    ),
+    (
+        "team_id",
+        "is not a parameter of a start: a run belongs to the project of the token; name the end user with external_user_id",
+    ),
+    ("user_id", "is not a parameter of a start; name the end user with external_user_id"),
+    (
+        "principal_id",
+        "names an end user who has connections of their own, which this deployment does not have yet; name the end user with external_user_id",
+    ),
+    (
+        "budget_microcredits",
+        "bounds what a run may spend, which this deployment cannot hold a run to yet; leave it out",
+    ),
+    (
+        "on_budget",
+        "says what happens when a budget is spent, which this deployment does not know yet; leave it out",
+    ),
+];
 
 /// How often a start tries again when it meets another.
 const MOST_BUSY: u32 = 8;
@@ -67,6 +93,21 @@ pub struct StartRequest {
     pub without_mcp: bool,
 }
 
+/// The keys of `params` that a start takes for its own.
+const OWN_KEYS: [&str; 11] = [
+    "trigger_payload",
+    "trigger_steps",
+    "excluded_step_ids",
+    "trigger_type",
+    "use_run_setup_defaults",
+    "version",
+    "run_id",
+    "external_user_id",
+    "resume_from_run_id",
+    "from_step_id",
+    "reuse_completed_steps",
+];
+
 /// The keys of `params` that are not input.
 #[derive(Debug, Default, Deserialize)]
 struct Params {
@@ -84,6 +125,7 @@ struct Params {
     external_user_id: Option<String>,
     resume_from_run_id: Option<String>,
     from_step_id: Option<String>,
+    reuse_completed_steps: Option<bool>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
 }
@@ -106,17 +148,44 @@ impl StartRequest {
     /// Reads the `params` of a start.
     ///
     /// # Errors
+    /// Invalid, naming the key that is wrong, also one that is reserved.
+    pub fn from_params(mut params: Map<String, Value>) -> Result<Self> {
+        for (key, meaning) in RESERVED {
+            // Clients write null for what they do not use.
+            if params.remove(key).is_some_and(|value| !value.is_null()) {
+                return Err(Error::invalid(format!(
+                    "params.{key}: is reserved and never taken as input: it {meaning}. If it is a key of the \
+                     workflow's input, put the input into trigger_payload."
+                )));
+            }
+        }
+        Self::from_saved_params(params)
+    }
+
+    /// Reads `params` that were saved before some of their keys were reserved: those are input, as they were then.
+    ///
+    /// # Errors
     /// Invalid, naming the key that is wrong.
-    pub fn from_params(params: Map<String, Value>) -> Result<Self> {
+    pub fn from_saved_params(params: Map<String, Value>) -> Result<Self> {
         let params: Params = read_params(params)?;
         if let Some((step, _)) = params.trigger_steps.iter().find(|(_, value)| !value.is_object()) {
-            return Err(Error::invalid(format!("params.trigger_steps.{step}: must be an object.")));
+            return Err(Error::invalid(format!("params.trigger_steps.{}: must be an object.", quote(step))));
         }
-        if params.external_user_id.as_ref().is_some_and(|id| id.chars().count() > LONGEST_USER_ID) {
-            return Err(Error::invalid("params.external_user_id: must have at most 200 characters."));
+        let user = params.external_user_id.as_deref();
+        if user.is_some_and(|id| id.chars().count() > EXTERNAL_USER_ID_MAX_CHARS) {
+            return Err(Error::invalid(format!(
+                "params.external_user_id: must have at most {EXTERNAL_USER_ID_MAX_CHARS} characters."
+            )));
         }
         if params.from_step_id.is_some() && params.resume_from_run_id.is_none() {
             return Err(Error::invalid("params.from_step_id: needs params.resume_from_run_id beside it."));
+        }
+        // The hosted product's name for what going on from a run does in any case.
+        if params.reuse_completed_steps.is_some_and(|reuse| !reuse || params.resume_from_run_id.is_none()) {
+            return Err(Error::invalid(
+                "params.reuse_completed_steps: stands beside params.resume_from_run_id and is true; to execute all \
+                 steps anew start a run without either.",
+            ));
         }
         let resume = params.resume_from_run_id.map(|id| {
             let run_id =
@@ -131,7 +200,8 @@ impl StartRequest {
                 None => payload,
                 Some(key) => {
                     return Err(Error::invalid(format!(
-                        "params.{key}: unknown beside trigger_payload, which is the whole input; move it in there."
+                        "params.{}: unknown beside trigger_payload, which is the whole input; move it in there.",
+                        quote(key)
                     )));
                 }
             },
@@ -153,6 +223,20 @@ impl StartRequest {
             inherited: Bindings::new(),
             without_mcp: false,
         })
+    }
+
+    /// Whether a start's `params` never give this key to the workflow as input.
+    pub fn is_own_key(key: &str) -> bool {
+        OWN_KEYS.contains(&key) || RESERVED.iter().any(|(reserved, _)| *reserved == key)
+    }
+
+    /// Lays this request over the defaults that a workflow or version has saved, as JSON text.
+    ///
+    /// # Errors
+    /// Internal, when they cannot be read.
+    pub fn over_saved(self, setup: &str) -> Result<Self> {
+        let setup = serde_json::from_str(setup).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(self.over_defaults(Self::from_saved_params(setup)?))
     }
 
     /// Lays this request over saved defaults: the request wins key by key.
@@ -376,10 +460,7 @@ async fn with_defaults(
     }
     let version = state.store.version(&record.place, record.id, version).await?;
     match version.and_then(|version| version.run_setup) {
-        Some(setup) => {
-            let setup = serde_json::from_str(&setup).map_err(|error| Error::internal(error.to_string()))?;
-            Ok(request.over_defaults(StartRequest::from_params(setup)?))
-        }
+        Some(setup) => request.over_saved(&setup),
         None => Ok(request),
     }
 }

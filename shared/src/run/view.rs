@@ -244,6 +244,9 @@ pub struct StepContext {
     pub status: String,
     /// The fields it was called with, after expansion; empty for steps without such fields.
     pub input: Value,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SkipReason>,
     /// What it made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,

@@ -105,7 +105,7 @@ pub fn step_view(state: &StepState, result: Option<&Value>, input: Option<&Value
     Value::Object(view)
 }
 
-/// What `run` is.
+/// What `run` is. Runs are not for principals or segments yet; scripts and templates that ask find null.
 pub fn run_view(run: &Run) -> Value {
     json!({
         "run_id": run.key.run_id,
@@ -114,6 +114,9 @@ pub fn run_view(run: &Run) -> Value {
         "started_at": run.started_at,
         "trigger_type": run.trigger_type,
         "external_user_id": run.external_user_id,
+        "external_id": run.external_user_id,
+        "principal_id": null,
+        "segment_id": null,
         "tenant_id": run.key.place.tenant_id,
         "project_id": run.key.place.project_id,
     })

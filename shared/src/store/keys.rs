@@ -172,6 +172,11 @@ pub(crate) fn version_graph(number: u32) -> String {
     format!("G#{number:010}")
 }
 
+/// The last validation of a graph, by its hash, in the partition of its workflow's draft and versions.
+pub(crate) fn validation(p: &Place, id: WorkflowId, graph_hash: &str) -> Key {
+    Key { pk: workflow_graphs(p, id), sk: format!("VALIDATION#{graph_hash}") }
+}
+
 /// Before each trigger's row, in the partition of its workflow's draft and versions.
 pub(crate) const TRIGGER: &str = "TRIGGER#";
 

@@ -24,6 +24,7 @@ mod tasks;
 mod tenants;
 mod triggers;
 mod unowned;
+mod validations;
 mod walk;
 mod webhooks;
 mod workflow_tools;

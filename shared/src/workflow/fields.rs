@@ -6,14 +6,15 @@ use thiserror::Error;
 use super::steps::StepKind;
 
 /// The fields of step types in which nothing is expanded: code, ids that the run's bindings and checks
-/// rest on, the bodies of loops (which expand on their own), and conditions (which are evaluated).
-pub const NOT_EXPANDED: [&str; 10] = [
+/// rest on, the bodies of loops (which expand on their own), conditions (which are evaluated), and what is for readers.
+pub const NOT_EXPANDED: [&str; 11] = [
     "script",
     "while_eval_script",
     "while_condition",
     "for_each_body_steps",
     "while_body_steps",
     "instance_id",
+    "server_id",
     "llm_credential_id",
     "workflow_id",
     "agent_id",

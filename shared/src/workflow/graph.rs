@@ -6,22 +6,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{issue::Issue, limits, read, schema, steps::StepKind};
+use super::{input_fields, issue::Issue, limits, read, schema, steps::StepKind};
 
 pub use super::values::Seconds;
 
 /// A workflow graph: steps, their order, and what input it wants.
 ///
-/// Exported graphs may carry `tenant_id`, `workflow_id`, `params`, `nodes` and `edges` beside `steps`;
-/// they are accepted and ignored.
+/// Exported graphs carry more beside `steps`: `name`, `description`, `tenant_id`, `workflow_id`, `params`, `nodes`,
+/// `edges`, `example_trigger_payload` and `canonical_schema_ref` are accepted, kept and ignored.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Graph {
     /// The steps. Those with no path between them over `depends_on` run in parallel.
     #[schemars(length(min = 1, max = limits::STEPS_MAX))]
     pub steps: Vec<Step>,
-    /// A JSON Schema (2020-12) of the run's input. Top-level `default`s fill missing keys at start.
+    /// A JSON Schema (2020-12) of the run's input, also when it was written as a list of fields. Top-level `default`s
+    /// fill missing keys at start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Map<String, Value>>")]
+    #[schemars(schema_with = "input_fields::both_forms")]
     pub input_schema: Option<Value>,
 }
 
@@ -36,6 +37,9 @@ pub struct Step {
     #[schemars(!default, length(min = 1, max = limits::NAME_MAX_CHARS))]
     #[schemars(with = "Option<String>")]
     pub name: String,
+    /// What the step is for, for readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// The ids of the steps that must be settled first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
@@ -66,7 +70,7 @@ pub struct Step {
     /// A root that waits for an entry grant: a key in `trigger_steps`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub no_auto_start: bool,
-    /// Completing this step closes the run's episode.
+    /// Completing this step closes the run's episode; in a graph without a `no_auto_start` step it means nothing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub terminal: bool,
     /// If not empty, only these step ids (and `human`) may be read by or hand off to this step.
@@ -81,10 +85,11 @@ pub struct Step {
 }
 
 /// The fields that every step has, whatever its type.
-pub(super) const COMMON_FIELDS: [&str; 15] = [
+pub(super) const COMMON_FIELDS: [&str; 16] = [
     "id",
     "type",
     "name",
+    "description",
     "depends_on",
     "enabled",
     "condition",
@@ -123,6 +128,11 @@ impl Step {
 /// The JSON Schema (2020-12) of a graph, generated from the types that parse it.
 pub fn graph_schema() -> Value {
     schema::graph()
+}
+
+/// The hash of [`graph_schema`], made like [`graph_hash`].
+pub fn graph_schema_hash() -> &'static str {
+    &schema::GRAPH_SCHEMA_HASH
 }
 
 /// `sha256:<hex>` over the graph's canonical JSON: compact, object keys sorted.

@@ -52,6 +52,11 @@ impl Check {
         Self::LuaFixture,
     ];
 
+    /// The check of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|check| check.name() == name)
+    }
+
     /// The name of the check in a report.
     pub const fn name(self) -> &'static str {
         match self {

@@ -20,6 +20,19 @@ use super::{
 #[cfg(test)]
 mod tests;
 
+/// Stands between a loop's id and its inner step's in what readers see; no id has it.
+const INNER_MARK: &str = "#body#";
+
+/// The id of an inner step as readers see it: ids of inner steps are unique in their body only.
+pub fn inner_step_id(parent: &str, inner: &str) -> String {
+    format!("{parent}{INNER_MARK}{inner}")
+}
+
+/// The loop and the inner step that such an id names.
+pub(super) fn split_inner_step_id(id: &str) -> Option<(&str, &str)> {
+    id.split_once(INNER_MARK)
+}
+
 /// A compiled graph.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -31,6 +44,8 @@ pub struct Plan {
     pub roots: Vec<StepIx>,
     /// The steps that nothing depends on.
     pub sinks: Vec<StepIx>,
+    /// Whether a step waits for an entry grant, so that runs are episodes, which `terminal` steps close.
+    pub episodic: bool,
     /// The JSON Schema of the input.
     pub input_schema: Option<Value>,
     ids: BTreeMap<String, StepIx>,
@@ -130,6 +145,7 @@ impl Plan {
             roots: ends(|step| step.depends_on.is_empty()),
             sinks: ends(|step| step.dependants.is_empty()),
             order: edges.order,
+            episodic: steps.iter().any(|step| step.step.no_auto_start),
             input_schema: graph.input_schema,
             ids: edges.ids,
             steps,
@@ -144,6 +160,14 @@ impl Plan {
     /// The step at `ix`, which must come from this plan.
     pub fn step(&self, ix: StepIx) -> &PlanStep {
         &self.steps[ix.index()]
+    }
+
+    /// The step that readers know by this id, be it its own or that of one of its inner steps as events give it
+    /// (`parent#body#inner`): what is asked of an inner step is answered by its loop.
+    pub fn find_shown(&self, id: &str) -> Option<StepIx> {
+        let Some((parent, inner)) = split_inner_step_id(id) else { return self.find(id) };
+        let ix = self.find(parent)?;
+        self.step(ix).body.as_ref()?.find(inner).map(|_| ix)
     }
 
     /// Everything that is settled before `ix` can start, in the graph's order.

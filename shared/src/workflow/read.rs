@@ -4,6 +4,8 @@
 //! own; when a field does not fit, it is reported, taken out, and the step is read again. What remains is
 //! as much of the graph as can be understood, which is what the dry run goes on with.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
@@ -13,6 +15,7 @@ use crate::text::in_json_words;
 
 use super::{
     graph::{COMMON_FIELDS, Graph, Step},
+    input_fields,
     issue::{Check, Issue},
     json_path::FieldPath,
     limits::{GRAPH_MAX_BYTES, ID_MAX_CHARS, ISSUES_MAX},
@@ -31,7 +34,10 @@ pub(super) const BODY_FIELDS: [&str; 2] = ["for_each_body_steps", "while_body_st
 #[derive(Debug, Default)]
 pub(super) struct Reading<'a> {
     pub(super) steps: Vec<ReadStep<'a>>,
-    pub(super) input_schema: Option<&'a Value>,
+    /// A JSON Schema, whichever form it was written in.
+    pub(super) input_schema: Option<Cow<'a, Value>>,
+    /// The list that it was written as.
+    pub(super) input_fields: Option<&'a [Value]>,
     pub(super) issues: Vec<Issue>,
 }
 
@@ -55,10 +61,10 @@ pub(super) fn graph(value: &Value) -> Result<Graph, Vec<Issue>> {
     if let Some(issue) = too_large(value) {
         return Err(vec![issue]);
     }
-    let Reading { steps, input_schema, mut issues } = lenient(value);
+    let Reading { steps, input_schema, input_fields: _, mut issues } = lenient(value);
     if issues.is_empty() {
         let steps = steps.into_iter().filter_map(whole).collect();
-        return Ok(Graph { steps, input_schema: input_schema.cloned() });
+        return Ok(Graph { steps, input_schema: input_schema.map(Cow::into_owned) });
     }
     issues.truncate(ISSUES_MAX);
     Err(issues)
@@ -96,9 +102,14 @@ pub(super) fn lenient(value: &Value) -> Reading<'_> {
     };
     match graph.get("input_schema") {
         None | Some(Value::Null) => {}
-        Some(schema @ Value::Object(_)) => reading.input_schema = Some(schema),
+        Some(schema @ Value::Object(_)) => reading.input_schema = Some(Cow::Borrowed(schema)),
+        Some(Value::Array(fields)) => {
+            reading.input_schema = Some(Cow::Owned(input_fields::schema_of(fields, issues)));
+            reading.input_fields = Some(fields);
+        }
         Some(other) => {
-            issues.push(wrong_type("$.input_schema", "input_schema", "a JSON Schema object", other));
+            let expected = "a JSON Schema object, or a list of fields with name, type and optional";
+            issues.push(wrong_type("$.input_schema", "input_schema", expected, other));
         }
     }
     match graph.get("steps") {
@@ -320,7 +331,8 @@ fn misfit(path: &str, field: &str, problem: &str) -> Issue {
     Issue::error(Check::Graph, code, path, message).suggest(suggestion)
 }
 
-fn wrong_type(path: &str, what: &str, expected: &str, found: &Value) -> Issue {
+/// The issue of a value of another type than is wanted.
+pub(super) fn wrong_type(path: &str, what: &str, expected: &str, found: &Value) -> Issue {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

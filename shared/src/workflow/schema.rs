@@ -15,8 +15,18 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// What exported graphs carry beside `steps`, accepted and ignored.
-pub(super) const IGNORED_KEYS: [&str; 5] = ["tenant_id", "workflow_id", "params", "nodes", "edges"];
+/// What exported graphs carry beside `steps`: accepted, kept and ignored, whatever stands in it.
+pub(super) const IGNORED_KEYS: [&str; 9] = [
+    "name",
+    "description",
+    "tenant_id",
+    "workflow_id",
+    "params",
+    "nodes",
+    "edges",
+    "example_trigger_payload",
+    "canonical_schema_ref",
+];
 
 /// Says what shape the unused fields have in the schema: any.
 fn anything() -> Value {
@@ -87,6 +97,9 @@ pub(super) fn properties_of<T: JsonSchema>() -> BTreeSet<String> {
     let schema = generator().into_root_schema_for::<T>().to_value();
     schema["properties"].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect()
 }
+
+/// The hash of the schema of graphs: two programs with the same one accept the same graphs.
+pub(super) static GRAPH_SCHEMA_HASH: LazyLock<String> = LazyLock::new(|| hash(&graph()));
 
 /// See [`graph_hash`](super::graph_hash).
 pub(super) fn hash(graph: &Value) -> String {

@@ -131,6 +131,9 @@ pub struct McpCall {
     /// The address of a server that has the tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_url: Option<String>,
+    /// What the catalog calls the server, for readers; which server is called follows from the other two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
     /// The tool's arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_args: Option<Templated<Map<String, Value>>>,

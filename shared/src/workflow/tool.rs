@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Graph, json_schema_problems};
+use super::{Graph, json_schema};
 use crate::{Error, Result};
 
 /// The most characters of a tool's name.
@@ -101,8 +101,8 @@ impl ExposedTool {
                     "must be the JSON Schema of an object: { \"type\": \"object\", … }.".to_owned(),
                 );
             }
-            if let Some(problem) = json_schema_problems(schema).first() {
-                return wrong("input_schema", format!("this is no usable JSON Schema: {problem}."));
+            if let Some(problem) = json_schema::problems(schema).first() {
+                return wrong("input_schema", format!("this is no usable JSON Schema: {}.", problem.message));
             }
         }
         Ok(self)

@@ -155,7 +155,7 @@ impl Machine {
         let duration_ms = millis(now.since(started_at));
         self.page.push(now, Some(step.into()), EventKind::StepCompleted { duration_ms });
         self.release(step, now);
-        if self.plan.step(step).step.terminal {
+        if self.plan.episodic && self.plan.step(step).step.terminal {
             self.close_episode(now);
         }
     }

@@ -11,7 +11,7 @@ use super::super::slot::Slot;
 use super::super::state::Run;
 use crate::clock::Timestamp;
 use crate::ids::{RunId, WorkflowId};
-use crate::workflow::{Plan, StepKind};
+use crate::workflow::{Plan, StepKind, inner_step_id};
 
 /// A result longer than this does not stand in its event; the context has it.
 const LARGEST_IN_EVENT: usize = 32 * 1024;
@@ -31,7 +31,7 @@ pub struct EventView {
     pub workflow_id: WorkflowId,
     /// What happened.
     pub event_type: String,
-    /// The step it is about.
+    /// The step it is about; `parent#body#inner` for an inner step of a loop, whose round is `data.index`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_id: Option<String>,
     /// When.
@@ -49,9 +49,11 @@ impl EventView {
         if let Some(slot) = event.step
             && let Some(inner) = slot.inner
         {
-            let index = if is_while(plan, slot) { "iteration" } else { "index" };
             data["loop_step_id"] = json!(plan.step(slot.step).step.id);
-            data[index] = json!(inner.round);
+            data["index"] = json!(inner.round);
+            if is_while(plan, slot) {
+                data["iteration"] = json!(inner.round);
+            }
         }
         Self {
             id: format!("{}:{}", run.key.run_id, event.seq),
@@ -66,12 +68,13 @@ impl EventView {
     }
 }
 
-/// The id of a step or of an inner step; of its loop for a round as a whole.
+/// The id of a step, or of an inner step with its loop's; of its loop for a round as a whole.
 fn id_of(plan: &Plan, slot: Slot) -> String {
     let planned = plan.step(slot.step);
     let body = planned.body.as_ref().zip(slot.inner);
     let inner = body.and_then(|(body, inner)| body.steps.get(usize::from(inner.place)));
-    inner.map_or_else(|| planned.step.id.clone(), |inner| inner.step.id.clone())
+    let own = &planned.step.id;
+    inner.map_or_else(|| own.clone(), |inner| inner_step_id(own, &inner.step.id))
 }
 
 fn is_while(plan: &Plan, slot: Slot) -> bool {

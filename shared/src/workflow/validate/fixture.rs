@@ -20,7 +20,7 @@ use super::super::{
 };
 use super::{
     findings::Findings,
-    params::KnownInput,
+    params::{Inputs, KnownInput},
     scripts,
     view::{Site, View},
 };
@@ -31,12 +31,14 @@ const ALLOWANCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 })
 
 pub(super) fn check(
     view: &View<'_>,
-    known: &KnownInput<'_>,
+    inputs: &Inputs<'_>,
     mocks: Option<&Map<String, Value>>,
     findings: &mut Findings,
 ) {
-    let Some(mocks) = mocks else { return findings.skip(Check::LuaFixture) };
-    let mut fixture = Fixture::new(view, known, mocks, findings);
+    let Some(mocks) = mocks.filter(|_| findings.wants(Check::LuaFixture)) else {
+        return findings.skip(Check::LuaFixture);
+    };
+    let mut fixture = Fixture::new(view, inputs, mocks, findings);
     let sites: BTreeMap<usize, Site<'_>> =
         view.sites().filter(|site| site.inner.is_none()).map(|site| (site.top, site)).collect();
     for site in view.edges.order.iter().filter_map(|ix| sites.get(&ix.index())) {
@@ -52,6 +54,7 @@ pub(super) fn check(
 
 struct Fixture<'v, 'a> {
     view: &'v View<'a>,
+    inputs: &'v Inputs<'a>,
     input: Value,
     input_is_known: bool,
     outputs: BTreeMap<StepIx, Value>,
@@ -63,7 +66,7 @@ struct Fixture<'v, 'a> {
 impl<'v, 'a> Fixture<'v, 'a> {
     fn new(
         view: &'v View<'a>,
-        known: &KnownInput<'_>,
+        inputs: &'v Inputs<'a>,
         mocks: &Map<String, Value>,
         findings: &mut Findings,
     ) -> Self {
@@ -75,17 +78,18 @@ impl<'v, 'a> Fixture<'v, 'a> {
                 findings.push(unknown_mock(view, id));
             }
         }
-        let (input, input_is_known) = match known {
+        let (input, input_is_known) = match &inputs.run {
             KnownInput::Given(input) => (input.clone(), true),
             KnownInput::Unknown | KnownInput::Declared(_) => (json!({}), false),
         };
         let run = json!({
             "run_id": "00000000-0000-0000-0000-000000000000", "workflow_id": "dry-run", "version": 0,
-            "started_at": "1970-01-01T00:00:00Z", "trigger_type": "api", "tenant_id": "dry-run",
+            "started_at": "1970-01-01T00:00:00Z", "trigger_type": "api", "external_user_id": null,
+            "external_id": null, "principal_id": null, "segment_id": null, "tenant_id": "dry-run",
             "project_id": "dry-run",
         });
         let (pool, deadline) = (Pool::default(), Instant::now() + ALLOWANCE);
-        Self { view, input, input_is_known, outputs, run, pool, deadline }
+        Self { view, inputs, input, input_is_known, outputs, run, pool, deadline }
     }
 
     /// Runs one script; `false` when the allowance is used up.
@@ -103,8 +107,9 @@ impl<'v, 'a> Fixture<'v, 'a> {
                 Some((self.view.id(*ix), json!({ "status": "completed", "result": output, "input": {} })))
             })
             .collect();
+        let input = self.input_of(site);
         let globals = Globals {
-            input: &self.input,
+            input: &input,
             steps: &steps,
             run: &self.run,
             connection: &json!({}),
@@ -132,6 +137,15 @@ impl<'v, 'a> Fixture<'v, 'a> {
             Err(failure) => findings.push(self.failed(site, script, &failure)),
         }
         true
+    }
+
+    /// The run's input with what is laid over it for this step.
+    fn input_of(&self, site: &Site<'_>) -> Value {
+        let mut input = self.input.clone();
+        if let (Value::Object(input), Some(overlay)) = (&mut input, self.inputs.overlay(site.read.id)) {
+            input.extend(overlay.clone());
+        }
+        input
     }
 
     /// The steps that a script reads and may read.

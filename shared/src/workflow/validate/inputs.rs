@@ -3,28 +3,78 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    input,
+    input, input_fields,
     issue::{Check, Issue},
     json_path, json_schema,
+    suggest::quote,
 };
 use super::{
     findings::Findings,
-    params::{Declared, KnownInput},
+    params::{Declared, Inputs, KnownInput},
     view::View,
 };
 
 const SCHEMA: &str = "$.input_schema";
 
 /// Checks the schema, its defaults, and `params`; answers what is known of the input.
-pub(super) fn check<'a>(view: &View<'a>, params: Option<&Value>, findings: &mut Findings) -> KnownInput<'a> {
+pub(super) fn check<'a>(
+    view: &View<'a>,
+    params: Option<&Value>,
+    trigger_steps: Option<&'a Map<String, Value>>,
+    findings: &mut Findings,
+) -> Inputs<'a> {
+    Inputs { run: of_run(view, params, findings), steps: trigger_steps }
+}
+
+/// The steps that a start names must be there, and those that it leaves out be roots.
+pub(super) fn named_steps(
+    view: &View<'_>,
+    trigger_steps: Option<&Map<String, Value>>,
+    excluded: &[String],
+    findings: &mut Findings,
+) {
+    let known = || view.edges.ids.keys().map(String::as_str);
+    for id in trigger_steps.into_iter().flat_map(Map::keys).filter(|id| !view.edges.ids.contains_key(*id)) {
+        let path = json_path::key("$.params.trigger_steps", &quote(id));
+        let message = format!("trigger_steps: the graph has no step {:?}", quote(id));
+        let suggestion = findings.did_you_mean(id, known(), || "name a step of the graph".to_owned());
+        let issue = Issue::error(Check::InputSchema, "trigger_step_unknown", path, message);
+        findings.push(issue.suggest(suggestion));
+    }
+    for (place, id) in excluded.iter().enumerate() {
+        let step = view.edges.ids.get(id).and_then(|ix| view.steps.get(ix.index())?.step.as_ref());
+        let (message, suggestion) = match step {
+            Some(step) if step.depends_on.is_empty() => continue,
+            Some(_) => {
+                let message = format!("excluded_step_ids: step {:?} depends on others", quote(id));
+                (
+                    message,
+                    "only roots can be left out; what follows only from them is left out with them"
+                        .to_owned(),
+                )
+            }
+            None => {
+                let message = format!("excluded_step_ids: the graph has no step {:?}", quote(id));
+                (message, findings.did_you_mean(id, known(), || "name a root of the graph".to_owned()))
+            }
+        };
+        let path = format!("$.params.excluded_step_ids[{place}]");
+        let issue = Issue::error(Check::InputSchema, "excluded_step_unknown", path, message);
+        findings.push(issue.suggest(suggestion));
+    }
+}
+
+fn of_run<'a>(view: &View<'a>, params: Option<&Value>, findings: &mut Findings) -> KnownInput<'a> {
     if params.is_none() && view.input_schema.is_none() {
         findings.skip(Check::InputSchema);
         return KnownInput::Unknown;
     }
-    let schema = view.input_schema.filter(|schema| usable(schema, findings));
+    let mut of_schema = Vec::new();
+    let schema = view.input_schema.filter(|schema| usable(schema, &mut of_schema));
     if let Some(schema) = schema {
-        defaults(schema, findings);
+        defaults(schema, &mut of_schema);
     }
+    findings.extend(of_schema.into_iter().map(|issue| as_written(view, issue)));
     match (params, schema) {
         (Some(params), _) if !params.is_object() => {
             let message = "params is the run's input and must be an object";
@@ -50,15 +100,24 @@ fn under_params(mut issue: Issue) -> Issue {
     issue
 }
 
-fn usable(schema: &Value, findings: &mut Findings) -> bool {
+/// An issue of the schema, at its place in the form that it was written in.
+fn as_written(view: &View<'_>, mut issue: Issue) -> Issue {
+    let place = view.input_fields.and_then(|fields| input_fields::place_in_list(fields, &issue.json_path));
+    if let Some(place) = place {
+        issue.json_path = place;
+    }
+    issue
+}
+
+fn usable(schema: &Value, issues: &mut Vec<Issue>) -> bool {
     let problems = json_schema::problems(schema);
-    findings.extend(problems.iter().map(|problem| input::bad_schema(SCHEMA, problem)));
+    issues.extend(problems.iter().map(|problem| input::bad_schema(SCHEMA, problem)));
     problems.is_empty()
 }
 
 /// Checks all defaults at once, against the properties alone: what else the schema demands is not theirs
 /// to satisfy.
-fn defaults(schema: &Value, findings: &mut Findings) {
+fn defaults(schema: &Value, issues: &mut Vec<Issue>) {
     let Some(Value::Object(properties)) = schema.get("properties") else { return };
     let defaults: Map<String, Value> = properties
         .iter()
@@ -85,6 +144,6 @@ fn defaults(schema: &Value, findings: &mut Findings) {
         let path = json_path::join(SCHEMA, path.trim_start_matches('$').trim_start_matches('.'));
         let message = format!("the default does not satisfy its own schema: {}", violation.message);
         let issue = Issue::error(Check::InputSchema, "default_violates_schema", path, message);
-        findings.push(issue.suggest("change the default, or what the schema says of the property"));
+        issues.push(issue.suggest("change the default, or what the schema says of the property"));
     }
 }

@@ -2,9 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::template::walk;
+
+/// What is known of the input of a run and of its steps.
+pub(super) struct Inputs<'a> {
+    pub(super) run: KnownInput<'a>,
+    /// What is laid over it for single steps.
+    pub(super) steps: Option<&'a Map<String, Value>>,
+}
+
+impl Inputs<'_> {
+    /// What is laid over the input of this step of the graph.
+    pub(super) fn overlay(&self, step_id: &str) -> Option<&Map<String, Value>> {
+        self.steps?.get(step_id)?.as_object()
+    }
+
+    /// The outlook of the path `input.<keys>` in this step of the graph.
+    pub(super) fn outlook(&self, step_id: &str, keys: &[String]) -> Outlook {
+        let overlaid =
+            keys.split_first().and_then(|(key, below)| Some((self.overlay(step_id)?.get(key)?, below)));
+        match overlaid {
+            Some((value, below)) if walk(value, below).is_some() => Outlook::Fine,
+            Some(_) => Outlook::Missing,
+            None => self.run.outlook(keys),
+        }
+    }
+}
 
 /// What is known of the input.
 pub(super) enum KnownInput<'a> {

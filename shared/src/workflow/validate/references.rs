@@ -40,17 +40,21 @@ pub(super) struct Problem {
 
 type Checked = Result<(), Problem>;
 
-const RUN_FIELDS: [&str; 8] = [
+const RUN_FIELDS: [&str; 11] = [
     "run_id",
     "workflow_id",
     "version",
     "started_at",
     "trigger_type",
     "external_user_id",
+    "external_id",
+    "principal_id",
+    "segment_id",
     "tenant_id",
     "project_id",
 ];
-const CONNECTION_FIELDS: [&str; 3] = ["connection_id", "provider", "by_instance"];
+const CONNECTION_FIELDS: [&str; 6] =
+    ["connection_id", "provider", "provider_account_key", "metadata", "primary_instance_id", "by_instance"];
 const STEP_FIELDS: [&str; 4] = ["result", "input", "status", "error"];
 const LOOP_ROOTS: [&str; 5] = ["item", "index", "foreach", "body", "while"];
 
@@ -59,6 +63,11 @@ impl<'v, 'a> Place<'v, 'a> {
     pub(super) fn of(view: &'v View<'a>, site: Site<'a>) -> Self {
         let body = site.inner.and_then(|inner| within(view, site.top, Some(inner)));
         Self { site, view, readable: view.readable(&site), body }
+    }
+
+    /// The id of the step of the graph that it is in.
+    pub(super) fn top_id(&self) -> &'a str {
+        self.view.id(StepIx::at(self.site.top))
     }
 
     /// The place of a loop's condition, which sees the inner steps of the round.

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::issue::{Check, Issue};
+use super::super::{
+    issue::{Check, Issue},
+    json_path,
+    suggest::quote,
+};
 
 /// What a dry run found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,12 +19,48 @@ pub struct Report {
     pub readiness: Readiness,
     /// `sha256:<hex>` of the graph that was checked.
     pub graph_hash: String,
-    /// Every check, in order; those that had nothing to go by are `skipped` in the results.
+    /// The checks that were asked for, in order; those that had nothing to go by are `skipped` in the results.
     pub checks_performed: Vec<Check>,
-    /// What became of each check.
+    /// What became of each check; those that were not asked for are `skipped`.
     pub check_results: BTreeMap<Check, CheckResult>,
     /// Everything that was found, by check and then in the graph's order.
     pub issues: Vec<Issue>,
+    /// The first hundred of the issues that are errors.
+    pub blockers: Vec<Issue>,
+    /// The ids of the steps in an order in which they could run one after the other; empty when there is none.
+    pub topological_order: Vec<String>,
+}
+
+impl Report {
+    /// Adds what was found beside the graph, such as in the request that asked.
+    pub fn add(&mut self, issues: impl IntoIterator<Item = Issue>) {
+        for issue in issues {
+            let result = match issue.is_error() {
+                true => CheckResult::Failed,
+                false => CheckResult::Warning,
+            };
+            let so_far = self.check_results.entry(issue.check).or_insert(CheckResult::Passed);
+            if *so_far != CheckResult::Failed {
+                *so_far = result;
+            }
+            if issue.is_error() {
+                self.valid = false;
+                self.readiness = Readiness::Blocked;
+                self.blockers.push(issue.clone());
+            }
+            self.issues.push(issue);
+        }
+        self.issues.sort_by_key(|issue| issue.check);
+    }
+}
+
+/// The issue of a field of the request that means nothing.
+pub fn ignored_field(key: &str, why: &str) -> Issue {
+    let message = format!("the field {:?} is ignored: {why}", quote(key));
+    let path = json_path::key("$", &quote(key));
+    Issue::warning(Check::Graph, "unknown_request_field", path, message).suggest(
+        "the fields are graph, params (or payload), mock_step_outputs, checks, skip_checks and step_ids",
+    )
 }
 
 /// Whether a graph can be published.

@@ -15,15 +15,17 @@ use super::super::{
 };
 use super::{
     findings::Findings,
-    params::{KnownInput, Outlook},
+    params::{Inputs, KnownInput, Outlook},
     references::{Place, Problem},
     view::{Site, View},
 };
 
-pub(super) fn check(view: &View<'_>, known: &KnownInput<'_>, findings: &mut Findings) {
+pub(super) fn check(view: &View<'_>, inputs: &Inputs<'_>, findings: &mut Findings) {
+    let unknown = Inputs { run: KnownInput::Unknown, steps: None };
     for site in view.sites() {
         let place = Place::of(view, site);
-        let known = if waits_for_entry(&site) { &KnownInput::Unknown } else { known };
+        let is_unknown = waits_for_entry(&site) && inputs.overlay(site.read.id).is_none();
+        let known = if is_unknown { &unknown } else { inputs };
         for (field, value) in site.raw.iter().filter(|(field, _)| is_expanded(&site, field)) {
             texts(&place, &site.path(field), value, known, findings);
             keys(&place, &site.path(field), value, findings);
@@ -41,7 +43,7 @@ pub(super) fn check(view: &View<'_>, known: &KnownInput<'_>, findings: &mut Find
     }
 }
 
-/// A root that waits for a grant gets its entry's data laid over the input, which nobody knows before.
+/// A root that waits for a grant gets its entry's data laid over the input, which nobody knows before it is given.
 fn waits_for_entry(site: &Site<'_>) -> bool {
     site.step.no_auto_start
 }
@@ -52,7 +54,7 @@ fn is_expanded(site: &Site<'_>, field: &str) -> bool {
         && !fields::NOT_EXPANDED.contains(&field)
 }
 
-fn texts(place: &Place<'_, '_>, path: &str, value: &Value, known: &KnownInput<'_>, findings: &mut Findings) {
+fn texts(place: &Place<'_, '_>, path: &str, value: &Value, known: &Inputs<'_>, findings: &mut Findings) {
     for (field, template) in templates_in(value) {
         let path = json_path::join(path, &field);
         match template {
@@ -154,13 +156,13 @@ fn input(
     place: &Place<'_, '_>,
     path: &str,
     expression: &Expression,
-    known: &KnownInput<'_>,
+    known: &Inputs<'_>,
     findings: &mut Findings,
 ) {
     if expression.fallback.is_some() || expression.paths.iter().any(|path| path.root() != "input") {
         return;
     }
-    let outlooks = expression.paths.iter().map(|path| known.outlook(path.rest()));
+    let outlooks = expression.paths.iter().map(|path| known.outlook(place.top_id(), path.rest()));
     let best = outlooks.min().unwrap_or(Outlook::Fine);
     let text = quote(&expression.text);
     let suggestion = "give it in params, as a default in input_schema, or as a last resort in the \

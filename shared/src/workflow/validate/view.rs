@@ -8,14 +8,18 @@ use super::super::{
     edges::{self, Edges, Node},
     graph::Step,
     issue::{Check, Issue},
+    limits::ID_MAX_CHARS,
     read::{BODY_FIELDS, ReadStep, Reading},
     step_set::{StepIx, StepSet},
+    suggest::cut,
 };
 
 /// A graph, wired.
 pub(super) struct View<'a> {
     pub(super) steps: &'a [ReadStep<'a>],
     pub(super) input_schema: Option<&'a Value>,
+    /// The list that the schema was written as.
+    pub(super) input_fields: Option<&'a [Value]>,
     pub(super) edges: Edges,
     bodies: BTreeMap<usize, BodyView>,
     /// The loop that each inner id belongs to.
@@ -62,7 +66,8 @@ impl<'a> View<'a> {
             }
             bodies.insert(index, BodyView { edges: body, position });
         }
-        (Self { steps, input_schema: reading.input_schema, edges, bodies, owners }, issues)
+        let (input_schema, input_fields) = (reading.input_schema.as_deref(), reading.input_fields);
+        (Self { steps, input_schema, input_fields, edges, bodies, owners }, issues)
     }
 
     /// Every step whose type could be read, each loop followed by its body. Loops inside loops are
@@ -76,6 +81,14 @@ impl<'a> View<'a> {
             let inner = body.filter_map(move |(place, inner)| site(inner, top, Some(place)));
             site(read, top, None).into_iter().chain(inner)
         })
+    }
+
+    /// The ids of the steps in an order in which they could run; empty when they wait for each other.
+    pub(super) fn order(&self) -> Vec<String> {
+        match self.edges.order.len() == self.steps.len() {
+            true => self.edges.order.iter().map(|ix| cut(self.id(*ix), ID_MAX_CHARS).into_owned()).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// The wired body of the loop at `top`.

@@ -183,6 +183,7 @@ fn children_called_in_a_loop_are_given_up_once_each_and_not_the_one_that_has_end
 fn a_terminal_step_leaves_out_what_has_not_begun_and_lets_the_rest_finish() {
     let steps = json!([
         step("end", &[], json!({ "terminal": true })),
+        step("gated", &[], json!({ "no_auto_start": true })),
         step("after", &["end"], json!({})),
         step("busy", &[], json!({})),
         step("later", &["busy"], json!({})),
@@ -213,7 +214,8 @@ fn a_terminal_step_leaves_out_what_has_not_begun_and_lets_the_rest_finish() {
 #[test]
 fn a_terminal_step_that_does_not_complete_closes_nothing() {
     let more = json!({ "terminal": true, "continue_on_error": true });
-    let steps = json!([step("end", &[], more), step("after", &["end"], json!({}))]);
+    let gated = step("gated", &[], json!({ "no_auto_start": true }));
+    let steps = json!([step("end", &[], more), step("after", &["end"], json!({})), gated]);
     let mut machine = start(&plan(&steps), &[], &[]);
     done(&mut machine, "end", failure(FailureCode::LuaError), 1);
     assert_eq!(first_ready(&machine, at(1)), machine.plan().find("after"));
@@ -221,4 +223,19 @@ fn a_terminal_step_that_does_not_complete_closes_nothing() {
     let end = slot(&machine, "end");
     machine.apply(Command::Skip { slot: end, reason: SkipReason::ConditionFalse }, at(1)).unwrap();
     assert_eq!(first_ready(&machine, at(1)), machine.plan().find("after"));
+}
+
+#[test]
+fn a_terminal_step_closes_nothing_in_a_graph_without_episodes() {
+    let steps = json!([
+        step("quick", &[], json!({ "terminal": true })),
+        step("first", &[], json!({})),
+        step("second", &["first"], json!({})),
+    ]);
+    let mut machine = start(&plan(&steps), &[], &[]);
+    done(&mut machine, "quick", success(), 1);
+    assert_eq!(machine.run().status, RunStatus::Running);
+    done(&mut machine, "first", success(), 2);
+    done(&mut machine, "second", success(), 3);
+    assert_eq!(machine.run().status, RunStatus::Completed);
 }

@@ -69,10 +69,7 @@ fn mcp(more: Value) -> Value {
 
 fn check(step: Value) -> Report {
     let graph = json!({ "steps": [step] });
-    validate_with(
-        &Request { graph: &graph, params: None, mock_step_outputs: None, available: &|_| true },
-        &Github::new(),
-    )
+    validate_with(&Request::new(&graph, &|_| true), &Github::new())
 }
 
 #[test]

@@ -286,8 +286,7 @@ fn types_that_cannot_be_executed_here_are_refused() {
         for_each("f", json!([llm("i", "p", json!({}))]), json!({}))
     ]));
     let only_scripts = |kind: &str| kind == "lua_script";
-    let report =
-        validate(&Request { graph: &graph, params: None, mock_step_outputs: None, available: &only_scripts });
+    let report = validate(&Request::new(&graph, &only_scripts));
     assert_eq!(
         found(&report),
         [

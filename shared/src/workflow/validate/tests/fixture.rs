@@ -11,10 +11,9 @@ use crate::workflow::{
 fn run(steps: Value, params: Option<Value>, mocks: Value) -> Report {
     let graph = json!({ "steps": steps });
     validate(&Request {
-        graph: &graph,
         params: params.as_ref(),
         mock_step_outputs: mocks.as_object(),
-        available: &|_| true,
+        ..Request::new(&graph, &|_| true)
     })
 }
 
@@ -88,10 +87,9 @@ fn scripts_see_the_params_with_their_defaults() {
     let params = json!({ "x": 1 });
     let mocks = json!({});
     let report = validate(&Request {
-        graph: &graph,
         params: Some(&params),
         mock_step_outputs: mocks.as_object(),
-        available: &|_| true,
+        ..Request::new(&graph, &|_| true)
     });
     assert_eq!(found(&report), Vec::<String>::new());
 }

@@ -22,11 +22,11 @@ use crate::workflow::issue::{Check, Issue};
 
 /// Validates a graph with every step type available, and nothing else given.
 fn report(graph: &Value) -> Report {
-    validate(&Request { graph, params: None, mock_step_outputs: None, available: &|_| true })
+    validate(&Request::new(graph, &|_| true))
 }
 
 fn with_params(graph: &Value, params: &Value) -> Report {
-    validate(&Request { graph, params: Some(params), mock_step_outputs: None, available: &|_| true })
+    validate(&Request { params: Some(params), ..Request::new(graph, &|_| true) })
 }
 
 fn graph(steps: Value) -> Value {
@@ -109,7 +109,7 @@ fn a_good_graph_passes_and_the_report_reads_as_documented() {
                 "templates": "passed", "lua_syntax": "passed", "mcp_bindings": "passed",
                 "disabled_steps": "passed", "input_schema": "skipped", "lua_fixture": "skipped",
             },
-            "issues": [],
+            "issues": [], "blockers": [], "topological_order": ["a"],
         })
     );
 }

@@ -30,7 +30,7 @@ fn issues(fields: &Value, keys: ModelKeys) -> Vec<String> {
         step[key] = value.clone();
     }
     let graph = json!({ "steps": [step] });
-    let request = Request { graph: &graph, params: None, mock_step_outputs: None, available: &|_| true };
+    let request = Request::new(&graph, &|_| true);
     let report = validate_with(&request, &Known(keys));
     let told = |issue: &crate::workflow::Issue| {
         assert!(!issue.suggestion.is_empty(), "{issue:?}");

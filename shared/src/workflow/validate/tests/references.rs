@@ -50,7 +50,10 @@ fn roots_and_their_fields_are_known() {
     one("loop.iteration", Some(("unknown_root", "paths begin with")));
     one("run.run_id", None);
     one("run.runid", Some(("unknown_reference", "did you mean \"run_id\"?")));
-    one("connection.access_token", Some(("unknown_reference", "connection_id, provider, by_instance")));
+    one(
+        "connection.access_token",
+        Some(("unknown_reference", "connection_id, provider, provider_account_key")),
+    );
     one("item.x", Some(("root_not_available", "input or steps")));
     one("body.inner.x", Some(("root_not_available", "input or steps")));
     one("while.iteration", Some(("root_not_available", "input or steps")));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::graphs::Kind;
+use super::graphs::{Kind, Spec, lacks_grant};
 use super::places::{Begun, Did, Place, Stand};
 use super::reference::{Fate, Model, slot, top};
 use super::rounds::Rounds;
@@ -85,7 +85,7 @@ impl Model {
         let fates = self.fates();
         for (at, fate) in fates.iter().enumerate() {
             match fate {
-                Fate::Completed { .. } if self.specs[at].terminal && self.closing.insert(at) => {
+                Fate::Completed { .. } if self.closes(at) && self.closing.insert(at) => {
                     let untouched =
                         |other: &usize| !fates[*other].is_settled() && self.places[*other].did.is_empty();
                     self.closed.extend((0..fates.len()).filter(untouched));
@@ -106,6 +106,12 @@ impl Model {
             }
         }
         false
+    }
+
+    /// Whether completing this step closes the episode; without a step that waits for a grant there is none.
+    fn closes(&self, at: usize) -> bool {
+        let is_gated = |(at, spec): (usize, &Spec)| lacks_grant(at, spec);
+        self.specs[at].terminal && self.specs.iter().enumerate().any(is_gated)
     }
 
     /// An attempt of a loop has failed.
