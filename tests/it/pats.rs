@@ -115,6 +115,61 @@ async fn nobody_makes_a_token_that_may_do_more_than_they_may() {
 }
 
 #[tokio::test]
+async fn what_scopes_grant_is_compared_and_not_their_names() {
+    let (app, _, acme) = acme().await;
+    let with = async |client: &Client, scopes: Value| {
+        client.post("/v1/pats", &json!({ "display_name": "n", "scopes": scopes })).await
+    };
+    let own = json!(["pat:write", "workflow:edit", "mcp:read", "llm:read", "webhook:manage"]);
+    let made = with(&acme.client, own.clone()).await.expect(201);
+    assert_eq!(made["scopes"], own, "kept and answered as given");
+    assert_eq!(listed(&acme.client).await[0]["scopes"], own);
+    let narrow = app.anyone.bearer(text(&made, "token"));
+    for granted in [
+        json!(["workflow:write"]),
+        json!(["pat:read"]),
+        json!(["vault:read", "pat:read"]),
+        // The parts of it are all there.
+        json!(["integration:read"]),
+        json!(["memory:read", "work:write"]),
+    ] {
+        let pat = with(&narrow, granted.clone()).await.expect(201);
+        assert_eq!(pat["scopes"], granted);
+    }
+    for (exceeded, named) in [
+        (json!([]), "webhook:manage"),
+        (json!(["integration:write"]), "integration:write"),
+        (json!(["mcp:read", "mcp:write"]), "mcp:write"),
+        (json!(["analytics:read"]), "analytics:read"),
+        (json!(["agent:read"]), "agent:read"),
+        (json!(["mcp:execute"]), "mcp:execute"),
+    ] {
+        let refused = with(&narrow, exceeded).await.refused(403, "SCOPE_EXCEEDED");
+        assert!(text(&refused, "error").contains(named), "{refused:#}");
+    }
+    let unknown = with(&acme.client, json!(["mcp:admin"])).await.refused(422, "INVALID_REQUEST");
+    for known in ["mcp:admin", "workflow:read", "mcp:execute", "vault:write", "work:write"] {
+        assert!(text(&unknown, "error").contains(known), "{unknown:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_scopes_grant_nothing_may_nothing() {
+    let (app, _, acme) = acme().await;
+    let pat = made(&acme.client, json!({ "display_name": "n", "scopes": ["memory:read"] })).await;
+    let client = app.anyone.bearer(text(&pat, "token"));
+    client.get("/v1/workflows").await.refused(403, "SCOPE_MISSING");
+    client.get("/v1/pats").await.refused(403, "SCOPE_MISSING");
+    let flow = acme.publish(&it::graph([it::lua("a", "return {}")])).await;
+    let start = json!({ "command": "start" });
+    client.post(&format!("/v1/workflows/{flow}/command"), &start).await.refused(403, "SCOPE_MISSING");
+    // Nor may it be what a webhook starts runs with.
+    let hook = json!({ "workflow_id": flow, "name": "w", "automation_pat_id": pat["id"] });
+    let refused = acme.client.post("/v1/inbound-webhooks", &hook).await.refused(422, "INVALID_REQUEST");
+    assert!(text(&refused, "error").contains("workflow:run"), "{refused:#}");
+}
+
+#[tokio::test]
 async fn nobody_makes_a_token_that_lasts_longer_than_their_own() {
     let (app, clock, acme) = acme().await;
     let end = "2026-09-21T09:00:00.000Z";

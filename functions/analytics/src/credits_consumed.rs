@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::analytics::{self, CreditsView};
-use shared::http::{CanRead, CommonErrors, Query};
+use shared::http::{CanReadAnalytics, CommonErrors, Query};
 use shared::{AppState, Result};
 
 use crate::query::RangeQuery;
@@ -13,7 +13,7 @@ use crate::query::RangeQuery;
                responses((status = 200, body = CreditsView), CommonErrors))]
 pub async fn credits_consumed(
     State(state): State<AppState>,
-    CanRead(caller): CanRead,
+    CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<CreditsView>> {
     let mut range = query.range(state.clock.now())?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::analytics::{self, RunsCountView};
-use shared::http::{CanRead, CommonErrors, Query};
+use shared::http::{CanReadAnalytics, CommonErrors, Query};
 use shared::{AppState, Result};
 
 use crate::query::RangeQuery;
@@ -13,7 +13,7 @@ use crate::query::RangeQuery;
                responses((status = 200, body = RunsCountView), CommonErrors))]
 pub async fn runs_count(
     State(state): State<AppState>,
-    CanRead(caller): CanRead,
+    CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<RunsCountView>> {
     let mut range = query.range(state.clock.now())?;

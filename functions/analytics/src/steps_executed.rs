@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::analytics::{self, StepsView};
-use shared::http::{CanRead, CommonErrors, Query};
+use shared::http::{CanReadAnalytics, CommonErrors, Query};
 use shared::{AppState, Result};
 
 use crate::query::RangeQuery;
@@ -13,7 +13,7 @@ use crate::query::RangeQuery;
                responses((status = 200, body = StepsView), CommonErrors))]
 pub async fn steps_executed(
     State(state): State<AppState>,
-    CanRead(caller): CanRead,
+    CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<StepsView>> {
     let mut range = query.range(state.clock.now())?;

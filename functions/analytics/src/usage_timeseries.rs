@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::analytics::{self, UsageSeriesView};
-use shared::http::{CanRead, CommonErrors, Query};
+use shared::http::{CanReadAnalytics, CommonErrors, Query};
 use shared::{AppState, Result};
 
 use crate::query::RangeQuery;
@@ -13,7 +13,7 @@ use crate::query::RangeQuery;
                responses((status = 200, body = UsageSeriesView), CommonErrors))]
 pub async fn usage_timeseries(
     State(state): State<AppState>,
-    CanRead(caller): CanRead,
+    CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<UsageSeriesView>> {
     let mut range = query.range(state.clock.now())?;

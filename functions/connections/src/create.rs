@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::connection::{self, CredentialChanges, NewConnection, Service};
-use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::http::{Body, CanWriteConnections, CommonErrors};
 use shared::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
@@ -34,7 +34,7 @@ pub struct CreateConnection {
                responses((status = 201, body = ConnectionView), CommonErrors))]
 pub async fn create_connection(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteConnections(caller): CanWriteConnections,
     Body(new): Body<CreateConnection>,
 ) -> Result<(StatusCode, Json<ConnectionView>)> {
     let new = NewConnection {

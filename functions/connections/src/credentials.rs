@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::connection::{MaskedCredential, credentials};
-use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::http::{CanReadConnections, CommonErrors, Path};
 use shared::ids::ConnectionId;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ pub struct MaskedCredentials {
                responses((status = 200, body = MaskedCredentials), CommonErrors))]
 pub async fn connection_credentials(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadConnections(caller): CanReadConnections,
     Path(id): Path<ConnectionId>,
 ) -> Result<Json<MaskedCredentials>> {
     let (_, credentials) = credentials(&state, &caller.place, id).await?;

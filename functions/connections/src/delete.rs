@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::connection::delete;
-use shared::http::{CanWriteIntegrations, CommonErrors, Path, Query};
+use shared::http::{CanWriteConnections, CommonErrors, Path, Query};
 use shared::ids::ConnectionId;
 use shared::{AppState, Result};
 use utoipa::IntoParams;
@@ -25,7 +25,7 @@ pub struct DeleteQuery {
                responses((status = 204), CommonErrors))]
 pub async fn delete_connection(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteConnections(caller): CanWriteConnections,
     Path(id): Path<ConnectionId>,
     Query(query): Query<DeleteQuery>,
 ) -> Result<StatusCode> {

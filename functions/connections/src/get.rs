@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::connection::find;
-use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::http::{CanReadConnections, CommonErrors, Path};
 use shared::ids::ConnectionId;
 use shared::{AppState, Result};
 
@@ -14,7 +14,7 @@ use crate::view::ConnectionView;
                responses((status = 200, body = ConnectionView), CommonErrors))]
 pub async fn get_connection(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadConnections(caller): CanReadConnections,
     Path(id): Path<ConnectionId>,
 ) -> Result<Json<ConnectionView>> {
     let record = find(&state, &caller.place, id).await?;

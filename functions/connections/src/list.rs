@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Query};
+use shared::http::{CanReadConnections, CommonErrors, Cursor, Page, Query};
 use shared::store::ConnectionRecord;
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -37,7 +37,7 @@ pub struct Connections {
                responses((status = 200, body = Connections), CommonErrors))]
 pub async fn list_connections(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadConnections(caller): CanReadConnections,
     Query(query): Query<ConnectionsQuery>,
 ) -> Result<Json<Connections>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::connection::{ConnectionChange, CredentialChanges, change};
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteConnections, CommonErrors, Path};
 use shared::ids::ConnectionId;
 use shared::text;
 use shared::{AppState, Result};
@@ -30,7 +30,7 @@ pub struct PatchConnection {
                responses((status = 200, body = ConnectionView), CommonErrors))]
 pub async fn patch_connection(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteConnections(caller): CanWriteConnections,
     Path(id): Path<ConnectionId>,
     Body(patch): Body<PatchConnection>,
 ) -> Result<Json<ConnectionView>> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::http::{Body, CanWriteWebhooks, CommonErrors};
 use shared::ids::{PatId, WorkflowId};
 use shared::text;
 use shared::webhook::{Extras, NewSubscription, create};
@@ -58,7 +58,7 @@ pub struct CreatedInboundWebhook {
                responses((status = 201, body = CreatedInboundWebhook), CommonErrors))]
 pub async fn create_inbound_webhook(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteWebhooks(caller): CanWriteWebhooks,
     headers: HeaderMap,
     Body(new): Body<CreateInboundWebhook>,
 ) -> Result<(StatusCode, Json<CreatedInboundWebhook>)> {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{CanWriteWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
 use shared::webhook::delete;
 use shared::{AppState, Result};
@@ -13,7 +13,7 @@ use shared::{AppState, Result};
                responses((status = 204), CommonErrors))]
 pub async fn delete_inbound_webhook(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteWebhooks(caller): CanWriteWebhooks,
     Path(id): Path<SubscriptionId>,
 ) -> Result<StatusCode> {
     delete(&state, &caller.place, id).await?;

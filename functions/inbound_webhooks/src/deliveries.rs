@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Path, Query};
+use shared::http::{CanReadWebhooks, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::{RunId, SubscriptionId};
 use shared::store::DeliveryRecord;
 use shared::webhook::{Outcome, find};
@@ -76,7 +76,7 @@ pub struct Deliveries {
                responses((status = 200, body = Deliveries), CommonErrors))]
 pub async fn list_deliveries(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadWebhooks(caller): CanReadWebhooks,
     Path(id): Path<SubscriptionId>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Deliveries>> {

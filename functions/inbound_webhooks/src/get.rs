@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::http::{CanReadWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
 use shared::webhook::find;
 use shared::{AppState, Result};
@@ -15,7 +15,7 @@ use crate::view::SubscriptionView;
                responses((status = 200, body = SubscriptionView), CommonErrors))]
 pub async fn get_inbound_webhook(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadWebhooks(caller): CanReadWebhooks,
     Path(id): Path<SubscriptionId>,
 ) -> Result<Json<SubscriptionView>> {
     SubscriptionView::new(find(&state, &caller.place, id).await?).map(Json)

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Query};
+use shared::http::{CanReadWebhooks, CommonErrors, Cursor, Page, Query};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
 
@@ -36,7 +36,7 @@ pub struct InboundWebhooks {
                responses((status = 200, body = InboundWebhooks), CommonErrors))]
 pub async fn list_inbound_webhooks(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadWebhooks(caller): CanReadWebhooks,
     Query(query): Query<InboundWebhooksQuery>,
 ) -> Result<Json<InboundWebhooks>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;

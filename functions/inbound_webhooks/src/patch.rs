@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
 use shared::text;
 use shared::webhook::{Extras, SubscriptionChange, change};
@@ -31,7 +31,7 @@ pub struct PatchInboundWebhook {
                responses((status = 200, body = SubscriptionView), CommonErrors))]
 pub async fn patch_inbound_webhook(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteWebhooks(caller): CanWriteWebhooks,
     Path(id): Path<SubscriptionId>,
     Body(patch): Body<PatchInboundWebhook>,
 ) -> Result<Json<SubscriptionView>> {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
 use shared::webhook::{LONGEST_GRACE, USUAL_GRACE, rotate};
 use shared::{AppState, Error, Result};
@@ -44,7 +44,7 @@ pub struct RotatedSecret {
                responses((status = 200, body = RotatedSecret), CommonErrors))]
 pub async fn rotate_signing_secret(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteWebhooks(caller): CanWriteWebhooks,
     Path(id): Path<SubscriptionId>,
     Body(body): Body<RotateSecret>,
 ) -> Result<Json<RotatedSecret>> {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use serde::Serialize;
-use shared::http::{CanReadIntegrations, CommonErrors};
+use shared::http::{CanReadLlmKeys, CommonErrors};
 use shared::llm::Provider;
 use shared::llm::catalog::{Entry, Model, catalog};
 use utoipa::ToSchema;
@@ -50,7 +50,7 @@ impl From<&'static Entry> for ProviderView {
 /// The providers that can be called, and the models that are known by name.
 #[utoipa::path(get, path = "/v1/llm-provider-keys/catalog", tag = "llm",
                responses((status = 200, body = CatalogView), CommonErrors))]
-pub async fn get_catalog(CanReadIntegrations(_caller): CanReadIntegrations) -> Json<CatalogView> {
+pub async fn get_catalog(CanReadLlmKeys(_caller): CanReadLlmKeys) -> Json<CatalogView> {
     let catalog = catalog();
     let providers = catalog.providers.iter().map(ProviderView::from).collect();
     Json(CatalogView { version: &catalog.version, providers })

@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::http::{Body, CanWriteLlmKeys, CommonErrors};
 use shared::llm::Provider;
 use shared::llm::keys::{NewKey, create};
 use shared::{AppState, Result, text};
@@ -59,7 +59,7 @@ pub struct CreateKey {
                responses((status = 201, body = KeyView), CommonErrors))]
 pub async fn create_key(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteLlmKeys(caller): CanWriteLlmKeys,
     Body(new): Body<CreateKey>,
 ) -> Result<(StatusCode, Json<KeyView>)> {
     let name = text::name("name", new.name.as_deref().unwrap_or(new.provider.title()))?;

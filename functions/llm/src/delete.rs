@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{CanWriteLlmKeys, CommonErrors, Path};
 use shared::ids::LlmKeyId;
 use shared::llm::keys::delete;
 use shared::{AppState, Result};
@@ -13,7 +13,7 @@ use shared::{AppState, Result};
                responses((status = 204), CommonErrors))]
 pub async fn delete_key(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteLlmKeys(caller): CanWriteLlmKeys,
     Path(id): Path<LlmKeyId>,
 ) -> Result<StatusCode> {
     delete(&state, &caller.place, id).await?;

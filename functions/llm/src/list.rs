@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Query};
+use shared::http::{CanReadLlmKeys, CommonErrors, Cursor, Page, Query};
 use shared::workflow::steps::CredentialScope;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -40,7 +40,7 @@ pub struct Keys {
                responses((status = 200, body = Keys), CommonErrors))]
 pub async fn list_keys(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadLlmKeys(caller): CanReadLlmKeys,
     Query(query): Query<KeysQuery>,
 ) -> Result<Json<Keys>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteLlmKeys, CommonErrors, Path};
 use shared::ids::LlmKeyId;
 use shared::llm::keys::change;
 use shared::{AppState, Result, text};
@@ -28,7 +28,7 @@ pub struct KeyPatch {
                responses((status = 200, body = KeyView), CommonErrors))]
 pub async fn patch_key(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteLlmKeys(caller): CanWriteLlmKeys,
     Path(id): Path<LlmKeyId>,
     Body(patch): Body<KeyPatch>,
 ) -> Result<Json<KeyView>> {

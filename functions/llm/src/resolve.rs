@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanReadIntegrations, CommonErrors};
+use shared::http::{Body, CanReadLlmKeys, CommonErrors};
 use shared::llm::catalog::{Model, model};
 use shared::llm::{Asked, KeySource, ModelRef, Provider, resolve};
 use shared::workflow::steps::CredentialScope;
@@ -52,7 +52,7 @@ pub struct ResolvedView {
                responses((status = 200, body = ResolvedView), CommonErrors))]
 pub async fn resolve_model(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadLlmKeys(caller): CanReadLlmKeys,
     Body(body): Body<Resolve>,
 ) -> Result<Json<ResolvedView>> {
     // What another environment has changed since is to be seen.

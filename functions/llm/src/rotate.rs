@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteLlmKeys, CommonErrors, Path};
 use shared::ids::LlmKeyId;
 use shared::llm::keys::rotate;
 use shared::{AppState, Result};
@@ -18,7 +18,7 @@ use crate::view::KeyView;
                responses((status = 200, body = KeyView), CommonErrors))]
 pub async fn rotate_key(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteLlmKeys(caller): CanWriteLlmKeys,
     Path(id): Path<LlmKeyId>,
     Body(values): Body<Values>,
 ) -> Result<Json<KeyView>> {

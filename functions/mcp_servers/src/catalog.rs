@@ -3,7 +3,7 @@
 use axum::Json;
 use serde::Serialize;
 use shared::Result;
-use shared::http::{CanReadIntegrations, CommonErrors};
+use shared::http::{CanReadMcp, CommonErrors};
 use shared::mcp::catalog::{CatalogEntry, entries};
 use utoipa::ToSchema;
 
@@ -17,6 +17,6 @@ pub struct Catalog {
 /// List the well-known MCP servers that ship with this deployment.
 #[utoipa::path(get, path = "/v1/mcp/platform-catalog", tag = "mcp",
                responses((status = 200, body = Catalog), CommonErrors))]
-pub async fn platform_catalog(CanReadIntegrations(_caller): CanReadIntegrations) -> Result<Json<Catalog>> {
+pub async fn platform_catalog(CanReadMcp(_caller): CanReadMcp) -> Result<Json<Catalog>> {
     Ok(Json(Catalog { entries: entries().to_vec() }))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanReadIntegrations, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
 use shared::ids::{ConnectionId, InstanceId, WorkflowId};
 use shared::mcp::instance;
 use shared::{AppState, Error, Result};
@@ -43,7 +43,7 @@ pub struct Replaced {
                responses((status = 200, body = ConnectionOverrides), CommonErrors))]
 pub async fn get_overrides(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<ConnectionOverrides>> {
     if state.store.workflow(&caller.place, id).await?.is_none() {
@@ -61,7 +61,7 @@ pub async fn get_overrides(
                responses((status = 200, body = Replaced), CommonErrors))]
 pub async fn put_overrides(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<WorkflowId>,
     Body(body): Body<ConnectionOverrides>,
 ) -> Result<Json<Replaced>> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Query};
+use shared::http::{CanReadMcp, CommonErrors, Cursor, Page, Query};
 use shared::ids::{InstanceId, McpServerId};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -58,7 +58,7 @@ pub struct FoundTools {
                responses((status = 200, body = FoundTools), CommonErrors))]
 pub async fn list_tools(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Query(query): Query<ToolsQuery>,
 ) -> Result<Json<FoundTools>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;

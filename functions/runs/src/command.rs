@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Scope};
+use shared::auth::{Caller, Permission};
 use shared::clock::Timestamp;
 use shared::http::{Body, CanRun, CommonErrors, Path, Trail};
 use shared::ids::{Place, RunId, RunRef, WorkflowId};
@@ -158,7 +158,7 @@ async fn started(
     // Kept in the run's own write: a start has no time for two more.
     let trace = trail.ride(state, "run.start");
     let mut request = StartRequest::from_params(params)?;
-    request.without_mcp = !caller.has_scope(Scope::McpExecute);
+    request.without_mcp = !caller.may(Permission::McpExecute);
     let place = caller.place;
     let wait = wait::from_prefer(headers);
     // The id is chosen here so that waiting can begin before the run does and misses nothing.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::auth::Scope;
+use shared::auth::Permission;
 use shared::http::{Body, CanRun, CommonErrors, Path};
 use shared::ids::{RunId, RunRef, WorkflowId};
 use shared::run::retry;
@@ -33,7 +33,7 @@ pub async fn retry_run(
     Path((workflow_id, run_id)): Path<(WorkflowId, RunId)>,
     Body(body): Body<RetryBody>,
 ) -> Result<Json<RunControlled>> {
-    let without_mcp = !caller.has_scope(Scope::McpExecute);
+    let without_mcp = !caller.may(Permission::McpExecute);
     let key = RunRef { place: caller.place, run_id };
     let status = retry(&state, &key, workflow_id, body.from_step_id.as_deref(), without_mcp).await?;
     Ok(Json(RunControlled { run_id, status, workflow_id }))

@@ -3,11 +3,13 @@
 
 mod cache;
 mod role;
+mod scope;
 mod seal;
 mod token;
 
 pub use cache::{Authenticator, KEPT_FOR};
-pub use role::{Role, Scope};
+pub use role::Role;
+pub use scope::{Permission, Scope};
 pub use token::{PlainToken, TokenKey};
 
 use crate::clock::Timestamp;
@@ -32,7 +34,7 @@ pub struct Caller {
 
 impl Caller {
     /// Whether the caller's scopes allow this.
-    pub fn has_scope(&self, scope: Scope) -> bool {
-        self.scopes.is_empty() || self.scopes.contains(&scope)
+    pub fn may(&self, permission: Permission) -> bool {
+        permission.is_granted_by(&self.scopes)
     }
 }

@@ -8,13 +8,13 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::exchange::{Admitted, Exchange};
-use crate::auth::{Caller, Role, Scope};
+use crate::auth::{Caller, Permission, Role};
 use crate::error::Kind;
 use crate::state::AppState;
 use crate::{Error, Result};
 
 macro_rules! permit {
-    ($(#[$doc:meta])* $name:ident, $role:expr, $scope:expr) => {
+    ($(#[$doc:meta])* $name:ident, $role:expr, $permission:expr) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name(pub Caller);
@@ -22,7 +22,7 @@ macro_rules! permit {
         impl $name {
             /// Whether this caller has it, wherever it is.
             pub fn allows(caller: &Caller) -> bool {
-                is_allowed(caller, $role, $scope.into())
+                is_allowed(caller, $role, $permission.into())
             }
         }
 
@@ -30,7 +30,7 @@ macro_rules! permit {
             type Rejection = Error;
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-                caller(parts, state, $role, $scope.into()).await.map(Self)
+                caller(parts, state, $role, $permission.into()).await.map(Self)
             }
         }
     };
@@ -46,97 +46,145 @@ permit!(
     /// A caller that may read workflows and runs.
     CanRead,
     Role::ProjectViewer,
-    Scope::WorkflowRead
+    Permission::WorkflowRead
+);
+permit!(
+    /// A caller that may see how runs go.
+    CanReadAnalytics,
+    Role::ProjectViewer,
+    Permission::AnalyticsRead
 );
 permit!(
     /// A caller that may see what a run asks people.
     CanReadTasks,
     Role::ProjectContributor,
-    Scope::WorkflowRead
+    Permission::WorkflowRead
 );
 permit!(
     /// A caller that may run workflows.
     CanRun,
     Role::ProjectContributor,
-    Scope::WorkflowRun
+    Permission::WorkflowRun
 );
 permit!(
     /// A caller that may change workflows.
     CanWrite,
     Role::ProjectContributor,
-    Scope::WorkflowWrite
+    Permission::WorkflowWrite
 );
 permit!(
     /// A caller that may try a tool.
     CanExecuteMcp,
     Role::ProjectContributor,
-    Scope::McpExecute
+    Permission::McpExecute
 );
 permit!(
-    /// A caller that may see connections, MCP servers, webhooks and provider keys.
-    CanReadIntegrations,
+    /// A caller that may see connections.
+    CanReadConnections,
     Role::ProjectContributor,
-    Scope::IntegrationRead
+    Permission::ConnectionRead
 );
 permit!(
-    /// A caller that may change connections, MCP servers, webhooks and provider keys.
-    CanWriteIntegrations,
+    /// A caller that may change connections.
+    CanWriteConnections,
     Role::ProjectContributor,
-    Scope::IntegrationWrite
+    Permission::ConnectionWrite
 );
 permit!(
-    /// A caller that may create, list and revoke tokens.
+    /// A caller that may see MCP servers, their instances and profiles.
+    CanReadMcp,
+    Role::ProjectContributor,
+    Permission::McpRead
+);
+permit!(
+    /// A caller that may change MCP servers, their instances and profiles.
+    CanWriteMcp,
+    Role::ProjectContributor,
+    Permission::McpWrite
+);
+permit!(
+    /// A caller that may see provider keys.
+    CanReadLlmKeys,
+    Role::ProjectContributor,
+    Permission::LlmKeyRead
+);
+permit!(
+    /// A caller that may change provider keys.
+    CanWriteLlmKeys,
+    Role::ProjectContributor,
+    Permission::LlmKeyWrite
+);
+permit!(
+    /// A caller that may see inbound webhooks.
+    CanReadWebhooks,
+    Role::ProjectContributor,
+    Permission::WebhookRead
+);
+permit!(
+    /// A caller that may change inbound webhooks.
+    CanWriteWebhooks,
+    Role::ProjectContributor,
+    Permission::WebhookWrite
+);
+permit!(
+    /// A caller that may list tokens.
+    CanListPats,
+    Role::ProjectContributor,
+    Permission::PatRead
+);
+permit!(
+    /// A caller that may create and revoke tokens.
     CanManagePats,
     Role::ProjectContributor,
-    Scope::PatWrite
+    Permission::PatWrite
 );
 permit!(
     /// A caller that may manage the workspace's projects and members.
     CanManageMembers,
     Role::TenantAdmin,
-    Scope::PatWrite
+    Permission::PatWrite
 );
 permit!(
     /// A caller that may read the audit trail.
     CanAudit,
     Role::ProjectAdmin,
-    Scope::WorkflowRead
+    Permission::WorkflowRead
 );
 permit!(
     /// A caller that may see what is spent on what.
     CanReadUsage,
     Role::ProjectViewer,
-    Scope::BillingRead
+    Permission::BillingRead
 );
 permit!(
     /// A caller that may see balances, plans and payments.
     CanReadBilling,
     Role::ProjectContributor,
-    Scope::BillingRead
+    Permission::BillingRead
 );
 permit!(
     /// A caller that may change what the workspace pays.
     CanChangeBilling,
     Role::TenantAdmin,
-    Scope::BillingWrite
+    Permission::BillingWrite
 );
 
-fn is_allowed(caller: &Caller, role: Role, scope: Option<Scope>) -> bool {
-    caller.role >= role && scope.is_none_or(|scope| caller.has_scope(scope))
+fn is_allowed(caller: &Caller, role: Role, permission: Option<Permission>) -> bool {
+    caller.role >= role && permission.is_none_or(|permission| caller.may(permission))
 }
 
-/// The caller of a request, if it has at least this role and this scope. In a box: what comes before the work of every
+/// The caller of a request, if it has at least this role and this permission. In a box: what comes before the work of every
 /// route is compiled here, and not again for each.
 fn caller<'a>(
     parts: &'a mut Parts,
     state: &'a AppState,
     role: Role,
-    scope: Option<Scope>,
+    permission: Option<Permission>,
 ) -> Pin<Box<dyn Future<Output = Result<Caller>> + Send + 'a>> {
-    Box::pin(admitted(parts, state, role, scope))
+    Box::pin(admitted(parts, state, role, permission))
 }
 
-async fn admitted(parts: &mut Parts, state: &AppState, role: Role, scope: Option<Scope>) -> Result<Caller> {
+async fn admitted(parts: &mut Parts, state: &AppState, role: Role, permission: Option<Permission>) -> Result<Caller> {
     let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
     let now = state.clock.now();
     let caller = state.auth.authenticate(&state.store, &token, now).await?;
@@ -156,8 +204,9 @@ async fn admitted(parts: &mut Parts, state: &AppState, role: Role, scope: Option
         );
         return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
     }
-    if let Some(scope) = scope.filter(|scope| !caller.has_scope(*scope)) {
-        let message = format!("This needs the scope {}, which the token does not have.", scope.as_str());
+    if let Some(missing) = permission.filter(|permission| !caller.may(*permission)) {
+        let scopes = missing.granting_scopes();
+        let message = format!("This needs the scope {scopes}, which the token does not have.");
         return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
     }
     tracing::Span::current().record("tenant_id", caller.place.tenant_id.as_str());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Extras, signing};
-use crate::auth::{PlainToken, Role, Scope};
+use crate::auth::{Permission, PlainToken, Role};
 use crate::clock::Timestamp;
 use crate::ids::{PatId, Place, SecretVersion, SubscriptionId, WorkflowId};
 use crate::run::check_steps;
@@ -175,7 +175,7 @@ pub(super) fn may_start(row: &PatRecord, now: Timestamp) -> Result<(), &'static 
     if row.role < Role::ProjectContributor {
         return Err("belongs to a viewer, who may not start runs");
     }
-    if !row.scopes.is_empty() && !row.scopes.contains(&Scope::WorkflowRun) {
+    if !Permission::WorkflowRun.is_granted_by(&row.scopes) {
         return Err("lacks the scope workflow:run");
     }
     Ok(())

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::manage::may_start;
 use super::signature::Wrong;
 use super::{Extras, Signed};
-use crate::auth::Scope;
+use crate::auth::Permission;
 use crate::error::Kind;
 use crate::ids::{RunId, RunRef, SubscriptionId};
 use crate::json_numbers;
@@ -22,7 +22,7 @@ use crate::limits::Allowance;
 use crate::metrics::Metric;
 use crate::run::{RunStatus, start};
 use crate::state::AppState;
-use crate::store::{PatRecord, Receipt, SubscriptionRecord};
+use crate::store::{Receipt, SubscriptionRecord};
 use crate::text::hex;
 use crate::{Error, Result};
 
@@ -186,8 +186,7 @@ async fn begin(
     let mut request = Extras::read(&record.extras)?.request(body);
     request.receipt = Some(receipt.clone());
     let token = state.auth.row(&state.store, record.automation_pat_id).await?;
-    let may_execute = |row: &PatRecord| row.scopes.is_empty() || row.scopes.contains(&Scope::McpExecute);
-    request.without_mcp = !token.as_ref().is_some_and(|row| may_execute(row));
+    request.without_mcp = !token.is_some_and(|row| Permission::McpExecute.is_granted_by(&row.scopes));
     let mut tries = 0;
     loop {
         let error = match start(state, &record.place, record.workflow_id, request.clone()).await {

@@ -2,7 +2,7 @@
 
 use it::{McpClient, TestApp, Workspace, graph, human};
 use serde_json::{Value, json};
-use shared::auth::{Role, Scope};
+use shared::auth::{Permission, Role, Scope};
 use shared::clock::Clock;
 
 use super::tools::TOOLS;
@@ -73,25 +73,27 @@ impl Things {
 }
 
 /// What the route behind a tool wants.
-fn needs(tool: &str) -> (Role, Option<Scope>) {
+fn needs(tool: &str) -> (Role, Option<Permission>) {
     match tool {
         "ar_get_started" => (Role::ProjectViewer, None),
-        "inbound_webhooks_delete" => (Role::ProjectContributor, Some(Scope::IntegrationWrite)),
-        "inbound_webhooks_list" => (Role::ProjectContributor, Some(Scope::IntegrationRead)),
-        tool if tool.starts_with("catalog_") => (Role::ProjectContributor, Some(Scope::IntegrationRead)),
-        "pats_list" | "pats_revoke" => (Role::ProjectContributor, Some(Scope::PatWrite)),
+        "inbound_webhooks_delete" => (Role::ProjectContributor, Some(Permission::WebhookWrite)),
+        "inbound_webhooks_list" => (Role::ProjectContributor, Some(Permission::WebhookRead)),
+        tool if tool.starts_with("catalog_") => (Role::ProjectContributor, Some(Permission::McpRead)),
+        "pats_list" => (Role::ProjectContributor, Some(Permission::PatRead)),
+        "pats_revoke" => (Role::ProjectContributor, Some(Permission::PatWrite)),
         "workflows_create"
         | "workflows_patch"
         | "workflows_publish_version"
         | "workflows_update"
-        | "workflows_validate" => (Role::ProjectContributor, Some(Scope::WorkflowWrite)),
+        | "workflows_validate" => (Role::ProjectContributor, Some(Permission::WorkflowWrite)),
         "workflows_execute_command" | "tasks_complete" | "workflow_run" | "workflow_approve" => {
-            (Role::ProjectContributor, Some(Scope::WorkflowRun))
+            (Role::ProjectContributor, Some(Permission::WorkflowRun))
         }
         // They read nothing.
         tool if tool.ends_with("_contract") => (Role::ProjectViewer, None),
-        "tasks_list_pending_run" => (Role::ProjectContributor, Some(Scope::WorkflowRead)),
-        _ => (Role::ProjectViewer, Some(Scope::WorkflowRead)),
+        "tasks_list_pending_run" => (Role::ProjectContributor, Some(Permission::WorkflowRead)),
+        tool if tool.starts_with("analytics_") => (Role::ProjectViewer, Some(Permission::AnalyticsRead)),
+        _ => (Role::ProjectViewer, Some(Permission::WorkflowRead)),
     }
 }
 
@@ -130,20 +132,24 @@ async fn a_tool_needs_the_scope_of_its_route() {
         Scope::IntegrationRead,
         Scope::IntegrationWrite,
         Scope::PatWrite,
+        Scope::WorkflowEdit,
+        Scope::McpRead,
+        Scope::AnalyticsRead,
+        Scope::MemoryRead,
     ];
     for scope in scopes {
         let things = Things::of(&app, &acme).await;
         let narrow = app.member(("acme", "default"), Role::TenantAdmin, &[scope], None).await;
         let mcp = McpClient::new(&narrow.client);
-        let listed = |tool: &&str| needs(tool).1.is_none_or(|needed| needed == scope);
+        let listed = |tool: &&str| needs(tool).1.is_none_or(|needed| scope.grants().contains(&needed));
         let listed: Vec<&str> = TOOLS.iter().copied().filter(listed).collect();
         assert_eq!(names(&mcp).await, listed, "{scope:?}");
         for tool in TOOLS {
             let arguments = things.arguments(tool);
             match needs(tool).1 {
-                Some(needed) if needed != scope => {
+                Some(needed) if !scope.grants().contains(&needed) => {
                     let refused = mcp.refused(tool, &arguments, 403, "SCOPE_MISSING").await;
-                    assert!(refused["error"].as_str().unwrap().contains(needed.as_str()), "{refused:#}");
+                    assert!(refused["error"].as_str().unwrap().contains(&needed.granting_scopes()), "{refused:#}");
                 }
                 _ => drop(mcp.call(tool, &arguments).await),
             }

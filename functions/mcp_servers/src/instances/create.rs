@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::http::{Body, CanWriteMcp, CommonErrors};
 use shared::ids::McpServerId;
 use shared::mcp::instance::{create, of_catalog};
 use shared::text;
@@ -33,7 +33,7 @@ pub struct CreateInstance {
                responses((status = 201, body = InstanceView), CommonErrors))]
 pub async fn create_instance(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Body(new): Body<CreateInstance>,
 ) -> Result<(StatusCode, Json<InstanceView>)> {
     let name = new.name.map(|name| text::name("name", &name)).transpose()?;

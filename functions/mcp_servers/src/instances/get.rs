@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanReadIntegrations, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
 use shared::ids::InstanceId;
 use shared::mcp::instance;
 use shared::text;
@@ -29,7 +29,7 @@ pub struct PatchInstance {
                responses((status = 200, body = InstanceView), CommonErrors))]
 pub async fn get_instance(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Path(id): Path<InstanceId>,
 ) -> Result<Json<InstanceView>> {
     InstanceView::new(instance::find(&state, &caller.place, id).await?).map(Json)
@@ -40,7 +40,7 @@ pub async fn get_instance(
                params(("id" = uuid::Uuid, Path)), responses((status = 200, body = InstanceView), CommonErrors))]
 pub async fn patch_instance(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<InstanceId>,
     Body(patch): Body<PatchInstance>,
 ) -> Result<Json<InstanceView>> {
@@ -53,7 +53,7 @@ pub async fn patch_instance(
                responses((status = 204), CommonErrors))]
 pub async fn delete_instance(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<InstanceId>,
 ) -> Result<StatusCode> {
     instance::delete(&state, &caller.place, id).await?;

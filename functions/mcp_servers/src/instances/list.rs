@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{CanReadIntegrations, CommonErrors, Cursor, Page, Query};
+use shared::http::{CanReadMcp, CommonErrors, Cursor, Page, Query};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ pub struct Instances {
                responses((status = 200, body = Instances), CommonErrors))]
 pub async fn list_instances(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Instances>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;

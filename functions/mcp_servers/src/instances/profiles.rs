@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::http::{
-    Body, CanReadIntegrations, CanWriteIntegrations, CommonErrors, Cursor, Page, Path, Query,
+    Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query,
 };
 use shared::ids::{InstanceId, ProfileId};
 use shared::mcp::{SourceSpec, instance};
@@ -55,7 +55,7 @@ pub struct Profiles {
                responses((status = 200, body = Profiles), CommonErrors))]
 pub async fn list_profiles(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Path(id): Path<InstanceId>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Profiles>> {
@@ -71,7 +71,7 @@ pub async fn list_profiles(
                params(("id" = uuid::Uuid, Path)), responses((status = 201, body = ProfileView), CommonErrors))]
 pub async fn create_profile(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<InstanceId>,
     Body(new): Body<CreateProfile>,
 ) -> Result<(StatusCode, Json<ProfileView>)> {
@@ -87,7 +87,7 @@ pub async fn create_profile(
                responses((status = 200, body = ProfileView), CommonErrors))]
 pub async fn patch_profile(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(at): Path<(InstanceId, ProfileId)>,
     Body(patch): Body<PatchProfile>,
 ) -> Result<Json<ProfileView>> {
@@ -102,7 +102,7 @@ pub async fn patch_profile(
                responses((status = 200, body = ProfileView), CommonErrors))]
 pub async fn set_active_profile(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(at): Path<(InstanceId, ProfileId)>,
 ) -> Result<Json<ProfileView>> {
     let (of, row) = instance::set_active(&state, &caller.place, at).await?;

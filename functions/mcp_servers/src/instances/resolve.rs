@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::http::{Body, CanReadIntegrations, CommonErrors};
+use shared::http::{Body, CanReadMcp, CommonErrors};
 use shared::ids::{ConnectionId, InstanceId, McpServerId, WorkflowId};
 use shared::mcp::bind::{Directory, Reference, Resolved, references};
 use shared::{AppState, Error, Result};
@@ -75,7 +75,7 @@ pub struct Resolutions {
                responses((status = 200, body = Resolutions), CommonErrors))]
 pub async fn resolve_instances(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Body(what): Body<Resolve>,
 ) -> Result<Json<Resolutions>> {
     let graph = match (what.workflow_id, what.graph) {

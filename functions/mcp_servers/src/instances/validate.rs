@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{CanWriteMcp, CommonErrors, Path};
 use shared::ids::InstanceId;
 use shared::mcp::instance::find_with_server;
 use shared::mcp::server::{Validity, validate};
@@ -15,7 +15,7 @@ use shared::{AppState, Result};
                responses((status = 200, body = Validity), CommonErrors))]
 pub async fn validate_instance(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<InstanceId>,
 ) -> Result<Json<Validity>> {
     let (instance, server) = find_with_server(&state, &caller.place, id).await?;

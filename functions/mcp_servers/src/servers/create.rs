@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors};
+use shared::http::{Body, CanWriteMcp, CommonErrors};
 use shared::mcp::server::{NewServer, register};
 use shared::mcp::{AuthMode, Mode};
 use shared::text;
@@ -40,7 +40,7 @@ pub struct CreateServer {
                responses((status = 201, body = ServerView), CommonErrors))]
 pub async fn create_server(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Body(new): Body<CreateServer>,
 ) -> Result<(StatusCode, Json<ServerView>)> {
     let new = NewServer {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{CanWriteMcp, CommonErrors, Path};
 use shared::ids::McpServerId;
 use shared::mcp::server::delete;
 use shared::{AppState, Result};
@@ -12,7 +12,7 @@ use shared::{AppState, Result};
                responses((status = 204), CommonErrors))]
 pub async fn delete_server(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
 ) -> Result<StatusCode> {
     delete(&state, &caller.place, id).await?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteMcp, CommonErrors, Path};
 use shared::ids::{ConnectionId, McpServerId};
 use shared::mcp::versions::discover;
 use shared::mcp::{ToolSpec, ToolWarning};
@@ -46,7 +46,7 @@ pub struct Discovered {
                params(("id" = uuid::Uuid, Path)), responses((status = 200, body = Discovered), CommonErrors))]
 pub async fn discover_tools(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
     Body(with): Body<Discover>,
 ) -> Result<Json<Discovered>> {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanReadIntegrations, CommonErrors, Path};
+use shared::http::{CanReadMcp, CommonErrors, Path};
 use shared::ids::McpServerId;
 use shared::mcp::server::find;
 use shared::{AppState, Result};
@@ -14,7 +14,7 @@ use crate::view::ServerView;
                responses((status = 200, body = ServerView), CommonErrors))]
 pub async fn get_server(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Path(id): Path<McpServerId>,
 ) -> Result<Json<ServerView>> {
     let record = find(&state, &caller.place, id).await?;

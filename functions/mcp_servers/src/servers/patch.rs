@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{Body, CanWriteMcp, CommonErrors, Path};
 use shared::ids::McpServerId;
 use shared::mcp::AuthMode;
 use shared::mcp::server::{ServerChange, change};
@@ -48,7 +48,7 @@ pub struct PatchServer {
                params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ServerView), CommonErrors))]
 pub async fn patch_server(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
     Body(patch): Body<PatchServer>,
 ) -> Result<Json<ServerView>> {

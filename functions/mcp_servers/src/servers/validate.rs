@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::connection;
-use shared::http::{CanWriteIntegrations, CommonErrors, Path};
+use shared::http::{CanWriteMcp, CommonErrors, Path};
 use shared::ids::{ConnectionId, McpServerId};
 use shared::mcp::server::{Validity, find, validate};
 use shared::mcp::target::of_server;
@@ -15,7 +15,7 @@ use shared::{AppState, Result};
                responses((status = 200, body = Validity), CommonErrors))]
 pub async fn validate_server(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
 ) -> Result<Json<Validity>> {
     let server = find(&state, &caller.place, id).await?;
@@ -30,7 +30,7 @@ pub async fn validate_server(
                responses((status = 200, body = Validity), CommonErrors))]
 pub async fn validate_connection(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path((id, connection_id)): Path<(McpServerId, ConnectionId)>,
 ) -> Result<Json<Validity>> {
     let server = find(&state, &caller.place, id).await?;

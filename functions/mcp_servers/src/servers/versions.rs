@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::http::{
-    Body, CanReadIntegrations, CanWriteIntegrations, CommonErrors, Cursor, Page, Path, Query,
+    Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query,
 };
 use shared::ids::McpServerId;
 use shared::mcp::ToolSpec;
@@ -58,7 +58,7 @@ pub struct McpVersions {
                responses((status = 200, body = McpVersions), CommonErrors))]
 pub async fn list_server_versions(
     State(state): State<AppState>,
-    CanReadIntegrations(caller): CanReadIntegrations,
+    CanReadMcp(caller): CanReadMcp,
     Path(id): Path<McpServerId>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<McpVersions>> {
@@ -75,7 +75,7 @@ pub async fn list_server_versions(
                responses((status = 201, body = McpVersionView), CommonErrors))]
 pub async fn publish_tools(
     State(state): State<AppState>,
-    CanWriteIntegrations(caller): CanWriteIntegrations,
+    CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
     Body(body): Body<PublishTools>,
 ) -> Result<(StatusCode, Json<McpVersionView>)> {

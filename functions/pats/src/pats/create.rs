@@ -23,7 +23,9 @@ pub struct NewPat {
     /// Its name, 1–200 characters.
     #[schema(min_length = 1, max_length = 200, example = "CI of order-triage")]
     display_name: String,
-    /// What it may be used for; none means all that its role allows. Not more than the caller's own token.
+    /// What it may be used for; none means all that its role allows. What they grant is not more than the caller's own
+    /// token may. Names of the hosted product are kept as they are given, and each grants its own routes; a list whose
+    /// names grant nothing grants nothing.
     #[serde(default)]
     scopes: Vec<Scope>,
     /// When it ends; when the caller's own token does, when absent. Not later than that.
@@ -188,7 +190,8 @@ fn scopes(caller: &Caller, mut asked: Vec<Scope>) -> Result<Vec<Scope>> {
         let own: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
         return exceeded(format!("scopes: name them; your own token has only {}.", own.join(", ")));
     }
-    match asked.iter().find(|scope| !caller.has_scope(**scope)) {
+    let is_own = |scope: &Scope| scope.grants().iter().all(|permission| caller.may(*permission));
+    match asked.iter().find(|scope| !is_own(scope)) {
         Some(scope) => exceeded(format!("scopes: your own token does not have {}.", scope.as_str())),
         None => Ok(asked),
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::http::{CanManagePats, CommonErrors, Cursor, Page, Query};
+use shared::http::{CanListPats, CommonErrors, Cursor, Page, Query};
 use shared::ids::PatId;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -38,7 +38,7 @@ pub struct Pats {
                responses((status = 200, body = Pats), CommonErrors))]
 pub async fn list_pats(
     State(state): State<AppState>,
-    CanManagePats(caller): CanManagePats,
+    CanListPats(caller): CanListPats,
     Query(query): Query<PatsQuery>,
 ) -> Result<Json<Pats>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::http::CanReadIntegrations;
+use shared::http::CanReadMcp;
 
 use super::Effect;
 use super::own::{Context, Outcome, Own};
@@ -26,7 +26,7 @@ pub const TOOLS: &[Own] = &[
             (the server is registered, but no instance has the credentials that it asks for, or it is disabled) and catalog \
             (well-known servers and registered ones without an instance). Start here, then catalog_tools_search.",
         effect: Effect::READS,
-        allows: CanReadIntegrations::allows,
+        allows: CanReadMcp::allows,
         input: browse_input,
         output: browse_output,
         run: |context, given| Box::pin(browse(context, given)),

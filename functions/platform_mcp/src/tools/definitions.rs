@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use shared::auth::Caller;
 use shared::http::{
-    CanManagePats, CanRead, CanReadIntegrations, CanReadTasks, CanRun, CanWrite, CanWriteIntegrations,
+    CanListPats, CanManagePats, CanRead, CanReadMcp, CanReadTasks, CanReadWebhooks, CanRun, CanWrite,
+    CanWriteWebhooks,
 };
 
 use super::Effect;
@@ -254,7 +255,7 @@ pub const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         id: "server_id",
-        allows: CanReadIntegrations::allows,
+        allows: CanReadMcp::allows,
         ..Definition::reads(
             "catalog_servers_get",
             "Read an MCP server",
@@ -264,7 +265,7 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
-        allows: CanReadIntegrations::allows,
+        allows: CanReadMcp::allows,
         ..Definition::reads(
             "catalog_tools_list",
             "List tools of connectors",
@@ -274,7 +275,7 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
-        allows: CanReadIntegrations::allows,
+        allows: CanReadWebhooks::allows,
         ..Definition::reads(
             "inbound_webhooks_list",
             "List inbound webhooks",
@@ -287,7 +288,7 @@ pub const DEFINITIONS: &[Definition] = &[
         method: "delete",
         id: "subscription_id",
         effect: Effect::REPLACES,
-        allows: CanWriteIntegrations::allows,
+        allows: CanWriteWebhooks::allows,
         ..Definition::posts(
             "inbound_webhooks_delete",
             "Delete an inbound webhook",
@@ -297,7 +298,7 @@ pub const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         id: "pat_id",
-        allows: CanManagePats::allows,
+        allows: CanListPats::allows,
         ..Definition::reads(
             "pats_list",
             "List access tokens",

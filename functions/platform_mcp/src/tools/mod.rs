@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{Tool, ToolAnnotations};
 use shared::auth::Caller;
-use shared::http::CanReadIntegrations;
+use shared::http::CanReadMcp;
 
 pub use catalog::{call as catalog_call, succeeded as catalog_succeeded};
 pub use definitions::Definition;
@@ -123,7 +123,7 @@ fn catalog_entry() -> Entry {
         .with_title("Request an MCP catalog route")
         .with_raw_output_schema(schema(&catalog::output()))
         .with_annotations(Effect::ACTS.annotations());
-    Entry { tool, action: Action::Catalog, risk: false, allows: CanReadIntegrations::allows }
+    Entry { tool, action: Action::Catalog, risk: false, allows: CanReadMcp::allows }
 }
 
 fn of_own(own: &'static Own) -> Entry {

@@ -1,7 +1,7 @@
 //! Tools whose answers hold secrets, and those that take such secrets back: absent unless the deployment enables the
 //! `risk` group.
 
-use shared::http::{CanManagePats, CanWriteIntegrations};
+use shared::http::{CanManagePats, CanWriteWebhooks};
 
 use super::{Definition, Effect};
 
@@ -19,7 +19,7 @@ pub const DEFINITIONS: &[Definition] = &[
         )
     },
     Definition {
-        allows: CanWriteIntegrations::allows,
+        allows: CanWriteWebhooks::allows,
         ..Definition::posts(
             "inbound_webhooks_create",
             "Create an inbound webhook",
@@ -31,7 +31,7 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         id: "subscription_id",
         effect: Effect::REPLACES,
-        allows: CanWriteIntegrations::allows,
+        allows: CanWriteWebhooks::allows,
         ..Definition::posts(
             "inbound_webhooks_rotate_secret",
             "Rotate a webhook's secret",

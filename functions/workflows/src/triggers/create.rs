@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::auth::Scope;
+use shared::auth::Permission;
 use shared::http::{Body, CanWrite, CommonErrors, Path};
 use shared::ids::{TriggerId, WorkflowId, seed};
 use shared::store::{MOST_TRIGGERS, StoreError, TriggerRecord};
@@ -68,7 +68,7 @@ pub async fn create_trigger(
     let enabled = new.enabled.unwrap_or(true);
     let record = TriggerRecord {
         id: TriggerId::new(now),
-        without_mcp: !caller.has_scope(Scope::McpExecute),
+        without_mcp: !caller.may(Permission::McpExecute),
         place: caller.place,
         workflow_id,
         name,

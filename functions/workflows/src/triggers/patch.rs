@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::auth::Scope;
+use shared::auth::Permission;
 use shared::clock::Timestamp;
 use shared::http::{Body, CanWrite, CommonErrors, Path};
 use shared::ids::{TriggerId, TriggerRef, WorkflowId};
@@ -58,7 +58,7 @@ pub async fn patch_trigger(
     Path((workflow_id, trigger_id)): Path<(WorkflowId, TriggerId)>,
     Body(patch): Body<TriggerPatch>,
 ) -> Result<Json<TriggerView>> {
-    let without_mcp = !caller.has_scope(Scope::McpExecute);
+    let without_mcp = !caller.may(Permission::McpExecute);
     let key = TriggerRef { place: caller.place, workflow_id, trigger_id };
     let patch = Checked {
         name: patch.name.map(|name| text::name("name", &name)).transpose()?,

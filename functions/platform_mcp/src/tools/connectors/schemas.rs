@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::http::CanReadIntegrations;
+use shared::http::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
@@ -26,7 +26,7 @@ pub const TOOL: Own = Own {
         from input_schema, and references to {{steps.<id>.result.*}} from output_schema. errors names the tools that \
         could not be read; the others are answered all the same.",
     effect: Effect::READS,
-    allows: CanReadIntegrations::allows,
+    allows: CanReadMcp::allows,
     input,
     output,
     run: |context, given| Box::pin(schemas(context, given)),

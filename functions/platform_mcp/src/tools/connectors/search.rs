@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::http::CanReadIntegrations;
+use shared::http::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
@@ -22,7 +22,7 @@ pub const TOOL: Own = Own {
         description has all words of query. Answers by connector, each with its tools and with the instances that all of \
         them can be called on; choose one with has_connection. Then catalog_tools_schema for the arguments.",
     effect: Effect::READS,
-    allows: CanReadIntegrations::allows,
+    allows: CanReadMcp::allows,
     input,
     output,
     run: |context, given| Box::pin(search(context, given)),
