@@ -10,7 +10,7 @@ use shared::AppState;
 use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
 use shared::clock::{Clock, Timestamp};
-use shared::config::{Config, PlatformMcp};
+use shared::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
 use shared::limits::Limit;
 use shared::metrics::MetricsSink;
 use shared::outbound_http::OutboundPolicy;
@@ -180,6 +180,7 @@ fn config(queue_url: String, options: &Options) -> Config {
         // Out of the way of everything that one machine can do, unless somebody sets it.
         token_limit: limit,
         subscription_limit: limit,
+        delivery_deadline: DELIVERY_DEADLINE,
         outbound: OutboundPolicy {
             allow_private: options.allow_private_outbound,
             ..OutboundPolicy::default()

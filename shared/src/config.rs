@@ -40,6 +40,8 @@ pub struct Config {
     pub token_limit: Limit,
     /// How often one webhook subscription may be called, in each process.
     pub subscription_limit: Limit,
+    /// How long the body of a webhook's delivery may take to arrive.
+    pub delivery_deadline: Duration,
     /// What workflows may call.
     pub outbound: OutboundPolicy,
     /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
@@ -60,6 +62,9 @@ const USUAL_MEMORY_MIB: usize = 512;
 const USUAL_TOKEN_RATE: u32 = 100;
 /// What one webhook subscription may take a second where nothing else is set.
 const USUAL_SUBSCRIPTION_RATE: u32 = 50;
+
+/// How long the body of a webhook's delivery may take to arrive.
+pub const DELIVERY_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Config {
     /// From the environment that `template.yaml` sets.
@@ -83,6 +88,7 @@ impl Config {
                 &text("SUBSCRIPTION_RATE_LIMIT"),
                 USUAL_SUBSCRIPTION_RATE,
             )),
+            delivery_deadline: DELIVERY_DEADLINE,
             platform_mcp: PlatformMcp::from_env(),
             metering: text("METERING").parse().unwrap_or_default(),
             plans: PlanSettings::from_env(),

@@ -26,6 +26,8 @@ pub enum Kind {
     Overtaken,
     /// The condition the caller set does not hold.
     PreconditionFailed,
+    /// The body did not come in time.
+    TimedOut,
     /// Too large.
     TooLarge,
     /// Encoded in a way that is not read.

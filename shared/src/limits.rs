@@ -36,6 +36,11 @@ impl Limit {
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         Self { per_second: at_least_one(rate), burst: at_least_one(rate.saturating_mul(2)) }
     }
+
+    /// So many times as much.
+    pub fn times(self, factor: NonZeroU32) -> Self {
+        Self { per_second: self.per_second.saturating_mul(factor), burst: self.burst.saturating_mul(factor) }
+    }
 }
 
 /// What is left to somebody.

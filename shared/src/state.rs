@@ -1,5 +1,6 @@
 //! What a process builds once and every request shares: settings, clients, caches.
 
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -80,13 +81,19 @@ pub struct Shared {
     pub metrics: Metrics,
 }
 
+/// How many deliveries may arrive for each that a subscription takes: so much room is left to its sender while others
+/// send what they cannot prove.
+const ARRIVALS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
 /// The rate limits of a process.
 #[derive(Debug)]
 pub struct Limits {
     /// Of tokens.
     pub tokens: Limiter<PatId>,
-    /// Of webhook subscriptions.
+    /// Of webhook subscriptions, for what their senders deliver.
     pub subscriptions: Limiter<SubscriptionId>,
+    /// Of webhook subscriptions, for what arrives before anybody knows who sends it.
+    pub arrivals: Limiter<SubscriptionId>,
 }
 
 impl Deref for AppState {
@@ -118,6 +125,7 @@ impl AppState {
             limits: Limits {
                 tokens: Limiter::new(config.token_limit, clock.clone()),
                 subscriptions: Limiter::new(config.subscription_limit, clock.clone()),
+                arrivals: Limiter::new(config.subscription_limit.times(ARRIVALS), clock.clone()),
             },
             secrets: Secrets::new(clients.secrets, &config.secret_prefix),
             plans: PlanCache::default(),

@@ -69,6 +69,7 @@ mod validation;
 mod versions;
 mod webhook_faults;
 mod webhook_proofs;
+mod webhook_senders;
 mod webhooks;
 mod workers;
 mod workflows;

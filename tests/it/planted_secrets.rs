@@ -107,6 +107,7 @@ async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
     let (status, accepted) = caller.send("POST", &path, &signature, body).await;
     assert_eq!(status, 202, "{accepted:#}");
     caller.answers.push_str(&accepted.to_string());
+    use_issued_secrets(caller, &subscription).await;
     // Somebody mixes the secret up with the signature.
     caller.send("POST", &path, &[("x-agentruntime-signature", signing[1].clone())], body).await;
     let run = format!("{workflow}/runs/{}", accepted["run_id"].as_str().unwrap());
@@ -122,6 +123,25 @@ async fn use_webhooks(caller: &mut Caller) -> Vec<String> {
         caller.call("GET", &path, json!({})).await;
     }
     signing
+}
+
+/// Sets secrets that senders have issued, well and badly.
+async fn use_issued_secrets(caller: &mut Caller, subscription: &Value) {
+    let mut new = subscription.clone();
+    new["sender"] = json!("slack");
+    new["signing_secret"] = json!(planted(9));
+    let made = caller.call("POST", "/v1/inbound-webhooks", new.clone()).await;
+    let path = made["ingress_path"].as_str().unwrap().to_owned();
+    caller.call("PATCH", &path, json!({ "signing_secret": planted(10) })).await;
+    caller.call("POST", &format!("{path}/rotate-secret"), json!({ "signing_secret": planted(11) })).await;
+    // Stripe's look otherwise.
+    new["sender"] = json!("stripe");
+    new["signing_secret"] = json!(planted(12));
+    caller.call("POST", "/v1/inbound-webhooks", new).await;
+    caller.call("PATCH", &path, json!({ "signing_secret": [planted(12)] })).await;
+    caller.call("PATCH", &path, json!({ "signing": planted(12), "signing_secret": planted(12) })).await;
+    caller.call("GET", &path, json!({})).await;
+    caller.call("GET", "/v1/audit", json!({})).await;
 }
 
 /// Lets steps call a tool and a model with credentials; both quote them in their answers, and the model also where it
@@ -186,7 +206,7 @@ async fn no_planted_secret_is_in_files_logs_or_answers() {
     use_outside(&mut caller).await;
     process.kill();
 
-    let mut secrets: Vec<String> = (0..=8).map(planted).collect();
+    let mut secrets: Vec<String> = (0..=12).map(planted).collect();
     // What a library decodes is a secret as well.
     secrets.extend(signing.iter().map(|secret| secret.trim_start_matches("whsec_").to_owned()));
     secrets.push(caller.token.clone());

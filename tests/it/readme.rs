@@ -89,3 +89,41 @@ fn every_command_of_the_readme_gives_the_answer_that_stands_there() {
         assert_eq!(settled(&got), settled(&want), "{command}\nanswers {got:#}");
     }
 }
+
+#[test]
+fn each_delivery_of_the_page_on_webhooks_starts_a_run() {
+    let page = std::fs::read_to_string(repository().join("docs/webhooks.md")).unwrap();
+    let commands: Vec<String> =
+        blocks(&page).into_iter().filter(|(kind, _)| *kind == "sh").map(|(_, text)| text).collect();
+    let (create, deliveries) = commands.split_first().unwrap();
+    let senders = ["generic", "github", "stripe", "slack", "shopify", "twilio"];
+    assert_eq!(deliveries.len(), senders.len(), "one delivery for each sender");
+
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_local-process"));
+    let process = LocalProcess::start(program, &folder.path().join(".local"));
+    let mut script = format!("set -euo pipefail\nBASE={} TOKEN={}\n", process.base_url, process.token);
+    script.push_str(
+        r#"api() { curl -sf $BASE/v1/$1 -H "Authorization: Bearer $TOKEN" -d "$2"; }
+           field() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+           WORKFLOW=$(api workflows '{"name":"w","graph":{"steps":[{"id":"a","type":"lua_script","script":"return {}"}]}}' |
+             sed 's/{"id":"\([^"]*\)".*/\1/')
+           api workflows/$WORKFLOW/versions '{}' >/dev/null
+           create() { api inbound-webhooks '{"workflow_id":"'$WORKFLOW'","name":"w","automation_bearer":"'$TOKEN'",'"$1"'}'; }
+        "#,
+    );
+    for (sender, delivery) in senders.iter().zip(deliveries) {
+        let create = match *sender {
+            "generic" => format!("MADE=$({create})\nSECRET=$(field signing_secret <<< \"$MADE\")"),
+            sender => format!(
+                "SECRET=whsec_of_the_page\nMADE=$(create '\"sender\":\"{sender}\",\"signing_secret\":\"'$SECRET'\"')"
+            ),
+        };
+        script.push_str(&format!("{create}\nHOOK=$(field ingress_url <<< \"$MADE\")\n{delivery}\necho\n"));
+    }
+    let ran = Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).output().unwrap();
+    let answers = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{answers}{}", String::from_utf8_lossy(&ran.stderr));
+    let started = answers.lines().filter(|line| line.contains("\"run_id\""));
+    assert_eq!(started.count(), senders.len(), "{answers}");
+}

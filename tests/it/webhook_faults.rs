@@ -34,21 +34,33 @@ async fn settle(app: &TestApp) {
 async fn a_delivery_with_a_key_starts_one_run_under_every_fault() {
     let (app, acme, workflow) = app().await;
     let mut started = 0;
-    for large in [false, true] {
-        // A large input is kept in rows of its own.
+    // A large input is kept in rows of its own; what a known sender's delivery is known by, too.
+    for (large, github) in [(false, false), (true, false), (false, true)] {
         let body =
             json!({ "order_id": "12345", "pad": "x".repeat(if large { 4_000 } else { 1 }) }).to_string();
         for fault in Fault::ways() {
             for call in 0.. {
-                let what = format!("large {large} / call {call} / {fault:?}");
-                let sender = acme.subscribe(&workflow, json!({})).await;
+                let what = format!("large {large} / github {github} / call {call} / {fault:?}");
+                let preset = if github { "github" } else { "generic" };
+                let sender = acme.subscribe(&workflow, json!({ "sender": preset })).await;
                 let faults = Faults::at(call, fault);
                 let broken = faulty(&app, &acme, &faults);
                 let mut run_ids = Vec::new();
                 // Its sender tries again, as senders do, until it is told that the delivery was accepted.
-                for client in [&broken, &broken, &acme.client, &acme.client] {
-                    let answer =
-                        sender.deliver_as(&client.with("webhook-id", "msg_1"), body.as_bytes()).await;
+                for (attempt, client) in
+                    [&broken, &broken, &acme.client, &acme.client].into_iter().enumerate()
+                {
+                    let answer = match github {
+                        // Somebody gives it another name each time; what is signed stays the same.
+                        true => {
+                            let signed = client.with("x-hub-signature-256", &sender.sign(body.as_bytes()));
+                            let named = signed.with("x-github-delivery", &format!("{attempt}"));
+                            named.send("POST", &sender.path, body.clone()).await
+                        }
+                        false => {
+                            sender.deliver_as(&client.with("webhook-id", "msg_1"), body.as_bytes()).await
+                        }
+                    };
                     match answer.status.as_u16() {
                         200 | 202 => run_ids.push(answer.body["run_id"].as_str().unwrap().to_owned()),
                         503 => assert!(answer.header("retry-after").is_some(), "{what}"),
@@ -123,6 +135,16 @@ async fn no_fault_leaves_a_subscription_without_its_secret_or_a_secret_without_i
             let found = valid(&app, &acme, path, &secrets).await;
             // A rotation whose answer was lost may have been made: then its secret is known to nobody.
             assert!(found == expected || (!was_rotated && found == [false]), "{what}: {found:?}");
+            let issued = "issued by the sender".to_owned();
+            let patched = broken.patch(path, &json!({ "signing_secret": issued })).await;
+            let was_patched = patched.status == 200;
+            assert!(was_patched || patched.status == 503, "{what}: {:#}", patched.body);
+            secrets.push(issued);
+            let after = valid(&app, &acme, path, &secrets).await;
+            let (is_issued, ours) = after.split_last().unwrap();
+            // It is the only one, or nothing was changed.
+            assert!(*is_issued || !was_patched, "{what}: {after:?}");
+            assert!(if *is_issued { !ours.contains(&true) } else { ours == found }, "{what}: {after:?}");
             let deleted = broken.delete(path).await;
             if deleted.status != 204 {
                 assert!([503, 404].contains(&deleted.status.as_u16()), "{what}: {:#}", deleted.body);

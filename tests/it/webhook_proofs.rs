@@ -124,7 +124,7 @@ async fn proofs_that_fail_take_the_same_requests_whichever_part_is_wrong() {
     let foreign = foreign_token().await;
     let good = |client: &Client| client.with("x-agentruntime-signature", &sender.sign(BODY));
     // What is looked up once, and the entry of the log.
-    anyone.send("POST", &sender.path, BODY).await.refused(401, "UNAUTHENTICATED");
+    good(&anyone).send("POST", &sender.path, BODY).await.refused(401, "UNAUTHENTICATED");
     let mut counts = BTreeSet::new();
     let secrets = app.stores.secrets.calls();
     for client in [

@@ -81,7 +81,8 @@ async fn subscriptions_are_created_read_listed_changed_and_deleted_and_show_thei
     let now = "2026-09-21T14:13:20.000Z";
     let subscription = json!({
         "id": id, "tenant_id": "acme", "project_id": "default", "workflow_id": workflow, "name": "Orders",
-        "enabled": true, "automation_pat_id": pat, "created_at": now, "updated_at": now,
+        "enabled": true, "sender": "generic", "require_bearer": true, "automation_pat_id": pat,
+        "created_at": now, "updated_at": now,
         "extras": { "trigger_payload": { "source": "shop" }, "use_run_setup_defaults": false },
     });
     assert_eq!(made["subscription"], subscription);
@@ -264,8 +265,9 @@ async fn a_body_must_be_a_json_object_of_at_most_256_kib() {
     };
     let answer = sender.deliver(&sized(256 * 1024 + 1)).await;
     nothing_started(&acme, answer, 413, "TOO_LARGE").await;
+    // Whoever cannot be its sender learns nothing of that.
     let answer = app.anyone.send("POST", &sender.path, sized(2 * 1024 * 1024)).await;
-    nothing_started(&acme, answer, 413, "TOO_LARGE").await;
+    nothing_started(&acme, answer, 401, "UNAUTHENTICATED").await;
     let accepted = sender.deliver(&sized(256 * 1024)).await.expect(202);
     app.work().await;
     let run = acme.known_run(&workflow, accepted["run_id"].as_str().unwrap());
@@ -449,7 +451,8 @@ async fn a_flood_of_garbage_leaves_one_entry_a_minute() {
     let (app, acme, _, sender) = subscribed().await;
     for _ in 0..200 {
         app.state.clock.advance(Duration::from_millis(100));
-        app.anyone.send("POST", &sender.path, "{}").await.refused(401, "UNAUTHENTICATED");
+        let garbage = app.anyone.with("x-agentruntime-signature", &format!("sha256={}", "0".repeat(64)));
+        garbage.send("POST", &sender.path, "{}").await.refused(401, "UNAUTHENTICATED");
     }
     let log = outcomes(&acme, &sender).await;
     assert_eq!(log.len(), 1, "{log:#?}");

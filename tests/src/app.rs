@@ -16,7 +16,7 @@ use shared::auth::{PlainToken, Role, Scope};
 use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
 use shared::clock::{Clock, Timestamp};
-use shared::config::{Config, PlatformMcp};
+use shared::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
 use shared::ids::{MemberId, PatId, Place, RunId};
 use shared::limits::Limit;
 use shared::metrics::MetricsSink;
@@ -170,6 +170,7 @@ impl Stores {
             dead_before: None,
             token_limit: limit,
             subscription_limit: limit,
+            delivery_deadline: DELIVERY_DEADLINE,
             platform_mcp: PlatformMcp::on_loopback(),
             // Stand-ins for the world listen on this machine.
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },

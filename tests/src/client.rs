@@ -14,7 +14,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body; null when it is empty.
+    /// Its body; null when it is empty, and a text when it is plain text.
     pub body: Value,
 }
 
@@ -96,8 +96,11 @@ impl Client {
         let response = self.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
+        let is_text =
+            parts.headers.get("content-type").is_some_and(|kind| kind == "text/plain; charset=utf-8");
         let body = match bytes.is_empty() {
             true => Value::Null,
+            false if is_text => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
             false => serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("not JSON: {bytes:?}")),
         };
         Answer { status: parts.status, headers: parts.headers, body }

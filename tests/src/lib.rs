@@ -43,6 +43,6 @@ pub use process::{LocalProcess, repository};
 pub use rows::{StoredValue, stored_values};
 pub use run::Run;
 pub use secrets::MemorySecrets;
-pub use sender::{Sender, pat_id, standard_signature};
+pub use sender::{Sender, gzip, hmac, pat_id, standard_signature};
 pub use sockets::http_client;
 pub use stripe::StripeStandIn;

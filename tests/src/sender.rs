@@ -71,6 +71,16 @@ pub fn standard_signature(secret: &str, text: &[u8]) -> String {
     format!("v1,{}", STANDARD.encode(signature))
 }
 
+/// The HMAC of a text under the bytes of a secret, by OpenSSL.
+///
+/// # Panics
+/// When there is no OpenSSL.
+pub fn hmac(hash: &str, secret: &str, text: &[u8]) -> Vec<u8> {
+    let key: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let option = format!("hexkey:{key}");
+    openssl(&["dgst", &format!("-{hash}"), "-mac", "HMAC", "-macopt", &option, "-binary"], text)
+}
+
 /// The id of a token, which is its public part.
 ///
 /// # Panics
@@ -79,10 +89,23 @@ pub fn pat_id(token: &str) -> String {
     PlainToken::parse(token).expect("a token").id().to_string()
 }
 
+/// Bytes as gzip compresses them.
+///
+/// # Panics
+/// When there is no gzip.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    run("gzip", &["-n", "-c"], bytes)
+}
+
 fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut command = Command::new("openssl");
+    run("openssl", arguments, input)
+}
+
+/// What a program makes of its input, of which it writes little.
+fn run(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut running = command.spawn().expect("openssl");
+    let mut running = command.spawn().expect(program);
     running.stdin.take().expect("its input").write_all(input).expect("its input");
     running.wait_with_output().expect("its output").stdout
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::http::{Body, CanWriteWebhooks, CommonErrors};
 use shared::ids::{PatId, WorkflowId};
 use shared::text;
-use shared::webhook::{Extras, NewSubscription, create};
+use shared::webhook::{Extras, NewSubscription, Sender, create};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -24,7 +24,8 @@ pub struct CreateInboundWebhook {
     /// Its name, 1–200 characters.
     #[schema(min_length = 1, max_length = 200, example = "Shop orders")]
     name: String,
-    /// The token that its senders will carry: one of this project with the scope `workflow:run`.
+    /// The token with which deliveries start runs, and which its senders carry where that is required: one of this
+    /// project with the scope `workflow:run`. Its validity, end and scopes are checked at every delivery.
     #[schema(value_type = Option<uuid::Uuid>)]
     automation_pat_id: Option<String>,
     /// The same token as text, instead or to check that the sender has the right one. It is not kept.
@@ -33,6 +34,17 @@ pub struct CreateInboundWebhook {
     /// What its runs are started with, beside the body.
     #[serde(default)]
     extras: Extras,
+    /// Who sends, and so how deliveries are signed; `generic` when absent, which is for scripts, the SDKs and libraries of
+    /// Standard Webhooks.
+    #[serde(default)]
+    sender: Sender,
+    /// Whether deliveries carry the token as `Authorization: Bearer pat_…`; true when absent, and false for each sender
+    /// but `generic`, since they cannot. The SDKs' senders need false.
+    require_bearer: Option<bool>,
+    /// The secret that the sender has issued, 8–512 characters; one is made when absent. Stripe, Slack, Shopify and
+    /// Twilio issue theirs. It is never shown.
+    #[schema(min_length = 8, max_length = 512, write_only)]
+    signing_secret: Option<String>,
 }
 
 /// A new subscription.
@@ -40,9 +52,10 @@ pub struct CreateInboundWebhook {
 pub struct CreatedInboundWebhook {
     /// The subscription.
     subscription: SubscriptionView,
-    /// What its senders sign with, shown this once.
+    /// What its senders sign with, shown this once; absent when the sender has issued it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "whsec_…")]
-    signing_secret: String,
+    signing_secret: Option<String>,
     /// Where they send, as this request was sent.
     #[schema(
         example = "https://agents.example.com/v1/inbound-webhooks/0199c000-0000-7000-8000-000000000001"
@@ -73,13 +86,16 @@ pub async fn create_inbound_webhook(
         automation_pat_id: pat_id.transpose()?,
         automation_bearer: new.automation_bearer.map(SecretString::from),
         extras: new.extras,
+        sender: new.sender,
+        require_bearer: new.require_bearer,
+        signing_secret: new.signing_secret.map(SecretString::from),
     };
     let created = create(&state, &caller.place, new).await?;
     let ingress_path = format!("/v1/inbound-webhooks/{}", created.record.id);
     let answer = CreatedInboundWebhook {
         ingress_url: format!("{}{ingress_path}", base_url(&headers)),
         ingress_path,
-        signing_secret: created.signing_secret.expose_secret().to_owned(),
+        signing_secret: created.signing_secret.map(|secret| secret.expose_secret().to_owned()),
         subscription: SubscriptionView::new(created.record)?,
     };
     Ok((StatusCode::CREATED, Json(answer)))

@@ -2,18 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use secrecy::SecretString;
 use serde::Deserialize;
 use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
 use shared::text;
-use shared::webhook::{Extras, SubscriptionChange, change};
+use shared::webhook::{Extras, Sender, SubscriptionChange, change};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::view::SubscriptionView;
 
-/// What to change; what is absent stays.
-#[derive(Debug, Deserialize, ToSchema)]
+/// What to change; what is absent stays. It may hold a secret, so it does not print.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchInboundWebhook {
     /// Its name, 1–200 characters.
@@ -23,6 +24,15 @@ pub struct PatchInboundWebhook {
     enabled: Option<bool>,
     /// What its runs are started with, beside the body; whole.
     extras: Option<Extras>,
+    /// Who sends, and so how deliveries are signed.
+    sender: Option<Sender>,
+    /// Whether deliveries carry the token as their bearer. When absent and `sender` is another than before: true for
+    /// `generic`, else false.
+    require_bearer: Option<bool>,
+    /// The secret that the sender has issued, 8–512 characters, which is valid from now on; every earlier one ends at
+    /// once. To let the one before be valid for a while, rotate it. It is never shown.
+    #[schema(min_length = 8, max_length = 512, write_only)]
+    signing_secret: Option<String>,
 }
 
 /// Change an inbound webhook.
@@ -36,6 +46,13 @@ pub async fn patch_inbound_webhook(
     Body(patch): Body<PatchInboundWebhook>,
 ) -> Result<Json<SubscriptionView>> {
     let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
-    let wanted = SubscriptionChange { name, enabled: patch.enabled, extras: patch.extras };
+    let wanted = SubscriptionChange {
+        name,
+        enabled: patch.enabled,
+        extras: patch.extras,
+        sender: patch.sender,
+        require_bearer: patch.require_bearer,
+        signing_secret: patch.signing_secret.map(SecretString::from),
+    };
     SubscriptionView::new(change(&state, &caller.place, id, &wanted).await?).map(Json)
 }

@@ -5,7 +5,7 @@ use shared::Result;
 use shared::clock::Timestamp;
 use shared::ids::{PatId, SubscriptionId, WorkflowId};
 use shared::store::SubscriptionRecord;
-use shared::webhook::Extras;
+use shared::webhook::{Extras, Sender};
 use utoipa::ToSchema;
 
 /// A subscription of an inbound webhook.
@@ -25,7 +25,11 @@ pub struct SubscriptionView {
     name: String,
     /// Whether it takes deliveries.
     enabled: bool,
-    /// The token that its senders carry.
+    /// Who sends, and so how deliveries are signed.
+    sender: Sender,
+    /// Whether deliveries carry the token as their bearer.
+    require_bearer: bool,
+    /// The token with which its deliveries start runs, and which they carry where that is required.
     #[schema(value_type = uuid::Uuid)]
     automation_pat_id: PatId,
     /// What its runs are started with, beside the body.
@@ -52,6 +56,8 @@ impl SubscriptionView {
             workflow_id: record.workflow_id,
             name: record.name,
             enabled: record.enabled,
+            sender: record.sender,
+            require_bearer: record.require_bearer,
             automation_pat_id: record.automation_pat_id,
             created_at: record.created_at,
             updated_at: record.updated_at,

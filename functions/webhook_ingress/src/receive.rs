@@ -1,18 +1,20 @@
 //! `POST /v1/inbound-webhooks/{id}`.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use shared::error::Kind;
-use shared::http::{CommonErrors, Exchange, Path};
+use shared::http::{CommonErrors, ErrorBody, Exchange, Path};
 use shared::ids::{RunId, SubscriptionId};
 use shared::run::RunStatus;
-use shared::webhook::{Delivery, LARGEST_BODY, Signed, receive};
+use shared::webhook::{Delivery, MAX_BODY, Reply, receive};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -31,74 +33,92 @@ pub struct Accepted {
 
 /// Deliver to an inbound webhook, which starts a run with the body as its input.
 ///
-/// The bearer is the subscription's automation token. The signature is over the body's raw bytes, in one of two
-/// forms: `X-Agentruntime-Signature: sha256=<hex HMAC-SHA256>` under the whole signing secret, over the body or, with
-/// `X-Agentruntime-Timestamp`, over `<timestamp>.<body>`; or the headers of Standard Webhooks. A clock may differ by
-/// 300 s. A delivery whose `Idempotency-Key` or `webhook-id` was seen in the last 72 h is answered with 200 and the
-/// run of the first.
+/// A delivery carries a signature over the body's raw bytes, and the subscription's automation token as its bearer unless
+/// the subscription has `require_bearer: false`. **Senders that sign with the SDKs carry no bearer: their subscription needs
+/// `require_bearer: false`, or each of their deliveries is answered 401.** The 401 has the same words whatever is wrong; the
+/// subscription's deliveries say what it was.
+///
+/// A subscription with the sender `generic` takes one of these forms, under the whole signing secret:
+///
+/// - `X-Agentruntime-Signature: sha256=<hex HMAC-SHA256>` over the body or, with `X-Agentruntime-Timestamp`, over
+///   `<timestamp>.<body>`;
+/// - `X-Agentruntime-Signature: t=<unix s>,v1=<hex HMAC-SHA256>` over `<t>.<body>`, as the SDKs send it; several `v1` are
+///   allowed;
+/// - the headers of Standard Webhooks, under the bytes behind `whsec_`.
+///
+/// The other senders sign as they document it: `github` (`X-Hub-Signature-256`), `stripe` (`Stripe-Signature`), `slack`
+/// (`X-Slack-Signature`), `shopify` (`X-Shopify-Hmac-Sha256`), `twilio` (`X-Twilio-Signature`). A clock may differ by 300 s.
+///
+/// The body is a JSON object or a form, of at most 256 KiB; compressed with gzip or deflate it is verified as it was sent and
+/// has at most 1 MiB once it is decoded. A form's fields are texts, or lists of them when a name comes again; `payload` of
+/// GitHub and Slack is read as the JSON that it is. A delivery whose `Idempotency-Key`, `webhook-id` or sender's own id was
+/// seen in the last 72 h is answered with 200 and the run of the first. Where no token is required, a signature without a
+/// time is known for 30 days, so that it starts one run only.
 #[utoipa::path(post, path = "/v1/inbound-webhooks/{id}", tag = "webhook ingress",
-               request_body = std::collections::HashMap<String, serde_json::Value>,
+               request_body(content(
+                   (std::collections::HashMap<String, serde_json::Value> = "application/json"),
+                   (std::collections::HashMap<String, serde_json::Value> = "application/x-www-form-urlencoded"))),
                params(("id" = uuid::Uuid, Path, description = "the subscription"),
-                      ("X-Agentruntime-Signature" = Option<String>, Header, example = "sha256=0c94515c15e5095b8a87a50ba0df3bf38ed05fe6"),
+                      ("X-Agentruntime-Signature" = Option<String>, Header, example = "t=1790000000,v1=0c94515c15e5095b8a87a50ba0df3bf38ed05fe6"),
                       ("X-Agentruntime-Timestamp" = Option<String>, Header, description = "seconds since 1970"),
                       ("webhook-id" = Option<String>, Header, max_length = 255, pattern = "[^ \\t]"),
                       ("webhook-timestamp" = Option<String>, Header),
                       ("webhook-signature" = Option<String>, Header, example = "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
+                      ("X-Hub-Signature-256" = Option<String>, Header),
+                      ("Stripe-Signature" = Option<String>, Header),
+                      ("X-Slack-Signature" = Option<String>, Header),
+                      ("X-Slack-Request-Timestamp" = Option<String>, Header),
+                      ("X-Shopify-Hmac-Sha256" = Option<String>, Header),
+                      ("X-Twilio-Signature" = Option<String>, Header),
                       ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "[^ \\t]")),
                responses((status = 202, body = Accepted),
-                         (status = 200, body = Accepted, description = "it had been accepted before"),
+                         (status = 200, description = "it had been accepted before; or the text of Slack's challenge",
+                          content((Accepted = "application/json"), (String = "text/plain"))),
+                         (status = 408, body = ErrorBody, description = "the body did not come in time"),
                          CommonErrors))]
 pub async fn receive_webhook(
     State(state): State<AppState>,
     Path(id): Path<SubscriptionId>,
     request: Request,
-) -> Result<(StatusCode, Json<Accepted>)> {
+) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let delivery = Delivery {
-        bearer: bearer(&parts.headers),
-        signed: Signed::read(|name| text(&parts.headers, name)),
-        keys: keys(&parts.headers),
-        body: bytes(body).await?,
-        allowance: OnceLock::new(),
-    };
-    let received = receive(&state, id, &delivery).await;
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let delivery = Delivery { headers: &parts.headers, target, allowance: OnceLock::new() };
+    let reply = receive(&state, id, &delivery, bytes(body, state.config.delivery_deadline)).await;
     if let (Some(exchange), Some(allowance)) = (Exchange::of(&parts), delivery.allowance.get()) {
         exchange.note(*allowance);
     }
-    let received = received?;
-    let status = if received.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let accepted = Accepted { run_id: received.run_id, status: received.status, subscription_id: id };
-    Ok((status, Json(accepted)))
+    Ok(match reply? {
+        Reply::Run(received) => {
+            let status = if received.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
+            let accepted = Accepted { run_id: received.run_id, status: received.status, subscription_id: id };
+            (status, Json(accepted)).into_response()
+        }
+        Reply::Challenge(text) => text.into_response(),
+    })
 }
 
-/// The whole body; none when it is too large.
-async fn bytes(body: Body) -> Result<Option<Vec<u8>>> {
-    match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(body) => Ok(Some(body.to_bytes().into())),
-        Err(error) if error.is::<LengthLimitError>() => Ok(None),
-        Err(error) => {
-            Err(Error::new(Kind::Unreadable, "UNREADABLE", "The body broke off.")
-                .with_context(error.to_string()))
+/// The whole body, if it comes in time.
+async fn bytes(body: Body, deadline: Duration) -> Result<Vec<u8>> {
+    // One that says that it is too large is not read at all.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(deadline, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().into()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => {
+            let unreadable = Error::new(Kind::Unreadable, "UNREADABLE", "The body broke off; send it again.");
+            Err(unreadable.with_context(error.to_string()))
+        }
+        Err(_) => {
+            let seconds = deadline.as_secs_f64();
+            let message = format!("The body did not arrive within {seconds} s; send it again.");
+            Err(Error::new(Kind::TimedOut, "BODY_TIMEOUT", message))
         }
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// What stands behind `Bearer`; nothing when nothing does.
-fn bearer(headers: &HeaderMap) -> String {
-    let token = text(headers, "authorization").and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-    });
-    token.unwrap_or_default()
-}
-
-/// What the delivery is known by: both names are of one space, since a sender uses the one or the other.
-fn keys(headers: &HeaderMap) -> Vec<String> {
-    let header =
-        |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    ["webhook-id", "idempotency-key"].into_iter().filter_map(header).collect()
+fn too_large() -> Error {
+    Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 256 KiB (262144 bytes).")
 }

@@ -5,7 +5,19 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! scopes {
     ($($(#[$doc:meta])* $scope:ident = $name:literal => [$($granted:ident),*],)*) => {
-        /// What a token may be used for. A token keeps the names that it was made with.
+        /// What a token may be used for. A token keeps the names that it was made with, and each grants its own routes.
+        ///
+        /// - `workflow:read`: workflows, runs, events, tasks, analytics; `workflow:run`: commands, task completion, webhook
+        ///   automation; `workflow:write` (or `workflow:edit`): create, edit, publish, validate, triggers
+        /// - `mcp:execute`: start runs whose graph calls MCP tools, and try tools
+        /// - `integration:read`, `integration:write`: connections, MCP, webhooks, LLM keys; of these `mcp:read` and
+        ///   `mcp:write` MCP and connections, `vault:read` and `vault:write` connections, `llm:read` and `llm:write` keys of
+        ///   model providers, `webhook:manage` inbound webhooks, reading and changing
+        /// - `analytics:read`: analytics
+        /// - `pat:write`: tokens, projects, members; `pat:read`: list tokens
+        /// - `billing:read`, `billing:write`
+        /// - `agent:read`, `agent:write`, `chat:read`, `chat:write`: for routes that are to come
+        /// - `memory:read`, `memory:write`, `work:read`, `work:write`: nothing yet
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum Scope {
             $($(#[$doc])* #[serde(rename = $name)] $scope,)*

@@ -22,10 +22,10 @@ pub use openapi::completed;
 pub use operator::Operator;
 pub use params::{Path, Query};
 pub use permit::{
-    Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanListPats, CanManageMembers, CanManagePats,
-    CanRead, CanReadAnalytics, CanReadBilling, CanReadConnections, CanReadLlmKeys, CanReadMcp, CanReadTasks,
-    CanReadUsage, CanReadWebhooks, CanRun, CanWrite, CanWriteConnections, CanWriteLlmKeys, CanWriteMcp,
-    CanWriteWebhooks,
+    Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanListPats, CanManageMembers,
+    CanManagePats, CanRead, CanReadAnalytics, CanReadBilling, CanReadConnections, CanReadLlmKeys, CanReadMcp,
+    CanReadTasks, CanReadUsage, CanReadWebhooks, CanRun, CanWrite, CanWriteConnections, CanWriteLlmKeys,
+    CanWriteMcp, CanWriteWebhooks,
 };
 pub use routes::{Function, Route, Routes, described, served};
 #[doc(hidden)]

@@ -184,7 +184,12 @@ fn caller<'a>(
     Box::pin(admitted(parts, state, role, permission))
 }
 
-async fn admitted(parts: &mut Parts, state: &AppState, role: Role, permission: Option<Permission>) -> Result<Caller> {
+async fn admitted(
+    parts: &mut Parts,
+    state: &AppState,
+    role: Role,
+    permission: Option<Permission>,
+) -> Result<Caller> {
     let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
     let now = state.clock.now();
     let caller = state.auth.authenticate(&state.store, &token, now).await?;

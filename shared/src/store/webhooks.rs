@@ -2,6 +2,7 @@
 //! a sender names nothing else. Beside them, per subscription, what was delivered and which keys have been seen.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{PatId, Place, RunId, SecretVersion, SubscriptionId, WorkflowId};
 use crate::secrets::{SecretKind, SecretRef};
-use crate::webhook::{DELIVERIES_KEPT_FOR, Outcome, SEEN_FOR};
+use crate::webhook::{DELIVERIES_KEPT_FOR, Outcome, Sender};
 
 /// Before the attributes that count refusals by their reason.
 const REFUSED: &str = "n_";
@@ -36,8 +37,14 @@ pub struct SubscriptionRecord {
     pub enabled: bool,
     /// What its runs are started with, as JSON text.
     pub extras: String,
-    /// The token that its senders carry.
+    /// The token with which its deliveries start runs, and which they carry where that is required.
     pub automation_pat_id: PatId,
+    /// Who sends.
+    #[serde(default)]
+    pub sender: Sender,
+    /// Whether deliveries carry the token.
+    #[serde(default = "requires_bearer")]
+    pub require_bearer: bool,
     /// What its senders sign with, the newest first; the others are valid for a while after a rotation.
     pub signing: Vec<SigningKey>,
     /// Counts the writes of this row.
@@ -46,6 +53,11 @@ pub struct SubscriptionRecord {
     pub created_at: Timestamp,
     /// When somebody changed it.
     pub updated_at: Timestamp,
+}
+
+/// Rows of before there were senders that cannot carry a token.
+fn requires_bearer() -> bool {
+    true
 }
 
 /// Which secret senders may sign with.
@@ -80,8 +92,10 @@ pub struct Receipt {
     pub place: Place,
     /// The subscription.
     pub subscription: SubscriptionId,
-    /// Under which keys the delivery is known, hashed: a second one of either starts nothing.
+    /// Under which keys the delivery is known, hashed and each once: a second one of any of them starts nothing.
     pub keys: Vec<String>,
+    /// For how long.
+    pub known_for: Duration,
     /// When it came.
     pub at: Timestamp,
 }
@@ -210,7 +224,7 @@ impl Store {
         for key in &receipt.keys {
             let mut row = keys::seen(&receipt.place, receipt.subscription, key).into_map();
             row.insert("run_id".to_owned(), s(run_id.to_string()));
-            row.insert(EXPIRES_AT.to_owned(), n(receipt.at.plus(SEEN_FOR).as_seconds()));
+            row.insert(EXPIRES_AT.to_owned(), n(receipt.at.plus(receipt.known_for).as_seconds()));
             writes.push(self.put_if(row, Some(&unseen), [(":now", n(receipt.at.as_seconds()))])?);
         }
         writes.push(self.put_of(delivery_row(receipt, Outcome::Accepted, run_id))?);

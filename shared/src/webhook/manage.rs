@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Extras, signing};
+use super::{Extras, Sender, signing};
 use crate::auth::{Permission, PlainToken, Role};
 use crate::clock::Timestamp;
+use crate::error::Kind;
 use crate::ids::{PatId, Place, SecretVersion, SubscriptionId, WorkflowId};
 use crate::run::check_steps;
 use crate::secrets::{Deposit, SecretKind, deposit, destroy};
@@ -31,12 +32,18 @@ pub struct NewSubscription {
     pub workflow_id: WorkflowId,
     /// Its name.
     pub name: String,
-    /// The token that its senders will carry.
+    /// The token with which its deliveries start runs, and which its senders carry where that is required.
     pub automation_pat_id: Option<PatId>,
     /// The same, as text.
     pub automation_bearer: Option<SecretString>,
     /// What its runs are started with.
     pub extras: Extras,
+    /// Who sends.
+    pub sender: Sender,
+    /// Whether deliveries carry the token; as its sender can, when absent.
+    pub require_bearer: Option<bool>,
+    /// What its sender signs with, when that is not ours to choose.
+    pub signing_secret: Option<SecretString>,
 }
 
 /// What to change of a subscription; its name was checked.
@@ -48,6 +55,12 @@ pub struct SubscriptionChange {
     pub enabled: Option<bool>,
     /// What its runs are started with, whole.
     pub extras: Option<Extras>,
+    /// Who sends.
+    pub sender: Option<Sender>,
+    /// Whether deliveries carry the token; as its sender can, when absent and the sender is another.
+    pub require_bearer: Option<bool>,
+    /// What its sender signs with from now on; every earlier secret ends.
+    pub signing_secret: Option<SecretString>,
 }
 
 /// A new subscription with its secret, which is shown this once.
@@ -55,8 +68,8 @@ pub struct SubscriptionChange {
 pub struct Created {
     /// The subscription.
     pub record: SubscriptionRecord,
-    /// What its senders sign with.
-    pub signing_secret: SecretString,
+    /// What its senders sign with; none when its sender has issued it.
+    pub signing_secret: Option<SecretString>,
 }
 
 /// A subscription with its new secret, which is shown this once.
@@ -64,8 +77,8 @@ pub struct Created {
 pub struct Rotated {
     /// The subscription.
     pub record: SubscriptionRecord,
-    /// What its senders sign with from now on.
-    pub signing_secret: SecretString,
+    /// What its senders sign with from now on; none when its sender has issued it.
+    pub signing_secret: Option<SecretString>,
     /// Until when the secret before is valid; none when it has ended.
     pub previous_valid_until: Option<Timestamp>,
 }
@@ -78,9 +91,10 @@ pub struct Rotated {
 pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Result<Created> {
     check_extras(state, place, new.workflow_id, &new.extras).await?;
     let automation_pat_id = check_token(state, place, &new).await?;
+    let issued = check_secret(new.sender, new.signing_secret.as_ref())?;
     let now = state.clock.now();
     let id = SubscriptionId::new(now);
-    let (deposit, signing_secret) = put_secret(state, place, id).await?;
+    let (deposit, signing_secret) = put_secret(state, place, id, issued.as_ref()).await?;
     let record = SubscriptionRecord {
         id,
         place: place.clone(),
@@ -89,6 +103,8 @@ pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Re
         enabled: true,
         extras: new.extras.write()?,
         automation_pat_id,
+        sender: new.sender,
+        require_bearer: new.require_bearer.unwrap_or(new.sender.requires_bearer()),
         signing: vec![SigningKey { version: deposit.secret().version, valid_until: None }],
         revision: 1,
         created_at: now,
@@ -104,16 +120,32 @@ pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Re
             }
             // A request that is carried out again after a crash finds what it has made: the same id, of the same
             // request. Nobody has seen that one's secret, so another takes its place.
-            let rotated = rotate(state, place, id, Duration::ZERO).await?;
+            let rotated = replace_secret(state, place, id, issued.as_ref(), Duration::ZERO).await?;
             Ok(Created { record: rotated.record, signing_secret: rotated.signing_secret })
         }
     }
 }
 
-async fn put_secret(state: &AppState, place: &Place, id: SubscriptionId) -> Result<(Deposit, SecretString)> {
-    let secret = signing::generate()?;
-    let deposit = deposit(state, place, SecretKind::Webhook, id.into(), secret.clone()).await?;
-    Ok((deposit, secret))
+/// Puts the secret that the sender has issued; or one of ours, which is answered.
+async fn put_secret(
+    state: &AppState,
+    place: &Place,
+    id: SubscriptionId,
+    issued: Option<&SecretString>,
+) -> Result<(Deposit, Option<SecretString>)> {
+    let generated = match issued {
+        Some(_) => None,
+        None => Some(signing::generate()?),
+    };
+    let Some(secret) = issued.or(generated.as_ref()).cloned() else {
+        return Err(Error::internal("a subscription without a secret"));
+    };
+    let deposit = deposit(state, place, SecretKind::Webhook, id.into(), secret).await?;
+    Ok((deposit, generated))
+}
+
+fn check_secret(sender: Sender, issued: Option<&SecretString>) -> Result<Option<SecretString>> {
+    issued.map(|secret| sender.check_secret(secret)).transpose()
 }
 
 /// Steps are looked for in the version that is published now; one that comes later may lack them, and then
@@ -184,7 +216,8 @@ pub(super) fn may_start(row: &PatRecord, now: Timestamp) -> Result<(), &'static 
 /// Changes a subscription.
 ///
 /// # Errors
-/// Not found; invalid, naming what is wrong with the extras.
+/// Not found; invalid, naming what is wrong with the extras or the secret; unavailable when a store does not answer, and
+/// then nothing was changed.
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -201,65 +234,114 @@ pub async fn change(
             record.name.clone_from(name);
         }
         record.enabled = change.enabled.unwrap_or(record.enabled);
+        if let Some(sender) = change.sender.filter(|sender| *sender != record.sender) {
+            record.sender = sender;
+            record.require_bearer = sender.requires_bearer();
+        }
+        record.require_bearer = change.require_bearer.unwrap_or(record.require_bearer);
         record.updated_at = state.clock.now();
-        match state.store.save_subscription(&mut record, None, &[]).await {
+        let issued = check_secret(record.sender, change.signing_secret.as_ref())?;
+        let saved = match &issued {
+            None => state.store.save_subscription(&mut record, None, &[]).await.map_err(Error::from),
+            Some(_) => save_with_secret(state, &mut record, issued.as_ref(), Duration::ZERO).await.map(drop),
+        };
+        match saved {
             Ok(()) => return Ok(record),
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind == Kind::Overtaken => {}
+            Err(error) => return Err(error),
         }
     }
     Err(StoreError::Conflict.into())
 }
 
-/// Gives a subscription another secret. Without `grace` every earlier one ends at once; else the last one is valid for
-/// so long, and those before it no longer than that.
+/// Gives a subscription another secret: the one that its sender has issued, or one of ours. Without `grace` every earlier
+/// one ends at once; else the last one is valid for so long, and those before it no longer than that.
 ///
 /// # Errors
-/// Not found; conflict `TOO_MANY_SECRETS` when many are valid already; unavailable when a store does not answer, and
-/// then nothing was changed.
-pub async fn rotate(state: &AppState, place: &Place, id: SubscriptionId, grace: Duration) -> Result<Rotated> {
+/// Not found; invalid when the secret is none, or its sender issues it and none is given; conflict `TOO_MANY_SECRETS`
+/// when many are valid already; unavailable when a store does not answer, and then nothing was changed.
+pub async fn rotate(
+    state: &AppState,
+    place: &Place,
+    id: SubscriptionId,
+    issued: Option<&SecretString>,
+    grace: Duration,
+) -> Result<Rotated> {
+    let sender = find(state, place, id).await?.sender;
+    let issued = check_secret(sender, issued)?;
+    if issued.is_none() && sender.issues_secret() {
+        return Err(Error::invalid(format!(
+            "signing_secret: {} issues its secrets itself; renew it there, then send the new one as signing_secret.",
+            sender.as_str()
+        )));
+    }
+    replace_secret(state, place, id, issued.as_ref(), grace).await
+}
+
+async fn replace_secret(
+    state: &AppState,
+    place: &Place,
+    id: SubscriptionId,
+    issued: Option<&SecretString>,
+    grace: Duration,
+) -> Result<Rotated> {
     for _ in 0..MOST_TRIES {
         let mut record = find(state, place, id).await?;
-        let now = state.clock.now();
-        let until = now.plus(grace);
-        let before = std::mem::take(&mut record.signing);
-        let end = |key: &SigningKey| key.valid_until.map_or(until, |end| end.min(until));
-        let (kept, ended): (Vec<_>, Vec<_>) =
-            before.into_iter().map(|key| (key.version, end(&key))).partition(|(_, end)| now < *end);
-        if kept.len() >= MOST_SECRETS {
-            return Err(Error::conflict(
-                "TOO_MANY_SECRETS",
-                format!(
-                    "{MOST_SECRETS} secrets are valid already; wait for one to end, or send \"grace_s\": 0 to end all \
-                     of them."
-                ),
-            ));
-        }
-        let (deposit, signing_secret) = put_secret(state, place, id).await?;
-        let version = deposit.secret().version;
-        let kept_keys =
-            kept.iter().map(|(version, end)| SigningKey { version: *version, valid_until: Some(*end) });
-        record.signing = [SigningKey { version, valid_until: None }].into_iter().chain(kept_keys).collect();
-        record.updated_at = now;
-        let ends: Vec<(SecretVersion, Timestamp)> =
-            kept.iter().copied().chain(ended.iter().map(|(version, _)| (*version, now))).collect();
-        match state.store.save_subscription(&mut record, Some(version), &ends).await {
-            Ok(()) => {
-                for (version, _) in ended {
-                    destroy(state, &record.secret_ref(version)).await;
-                }
+        record.updated_at = state.clock.now();
+        match save_with_secret(state, &mut record, issued, grace).await {
+            Ok(signing_secret) => {
                 let previous_valid_until = record.signing.get(1).and_then(|key| key.valid_until);
                 return Ok(Rotated { record, signing_secret, previous_valid_until });
             }
-            Err(error) => {
-                deposit.abandon(state).await;
-                if !matches!(error, StoreError::Conflict) {
-                    return Err(error.into());
-                }
-            }
+            Err(error) if error.kind == Kind::Overtaken => {}
+            Err(error) => return Err(error),
         }
     }
     Err(StoreError::Conflict.into())
+}
+
+/// Saves a subscription with a new secret, and ends those before it. A conflict when its row is not the one that was
+/// read.
+async fn save_with_secret(
+    state: &AppState,
+    record: &mut SubscriptionRecord,
+    issued: Option<&SecretString>,
+    grace: Duration,
+) -> Result<Option<SecretString>> {
+    let now = state.clock.now();
+    let until = now.plus(grace);
+    let before = std::mem::take(&mut record.signing);
+    let end = |key: &SigningKey| key.valid_until.map_or(until, |end| end.min(until));
+    let (kept, ended): (Vec<_>, Vec<_>) =
+        before.into_iter().map(|key| (key.version, end(&key))).partition(|(_, end)| now < *end);
+    if kept.len() >= MOST_SECRETS {
+        return Err(Error::conflict(
+            "TOO_MANY_SECRETS",
+            format!(
+                "{MOST_SECRETS} secrets are valid already; wait for one to end, or send \"grace_s\": 0 to end all of \
+                 them."
+            ),
+        ));
+    }
+    let (deposit, generated) = put_secret(state, &record.place, record.id, issued).await?;
+    let version = deposit.secret().version;
+    let kept_keys =
+        kept.iter().map(|(version, end)| SigningKey { version: *version, valid_until: Some(*end) });
+    record.signing = [SigningKey { version, valid_until: None }].into_iter().chain(kept_keys).collect();
+    let ends: Vec<(SecretVersion, Timestamp)> =
+        kept.iter().copied().chain(ended.iter().map(|(version, _)| (*version, now))).collect();
+    match state.store.save_subscription(record, Some(version), &ends).await {
+        Ok(()) => {
+            for (version, _) in ended {
+                destroy(state, &record.secret_ref(version)).await;
+            }
+            Ok(generated)
+        }
+        Err(error) => {
+            deposit.abandon(state).await;
+            Err(error.into())
+        }
+    }
 }
 
 /// Deletes a subscription. When this returns, no delivery is accepted any more; its secrets are destroyed at once, or

@@ -1,16 +1,21 @@
 //! Inbound webhooks: subscriptions that start runs for senders outside, and what makes a delivery one of theirs.
 //!
 //! [`create`], [`change`], [`rotate`] and [`delete`] manage subscriptions; [`receive`] is the public side. A delivery
-//! is accepted when it carries the subscription's token and a signature over its bytes. It is kept in one transaction
-//! with the run that it starts, together with the keys that make a second one of it start nothing.
+//! is accepted when it carries a signature over its bytes, as its [`Sender`] makes them, and the subscription's token
+//! where that is required. It is kept in one transaction with the run that it starts, together with the keys that make a
+//! second one of it start nothing.
 
+mod content;
 mod extras;
+mod form;
 mod manage;
 mod outcome;
 mod receive;
 mod refusals;
+mod sender;
 mod signature;
 mod signing;
+mod twilio;
 
 use std::time::Duration;
 
@@ -22,8 +27,10 @@ pub use manage::{
     delete, find, rotate,
 };
 pub use outcome::Outcome;
-pub use receive::{Delivery, LARGEST_BODY, Received, receive};
-pub use signature::Signed;
+pub use receive::{Delivery, MAX_BODY, Received, Reply, receive};
+pub use sender::Sender;
+pub(crate) use signature::Signed;
+pub(crate) use signing::{KeyForm, MacKind};
 
 use crate::cache::LazyCache;
 use crate::ids::{Place, SubscriptionId};
@@ -33,6 +40,8 @@ use refusals::Refusals;
 pub const DELIVERIES_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a delivery's keys are known.
 pub const SEEN_FOR: Duration = Duration::from_secs(72 * 3600);
+/// How long those of a delivery are known whose signature holds for good.
+pub const REPLAY_SEEN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
 const MOST_KEPT: u64 = 10_000;
 

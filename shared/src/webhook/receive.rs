@@ -1,23 +1,25 @@
 //! The public side: whether a delivery is one of its subscription's, and the run that it starts.
 //!
-//! Whatever is wrong with a delivery's proof, the answer has the same words and the work before it is the same: the
-//! token that is compared is the subscription's own, not the one that was sent, so that no look-up depends on what
-//! came; every comparison is made, and made in constant time; and only then is anything decided.
+//! Nothing is read of a delivery whose head shows already that it cannot be proven. Whatever else is wrong with its proof,
+//! the answer has the same words and the work before it is the same: the token that is compared is the subscription's own,
+//! not the one that was sent, so that no look-up depends on what came; every comparison is made, and made in constant
+//! time; and only then is anything decided.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use http::HeaderMap;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::content::{self, Content};
 use super::manage::may_start;
-use super::signature::Wrong;
-use super::{Extras, Signed};
+use super::signature::{Proven, Signed, Wrong};
+use super::{Extras, REPLAY_SEEN_FOR, SEEN_FOR, Sender};
 use crate::auth::Permission;
 use crate::error::Kind;
 use crate::ids::{RunId, RunRef, SubscriptionId};
-use crate::json_numbers;
 use crate::limits::Allowance;
 use crate::metrics::Metric;
 use crate::run::{RunStatus, start};
@@ -26,26 +28,57 @@ use crate::store::{Receipt, SubscriptionRecord};
 use crate::text::hex;
 use crate::{Error, Result};
 
-/// The most bytes of a delivery's body.
-pub const LARGEST_BODY: usize = 256 * 1024;
+/// The most bytes of a delivery's body, as it is sent.
+pub const MAX_BODY: usize = 256 * 1024;
 /// The most characters of a key that a delivery is known by.
-const LONGEST_KEY: usize = 255;
+const MAX_KEY: usize = 255;
 /// How often a delivery is tried while another with its key is just being kept.
-const MOST_TRIES: u32 = 6;
+const MAX_TRIES: u32 = 6;
+/// The headers by which any sender may name a delivery; they are of one space.
+const KEY_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
 
-/// What came.
+/// What came, but for its body.
 #[derive(Debug)]
-pub struct Delivery {
-    /// What it carries as its bearer, whatever that may be.
-    pub bearer: String,
-    /// Its signatures.
-    pub signed: Signed,
-    /// The keys that it is known by, as they were sent.
-    pub keys: Vec<String>,
-    /// Its body; none when it is too large.
-    pub body: Option<Vec<u8>>,
+pub struct Delivery<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The path and query that were called.
+    pub target: &'a str,
     /// What is left to the subscription, once the sender has proven to be its.
     pub allowance: OnceLock<Allowance>,
+}
+
+impl Delivery<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What stands behind `Bearer`; nothing when nothing does.
+    fn bearer(&self) -> &str {
+        let token = self.header("authorization").and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        token.unwrap_or_default()
+    }
+
+    /// What its sender calls it.
+    fn ids(&self, sender: Sender) -> Vec<String> {
+        let text = |name: &&str| {
+            self.headers.get(*name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let of_any = KEY_HEADERS.iter().filter_map(text);
+        of_any.chain(sender.id_headers().iter().find_map(text)).collect()
+    }
+}
+
+/// What a delivery is answered with.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The run that it started.
+    Run(Received),
+    /// The text that its sender wants to see before it uses the address.
+    Challenge(String),
 }
 
 /// A delivery that was accepted, now or before.
@@ -59,22 +92,30 @@ pub struct Received {
     pub is_new: bool,
 }
 
-/// Takes a delivery. When this returns a run, the run will be carried out whatever crashes.
+/// Takes a delivery. When this returns a run, the run will be carried out whatever crashes. The body is asked for only
+/// when the head may be that of a delivery.
 ///
 /// # Errors
 /// Not found when the subscription is unknown or disabled; unauthenticated, in the same words whatever is wrong;
-/// too large; unreadable; unavailable when a store does not answer, and then nothing was started; and what
-/// [`start`] refuses.
-pub async fn receive(state: &AppState, id: SubscriptionId, delivery: &Delivery) -> Result<Received> {
+/// too large; unreadable; unavailable when a store does not answer, and then nothing was started; what the body's
+/// future fails with; and what [`start`] refuses.
+pub async fn receive(
+    state: &AppState,
+    id: SubscriptionId,
+    delivery: &Delivery<'_>,
+    body: impl Future<Output = Result<Vec<u8>>>,
+) -> Result<Reply> {
     let Some(record) = state.webhooks.subscription(state, id).await? else {
         state.metrics.count(Metric::IngressRefusals, &[("reason", "UNKNOWN")]);
         return Err(unknown());
     };
     tracing::Span::current().record("tenant_id", record.place.tenant_id.as_str());
-    match accept(state, &record, delivery).await {
-        Ok(received) => {
-            tracing::Span::current().record("run_id", tracing::field::display(received.run_id));
-            Ok(received)
+    match accept(state, &record, delivery, body).await {
+        Ok(reply) => {
+            if let Reply::Run(received) = &reply {
+                tracing::Span::current().record("run_id", tracing::field::display(received.run_id));
+            }
+            Ok(reply)
         }
         Err(Refused { reason, error }) => {
             if !matches!(error.kind, Kind::Unavailable { .. } | Kind::Internal) {
@@ -105,64 +146,102 @@ fn refused(reason: &'static str, error: Error) -> Refused {
 async fn accept(
     state: &AppState,
     record: &SubscriptionRecord,
-    delivery: &Delivery,
-) -> Result<Received, Refused> {
+    delivery: &Delivery<'_>,
+    body: impl Future<Output = Result<Vec<u8>>>,
+) -> Result<Reply, Refused> {
     if !record.enabled {
         return Err(refused("DISABLED", unknown()));
     }
-    let body = delivery.body.as_ref().ok_or_else(too_large)?;
-    let proof = prove(state, record, delivery, body).await?;
-    proof.map_err(|reason| refused(reason, unproven()))?;
+    let signed = Signed::read(record.sender, |name| delivery.header(name), delivery.target);
+    signed.precheck(state.clock.now()).map_err(|wrong| refused(wrong.reason(), unproven()))?;
+    state.limits.arrivals.take(record.id).check("The sender")?;
+    let body = body.await?;
+    let proof = prove(state, record, delivery, &signed, &body).await?;
+    let proven = proof.map_err(|reason| refused(reason, unproven()))?;
     // Only now: others must not be able to use up what is the sender's.
     let allowance = state.limits.subscriptions.take(record.id);
     let _ = delivery.allowance.set(allowance);
     allowance.check("The sender")?;
-    let body: Map<String, Value> = json_numbers::from_slice(body).map_err(|error| {
-        let error = Error::new(
-            Kind::Unreadable,
-            "UNREADABLE",
-            "The body must be a JSON object, in UTF-8 and nested at most 128 levels deep.",
-        )
-        .with_context(format!("{:?} at line {}", error.classify(), error.line()));
-        refused("BODY_UNREADABLE", error)
-    })?;
-    let receipt = Receipt {
-        place: record.place.clone(),
-        subscription: record.id,
-        keys: hashed(&delivery.keys)?,
-        at: state.clock.now(),
+    let content = content::read(record.sender, delivery.headers, &body);
+    let input = match content.map_err(|error| match error.kind {
+        Kind::Unreadable => refused("BODY_UNREADABLE", error),
+        _ => error.into(),
+    })? {
+        Content::Challenge(text) => return Ok(Reply::Challenge(text)),
+        Content::Input(input) => input,
     };
-    begin(state, record, &receipt, body).await
+    let receipt = receipt(state, record, &signed, &proven, &keys(record.sender, delivery, &input)?);
+    begin(state, record, &receipt, input).await.map(Reply::Run)
 }
 
 /// Whether the sender is the subscription's; the outer error is of a store that does not answer.
 async fn prove(
     state: &AppState,
     record: &SubscriptionRecord,
-    delivery: &Delivery,
+    delivery: &Delivery<'_>,
+    signed: &Signed,
     body: &[u8],
-) -> Result<Result<(), &'static str>> {
+) -> Result<Result<Proven, &'static str>> {
     let now = state.clock.now();
     let key = state.auth.key().await?;
     let token = state.auth.row(&state.store, record.automation_pat_id).await?;
     let secrets = valid_secrets(state, record).await?;
 
-    let signature = delivery.signed.check(&secrets, body, now);
+    let signature = signed.check(&secrets, body, now).map_err(Wrong::reason);
     // A token that is gone is compared all the same, with the hash of none.
     let none = "0".repeat(64);
     let hash = token.as_ref().map_or(none.as_str(), |row| row.secret_hash.as_str());
-    let same = key.matches_text(&delivery.bearer, hash);
+    let same = key.matches_text(delivery.bearer(), hash);
     let token = match &token {
         None => Err("TOKEN_REVOKED"),
         Some(row) => may_start(row, now).map_err(|_| "TOKEN_MAY_NOT"),
     };
-    let signature = signature.map_err(|wrong| match wrong {
-        Wrong::Missing => "SIGNATURE_MISSING",
-        Wrong::Signature => "SIGNATURE_WRONG",
-        Wrong::Time => "TIMESTAMP_OUT_OF_WINDOW",
-    });
-    let presented = if same { Ok(()) } else { Err("TOKEN_WRONG") };
+    let presented = if same || !record.require_bearer { Ok(()) } else { Err("TOKEN_WRONG") };
     Ok(token.and(presented).and(signature))
+}
+
+/// What is kept of a delivery with the run that it starts.
+///
+/// A signature without a time holds for good, and what a sender calls its delivery is not signed: so that whoever has
+/// seen one cannot start another run with it, it is known by what is signed, too. Where the token is required a caller
+/// has shown more than what was signed, and may deliver the same bytes again. A known sender's delivery without a name
+/// is known by what is signed in any case.
+fn receipt(
+    state: &AppState,
+    record: &SubscriptionRecord,
+    signed: &Signed,
+    proven: &Proven,
+    names: &[String],
+) -> Receipt {
+    let is_known = record.sender != Sender::Generic;
+    let holds_for_good = !signed.is_timed() && (is_known || !record.require_bearer);
+    let mut keys: Vec<String> = names.iter().map(|name| hex(&Sha256::digest(name.as_bytes()))).collect();
+    if holds_for_good || (is_known && keys.is_empty()) {
+        // No header has a NUL in it: no name is such a key.
+        keys.push(hex(&Sha256::digest(format!("signed\0{}", proven.digest))));
+    }
+    // A transaction writes each row once.
+    keys.sort_unstable();
+    keys.dedup();
+    Receipt {
+        place: record.place.clone(),
+        subscription: record.id,
+        keys,
+        known_for: if holds_for_good { REPLAY_SEEN_FOR } else { SEEN_FOR },
+        at: state.clock.now(),
+    }
+}
+
+/// What the sender calls a delivery, in its headers and its body.
+fn keys(sender: Sender, delivery: &Delivery<'_>, input: &Map<String, Value>) -> Result<Vec<String>> {
+    let mut keys = delivery.ids(sender);
+    keys.extend(sender.id_in(input).map(str::to_owned));
+    if keys.iter().any(|key| key.is_empty() || key.chars().count() > MAX_KEY) {
+        let message =
+            format!("Idempotency-Key, webhook-id and a sender's own id have 1 to {MAX_KEY} characters.");
+        return Err(Error::new(Kind::Unreadable, "KEY_UNREADABLE", message));
+    }
+    Ok(keys)
 }
 
 /// The secrets that senders may sign with now.
@@ -207,7 +286,7 @@ async fn begin(
             return Err(error.into());
         }
         // Another delivery with this key is just being kept, or a transaction met another.
-        if tries == MOST_TRIES {
+        if tries == MAX_TRIES {
             return Err(Error::unavailable("The database", "a delivery met others with its key").into());
         }
         tokio::time::sleep(Duration::from_millis(rand::random_range(1..=10_u64 << tries))).await;
@@ -232,18 +311,6 @@ async fn note_refusal(state: &AppState, record: &SubscriptionRecord, reason: &'s
     }
 }
 
-/// Senders choose keys; hashed, they are of one length and say nothing.
-fn hashed(keys: &[String]) -> Result<Vec<String>> {
-    if keys.iter().any(|key| key.is_empty() || key.chars().count() > LONGEST_KEY) {
-        let message = format!("Idempotency-Key and webhook-id have 1 to {LONGEST_KEY} characters.");
-        return Err(Error::new(Kind::Unreadable, "KEY_UNREADABLE", message));
-    }
-    let hash = |key: &String| hex(&Sha256::digest(key.as_bytes()));
-    let mut hashes: Vec<String> = keys.iter().map(hash).collect();
-    hashes.dedup();
-    Ok(hashes)
-}
-
 fn unknown() -> Error {
     Error::new(Kind::NotFound, "NOT_FOUND", "There is no such webhook, or it is disabled.")
 }
@@ -252,11 +319,7 @@ fn unproven() -> Error {
     Error::new(
         Kind::Unauthenticated,
         "UNAUTHENTICATED",
-        "The delivery is not proven: send the subscription's token as 'Authorization: Bearer pat_…' and a signature \
-         of the body's bytes, made within 300 s of now when it has a timestamp.",
+        "Delivery authentication failed: send a valid signature of the body's bytes, made within 300 s of now when it \
+         has a time, and, unless the subscription has 'require_bearer': false, its token as 'Authorization: Bearer pat_…'.",
     )
-}
-
-fn too_large() -> Error {
-    Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 256 KiB (262144 bytes).")
 }

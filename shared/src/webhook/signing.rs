@@ -4,17 +4,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit};
+use hmac::{Hmac, KeyInit, Mac};
 use rand::TryRng;
 use secrecy::{ExposeSecret, SecretString};
+use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::{Error, Result};
 
 const PREFIX: &str = "whsec_";
-
-/// HMAC-SHA256 under some key.
-pub(super) type Mac256 = Hmac<Sha256>;
 
 /// A new secret.
 ///
@@ -28,15 +26,51 @@ pub(super) fn generate() -> Result<SecretString> {
     Ok(format!("{PREFIX}{}", STANDARD.encode(bytes)).into())
 }
 
-/// With the whole text as the key, as `openssl dgst -hmac` takes it.
-pub(super) fn of_text(secret: &SecretString) -> Option<Mac256> {
-    Mac256::new_from_slice(secret.expose_secret().as_bytes()).ok()
+/// How a secret's text is the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyForm {
+    /// The whole text, as `openssl dgst -hmac` takes it.
+    Text,
+    /// The bytes behind the prefix, as Standard Webhooks has it.
+    Base64,
 }
 
-/// With the bytes behind the prefix as the key, as Standard Webhooks has it.
-pub(super) fn of_bytes(secret: &SecretString) -> Option<Mac256> {
-    let encoded = secret.expose_secret().strip_prefix(PREFIX)?;
-    Mac256::new_from_slice(&STANDARD.decode(encoded).ok()?).ok()
+/// With which hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MacKind {
+    Sha256,
+    /// Twilio's.
+    Sha1,
+}
+
+impl MacKind {
+    /// How many bytes it has.
+    pub(super) const fn length(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha1 => 20,
+        }
+    }
+
+    /// The HMAC of a text; none when the secret is no key of this form.
+    pub(crate) fn of(self, form: KeyForm, secret: &SecretString, text: &[u8]) -> Option<Vec<u8>> {
+        let secret = secret.expose_secret();
+        match form {
+            KeyForm::Text => self.with_key(secret.as_bytes(), text),
+            KeyForm::Base64 => self.with_key(&STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?, text),
+        }
+    }
+
+    fn with_key(self, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        fn hmac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+            let mac = <M as KeyInit>::new_from_slice(key).ok()?;
+            Some(mac.chain_update(text).finalize().into_bytes().to_vec())
+        }
+        match self {
+            Self::Sha256 => hmac::<Hmac<Sha256>>(key, text),
+            Self::Sha1 => hmac::<Hmac<Sha1>>(key, text),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +84,9 @@ mod tests {
         assert_eq!(text.len(), 6 + 44);
         assert!(text.starts_with(PREFIX) && !text.contains('='));
         assert_ne!(text, other.expose_secret());
-        assert!(of_text(&one).is_some() && of_bytes(&one).is_some());
+        for form in [KeyForm::Text, KeyForm::Base64] {
+            assert!(MacKind::Sha256.of(form, &one, b"").is_some());
+        }
         assert!(!format!("{one:?}").contains(&text[6..]));
     }
 }

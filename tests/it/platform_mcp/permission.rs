@@ -149,7 +149,10 @@ async fn a_tool_needs_the_scope_of_its_route() {
             match needs(tool).1 {
                 Some(needed) if !scope.grants().contains(&needed) => {
                     let refused = mcp.refused(tool, &arguments, 403, "SCOPE_MISSING").await;
-                    assert!(refused["error"].as_str().unwrap().contains(&needed.granting_scopes()), "{refused:#}");
+                    assert!(
+                        refused["error"].as_str().unwrap().contains(&needed.granting_scopes()),
+                        "{refused:#}"
+                    );
                 }
                 _ => drop(mcp.call(tool, &arguments).await),
             }

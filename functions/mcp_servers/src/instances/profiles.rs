@@ -4,9 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared::http::{
-    Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query,
-};
+use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::{InstanceId, ProfileId};
 use shared::mcp::{SourceSpec, instance};
 use shared::text;

@@ -5,9 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::http::{
-    Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query,
-};
+use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
 use shared::ids::McpServerId;
 use shared::mcp::ToolSpec;
 use shared::mcp::server::find;

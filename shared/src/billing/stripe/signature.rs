@@ -1,60 +1,28 @@
-//! The signature on the provider's events: `Stripe-Signature: t=<unix s>,v1=<hex HMAC-SHA256>`, over `<t>.<body>`.
+//! The signature on the provider's events: `Stripe-Signature: t=<unix s>,v1=<hex HMAC-SHA256>`, over `<t>.<body>`, as
+//! webhooks of Stripe's carry it.
 
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
+use secrecy::SecretString;
 
 use super::client::Provider;
 use crate::clock::Timestamp;
 use crate::error::Kind;
+use crate::webhook::{KeyForm, MacKind, Sender, Signed};
 use crate::{Error, Result, text};
 
-/// By how many seconds the sender's clock may differ from ours.
-const TOLERANCE: u64 = 300;
-/// The most signatures of one event that are looked at.
-const MOST_SIGNATURES: usize = 10;
-
 /// What an event carries to show who sent it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Signature {
-    at: Option<u64>,
-    stamp: String,
-    signatures: Vec<String>,
-}
+#[derive(Debug)]
+pub struct Signature(Signed);
 
 impl Signature {
     /// From the header.
     pub fn read(header: &str) -> Self {
-        let mut read = Self::default();
-        for part in header.split(',') {
-            match part.trim().split_once('=') {
-                Some(("t", stamp)) => {
-                    // Digits only: `+5` would be another text for the same time.
-                    read.at = stamp.parse().ok().filter(|_| stamp.bytes().all(|byte| byte.is_ascii_digit()));
-                    stamp.clone_into(&mut read.stamp);
-                }
-                Some(("v1", signature)) if read.signatures.len() < MOST_SIGNATURES => {
-                    read.signatures.push(signature.to_ascii_lowercase());
-                }
-                _ => {}
-            }
-        }
-        read
+        let named = |name: &str| (name == "stripe-signature").then_some(header);
+        Self(Signed::read(Sender::Stripe, named, ""))
     }
 
-    /// Whether it is one of this body under one of these secrets, and of now. Every secret and every signature is
-    /// compared, in constant time, whatever is wrong.
+    /// Whether it is one of this body under one of these secrets, and of now.
     fn is_of(&self, secrets: &[SecretString], body: &[u8], now: Timestamp) -> bool {
-        let mut signed = Choice::from(0);
-        for secret in secrets {
-            let Some(expected) = digits(secret, &self.stamp, body) else { continue };
-            for signature in &self.signatures {
-                signed |= expected.as_bytes().ct_eq(signature.as_bytes());
-            }
-        }
-        let now = u64::try_from(now.as_seconds()).unwrap_or(0);
-        bool::from(signed) && self.at.is_some_and(|at| now.abs_diff(at) <= TOLERANCE)
+        self.0.check(secrets, body, now).is_ok()
     }
 }
 
@@ -74,16 +42,9 @@ impl Provider<'_> {
 
 /// The header for a body, for senders.
 pub fn sign(secret: &SecretString, at: Timestamp, body: &[u8]) -> String {
-    let stamp = at.as_seconds().to_string();
-    format!("t={stamp},v1={}", digits(secret, &stamp, body).unwrap_or_default())
-}
-
-fn digits(secret: &SecretString, stamp: &str, body: &[u8]) -> Option<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
-    mac.update(stamp.as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    Some(text::hex(&mac.finalize().into_bytes()))
+    let stamp = at.as_seconds();
+    let mac = MacKind::Sha256.of(KeyForm::Text, secret, &[format!("{stamp}.").as_bytes(), body].concat());
+    format!("t={stamp},v1={}", text::hex(&mac.unwrap_or_default()))
 }
 
 #[cfg(test)]
