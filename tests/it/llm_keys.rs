@@ -65,17 +65,33 @@ fn openai_rotation() -> Value {
     json!({ "api_key": VALUE })
 }
 
-#[tokio::test]
-async fn what_a_provider_could_not_be_called_with_is_refused_and_no_value_is_quoted() {
+/// None of these is kept, and each is refused by a name and without its value.
+async fn are_refused(cases: &[(Value, &str)]) {
     let app = TestApp::without_worker(Clock::System).await;
     let acme = app.workspace("acme").await;
+    for (fields, named) in cases {
+        let answer = acme.client.post(KEYS, fields).await;
+        assert_eq!(answer.status, 422, "{fields}: {:#}", answer.body);
+        let said = answer.body["error"].as_str().unwrap();
+        assert!(said.to_lowercase().contains(named), "{fields}: {said}");
+        assert!(!said.contains(VALUE) && !said.contains("12345678"), "{said}");
+    }
+    assert!(listed(&acme, "").await.is_empty());
+    assert!(app.stores.secrets.under("test/").is_empty());
+}
+
+#[tokio::test]
+async fn what_a_provider_could_not_be_called_with_is_refused_and_no_value_is_quoted() {
     let pair = json!({ "access_key_id": "AKIDEXAMPLE", "secret_access_key": VALUE });
-    for (fields, named) in [
+    are_refused(&[
         (json!({}), "provider"),
         (json!({ "provider": "opnai", "api_key": VALUE }), "provider"),
         (json!({ "provider": "openai" }), "api_key"),
         (json!({ "provider": "openai", "api_key": "" }), "api_key"),
-        (json!({ "provider": "openai", "api_key": format!("{VALUE} ") }), "api_key"),
+        (json!({ "provider": "openai", "api_key": " \n\u{feff}" }), "api_key"),
+        (json!({ "provider": "openai", "api_key": format!("{VALUE} {VALUE}") }), "api_key"),
+        (json!({ "provider": "openai", "api_key": format!("{VALUE}\u{200b}{VALUE}") }), "api_key"),
+        (json!({ "provider": "openai", "api_key": format!("{VALUE}ü") }), "api_key"),
         (json!({ "provider": "openai", "api_key": format!("{VALUE}\r\nx: y") }), "api_key"),
         (json!({ "provider": "openai", "api_key": "x".repeat(8193) }), "api_key"),
         (json!({ "provider": "openai", "api_key": 12_345_678 }), "api_key"),
@@ -91,13 +107,37 @@ async fn what_a_provider_could_not_be_called_with_is_refused_and_no_value_is_quo
         (json!({ "provider": "bedrock", "region": "us-east-1" }), "api_key"),
         (json!({ "provider": "bedrock", "api_key": VALUE }), "region"),
         (json!({ "provider": "bedrock", "api_key": VALUE, "region": "a/b" }), "region"),
+        (json!({ "provider": "bedrock", "api_key": VALUE, "region": "EU-central-1" }), "region"),
+        (json!({ "provider": "bedrock", "api_key": VALUE, "region": " " }), "region"),
+        (json!({ "provider": "openai", "api_key": VALUE, "organization": " " }), "organization"),
         (json!({ "provider": "bedrock", "region": "us-east-1", "access_key_id": "A" }), "secret_access_key"),
         (
             it::with(json!({ "provider": "bedrock", "region": "us-east-1", "api_key": VALUE }), &pair),
             "either",
         ),
+        (json!({ "provider": "openai", "api_key": VALUE, "name": "" }), "name"),
+        (json!({ "provider": "openai", "api_key": VALUE, "name": "x".repeat(201) }), "name"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn addresses_that_could_not_be_called_are_refused() {
+    are_refused(&[
         (json!({ "provider": "openai_compatible" }), "base_url"),
         (json!({ "provider": "openai_compatible", "base_url": "no url" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": " \t\n" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "https://" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "https://llm.exa mple.com/v1" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "https://llm.exa\nmple.com/v1" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "https://llm.example.com/v1 /x" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "https://llm.example.com/v1#x" }), "base_url"),
+        (json!({ "provider": "openai_compatible", "base_url": "https://llm.example.com/v1?" }), "base_url"),
+        (
+            json!({ "provider": "openai_compatible", "base_url": "https://llm.example.com/v1/chat/completions/" }),
+            "base_url: leave out /chat/completions",
+        ),
         (json!({ "provider": "openai_compatible", "base_url": "ftp://llm.example.com" }), "base_url"),
         (json!({ "provider": "openai_compatible", "base_url": "https://u:p@llm.example.com" }), "base_url"),
         (
@@ -105,17 +145,66 @@ async fn what_a_provider_could_not_be_called_with_is_refused_and_no_value_is_quo
             "base_url",
         ),
         (json!({ "provider": "openai_compatible", "base_url": "http://169.254.169.254/v1" }), "base_url"),
-        (json!({ "provider": "openai", "api_key": VALUE, "name": "" }), "name"),
-        (json!({ "provider": "openai", "api_key": VALUE, "name": "x".repeat(201) }), "name"),
-    ] {
-        let answer = acme.client.post(KEYS, &fields).await;
-        assert_eq!(answer.status, 422, "{fields}: {:#}", answer.body);
-        let said = answer.body["error"].as_str().unwrap();
-        assert!(said.to_lowercase().contains(named), "{fields}: {said}");
-        assert!(!said.contains(VALUE) && !said.contains("12345678"), "{said}");
+    ])
+    .await;
+}
+
+/// Blanks, line breaks and marks that nobody sees, as they come with what is pasted or read from a file.
+const AROUND: [(&str, &str); 4] =
+    [(" ", " "), ("", "\n"), ("\u{feff}", "\r\n"), ("\u{a0}\t", "\u{200b}\n\n")];
+
+#[tokio::test]
+async fn blanks_around_a_key_and_its_address_are_left_out() {
+    let app = TestApp::start().await;
+    for (at, (before, after)) in AROUND.into_iter().enumerate() {
+        let acme = app.workspace(&format!("w{at}")).await;
+        let models = it::Models::answering([it::openai_says("Yes.", 1, 1)]).await;
+        let around = |text: &str| format!("{before}{text}{after}");
+        let key = json!({ "provider": "openai", "api_key": around(VALUE), "base_url": around(&models.url()),
+                          "organization": around("org-acme"), "name": " Ours " });
+        let made = acme.client.post(KEYS, &key).await.expect(201);
+        assert_eq!((&made["base_url"], &made["organization"]), (&json!(models.url()), &json!("org-acme")));
+        assert_eq!(made["key_hint"], "…cdef");
+        let path = format!("{KEYS}/{}/rotate", made["id"].as_str().unwrap());
+        let call = async || {
+            let run = acme.begin(&graph([ask("direct.openai.gpt-4.1", &json!({}))]), json!({})).await;
+            let view = run.finished().await;
+            assert_eq!(view["status"], "completed", "{view:#}");
+            let request = models.requests().await.pop().unwrap();
+            request.headers["authorization"].to_str().unwrap().to_owned()
+        };
+        assert_eq!(call().await, format!("Bearer {VALUE}"));
+        let other = json!({ "api_key": around("sk-other-0123456789"), "base_url": around(&format!("{}/", models.url())) });
+        acme.client.post(&path, &other).await.expect(200);
+        assert_eq!(call().await, "Bearer sk-other-0123456789");
     }
-    assert!(listed(&acme, "").await.is_empty());
-    assert!(app.stores.secrets.under("test/").is_empty());
+}
+
+#[tokio::test]
+async fn blanks_around_access_keys_are_left_out() {
+    let app = TestApp::without_worker(Clock::System).await;
+    for (at, (before, after)) in AROUND.into_iter().enumerate() {
+        let acme = app.workspace(&format!("w{at}")).await;
+        let around = |text: &str| format!("{before}{text}{after}");
+        let key = json!({ "provider": "bedrock", "region": around("eu-central-1"), "session_token": around("token"),
+                          "access_key_id": around("AKIDEXAMPLE"), "secret_access_key": around(VALUE) });
+        let made = acme.client.post(KEYS, &key).await.expect(201);
+        assert_eq!(made["region"], "eu-central-1");
+        let kept = app.stores.secrets.under(&format!("test/w{at}/"));
+        let kept: Value = serde_json::from_str(&kept[0].1).unwrap();
+        assert_eq!(
+            kept,
+            json!({ "access_key_id": "AKIDEXAMPLE", "secret_access_key": VALUE, "session_token": "token" })
+        );
+        let path = format!("{KEYS}/{}/rotate", made["id"].as_str().unwrap());
+        for field in ["access_key_id", "secret_access_key", "session_token"] {
+            let blank = it::with(key.clone(), &json!({ field: around("") }));
+            let mut blank = blank;
+            blank.as_object_mut().unwrap().remove("provider");
+            let refused = acme.client.post(&path, &blank).await.refused(422, "INVALID_REQUEST");
+            assert!(refused["error"].as_str().unwrap().starts_with(&format!("{field}: ")), "{refused}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::ids::{LlmKeyId, Place};
 use crate::secrets::{Deposit, Mask, SecretKind, SecretRef, deposit, destroy};
 use crate::state::AppState;
 use crate::store::{LlmKeyRecord, MOST_LLM_KEYS, StoreError};
-use crate::{Error, Result};
+use crate::{Error, Result, text};
 
 /// How often a change is tried while others change the same key.
 const MOST_TRIES: usize = 5;
@@ -68,13 +68,21 @@ impl Serialize for Credential {
 }
 
 impl Credential {
-    /// From values as people give them; none when they are no whole: half of a pair, or two kinds at once.
+    /// From values as people give them, without blanks and line breaks around; none when they are no whole: half of a
+    /// pair, or two kinds at once.
     pub fn of(
         api_key: Option<SecretString>,
         access_key_id: Option<SecretString>,
         secret_access_key: Option<SecretString>,
         session_token: Option<SecretString>,
     ) -> Option<Self> {
+        // Also what an older version or an operator has kept as it was pasted.
+        let trimmed = |value: SecretString| match text::trimmed(value.expose_secret()) {
+            all if all.len() == value.expose_secret().len() => value,
+            part => part.into(),
+        };
+        let [api_key, access_key_id, secret_access_key, session_token] =
+            [api_key, access_key_id, secret_access_key, session_token].map(|value| value.map(trimmed));
         match (api_key, access_key_id, secret_access_key, session_token) {
             (None, None, None, None) => Some(Self::None),
             (Some(key), None, None, None) => Some(Self::ApiKey(key)),
@@ -143,19 +151,33 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether a provider can be called like this.
+    /// As it is kept, when a provider can be called like this: its texts without blanks and line breaks around.
     ///
     /// # Errors
     /// Invalid, naming the field, never a value.
-    pub fn check(&self, state: &AppState, provider: Provider) -> Result<()> {
+    pub fn checked(self, state: &AppState, provider: Provider) -> Result<Self> {
+        let plain = |field: &str, value: Option<String>| match value.as_deref().map(text::trimmed) {
+            Some("") => Err(Error::invalid(format!("{field}: must not be empty or blank."))),
+            value => Ok(value.map(str::to_owned)),
+        };
+        let access = Self {
+            base_url: self.base_url.map(|url| base_url(state, &url)).transpose()?,
+            region: plain("region", self.region)?,
+            organization: plain("organization", self.organization)?,
+            credential: self.credential,
+        };
+        access.check(provider)?;
+        Ok(access)
+    }
+
+    fn check(&self, provider: Provider) -> Result<()> {
         let invalid = |message: String| Err(Error::invalid(message));
         let title = provider.title();
         for (name, value) in self.credential.values() {
-            let value = value.expose_secret();
-            let visible = |c: char| c.is_ascii_graphic();
-            if value.is_empty() || value.len() > LARGEST_VALUE || !value.chars().all(visible) {
+            let value = text::credential(name, value.expose_secret())?;
+            if value.len() > LARGEST_VALUE || !value.chars().all(|c| c.is_ascii_graphic()) {
                 return invalid(format!(
-                    "{name}: must have 1 to {LARGEST_VALUE} visible ASCII characters, without spaces."
+                    "{name}: must have 1 to {LARGEST_VALUE} visible ASCII characters, without blanks between them."
                 ));
             }
         }
@@ -173,20 +195,16 @@ impl Access {
             }
             (Credential::None, _) => return invalid(format!("api_key: {title} needs one.")),
         }
-        match (&self.base_url, provider) {
-            (None, Provider::OpenaiCompatible) => {
-                return invalid(
-                    "base_url: an OpenAI-compatible server needs one, such as https://llm.example.com/v1."
-                        .into(),
-                );
-            }
-            (Some(url), _) => check_base_url(state, url)?,
-            (None, _) => {}
+        if self.base_url.is_none() && provider == Provider::OpenaiCompatible {
+            return invalid(
+                "base_url: an OpenAI-compatible server needs one, such as https://llm.example.com/v1.".into(),
+            );
         }
         self.check_place(provider)
     }
 
     fn check_place(&self, provider: Provider) -> Result<()> {
+        let is_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         let named = |text: &String| (1..=64).contains(&text.len()) && text.chars().all(plain);
         match (&self.region, provider) {
@@ -196,8 +214,8 @@ impl Access {
             (Some(_), other) if other != Provider::Bedrock => {
                 return Err(Error::invalid("region: is for bedrock only."));
             }
-            (Some(region), _) if !named(region) => {
-                return Err(Error::invalid("region: is no region of AWS."));
+            (Some(region), _) if !named(region) || !region.chars().all(is_region) => {
+                return Err(Error::invalid("region: is no region of AWS, such as eu-central-1."));
             }
             _ => {}
         }
@@ -213,12 +231,23 @@ impl Access {
     }
 }
 
-fn check_base_url(state: &AppState, text: &str) -> Result<()> {
+/// What is put behind base URLs, and then would stand there twice.
+const ENDPOINTS: [&str; 4] = ["/chat/completions", "/v1/messages", "/converse", ":generateContent"];
+
+/// A base URL as it is kept.
+fn base_url(state: &AppState, url: &str) -> Result<String> {
+    let text = text::url("base_url", url)?;
     let url = state.outbound.url(text).map_err(|error| Error::invalid(format!("base_url: {error}.")))?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Error::invalid("base_url: must end with its path; what is behind it is added to that."));
     }
-    Ok(())
+    let path = url.path().trim_end_matches('/');
+    match ENDPOINTS.iter().find(|endpoint| path.ends_with(**endpoint)) {
+        Some(endpoint) => {
+            Err(Error::invalid(format!("base_url: leave out {endpoint}, which is added to it.")))
+        }
+        None => Ok(text.to_owned()),
+    }
 }
 
 /// What a new key is made from; its name was checked.
@@ -240,7 +269,7 @@ pub struct NewKey {
 /// Invalid when the provider could not be called with it, or the project has [`MOST_LLM_KEYS`]; unavailable when a
 /// store does not answer, and then nothing was made.
 pub async fn create(state: &AppState, place: &Place, new: NewKey) -> Result<LlmKeyRecord> {
-    new.access.check(state, new.provider)?;
+    let access = new.access.checked(state, new.provider)?;
     let now = state.clock.now();
     let id = LlmKeyId::new(now);
     let mut record = LlmKeyRecord {
@@ -248,10 +277,10 @@ pub async fn create(state: &AppState, place: &Place, new: NewKey) -> Result<LlmK
         place: place.clone(),
         provider: new.provider,
         name: new.name,
-        base_url: new.access.base_url,
-        region: new.access.region,
-        organization: new.access.organization,
-        hint: new.access.credential.hint(),
+        base_url: access.base_url,
+        region: access.region,
+        organization: access.organization,
+        hint: access.credential.hint(),
         default_since: new.is_default.then_some(now),
         secret: None,
         revision: 1,
@@ -259,7 +288,7 @@ pub async fn create(state: &AppState, place: &Place, new: NewKey) -> Result<LlmK
         updated_at: now,
         rotated_at: None,
     };
-    let deposit = keep(state, place, id, &new.access.credential).await?;
+    let deposit = keep(state, place, id, &access.credential).await?;
     record.secret = deposit.as_ref().map(|deposit| deposit.secret().version);
     let mut kept = Err(StoreError::Conflict);
     for _ in 0..MOST_TRIES {
@@ -320,8 +349,8 @@ pub async fn rotate(state: &AppState, place: &Place, id: LlmKeyId, access: Acces
             region: access.region.clone().or_else(|| record.region.clone()),
             organization: access.organization.clone().or_else(|| record.organization.clone()),
             credential: access.credential.clone(),
-        };
-        access.check(state, record.provider)?;
+        }
+        .checked(state, record.provider)?;
         let before = record.secret_ref();
         let deposit = keep(state, place, id, &access.credential).await?;
         let now = state.clock.now();
