@@ -135,8 +135,9 @@ impl Answer {
 /// How long an answer's `Retry-After` asks to wait, in seconds or until a date.
 pub fn retry_after(headers: &HeaderMap, now: crate::clock::Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
+    // Some servers write fractions.
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok().filter(|wait| wait.as_secs() <= u32::MAX.into());
     }
     let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     Some(crate::clock::Timestamp::from_millis(at.as_millisecond()).since(now))

@@ -169,6 +169,9 @@ fn retry_after_is_read_as_seconds_and_as_a_date() {
     assert_eq!(asked("7"), Some(Duration::from_secs(7)));
     assert_eq!(asked("Wed, 25 Nov 2026 10:00:30 GMT"), Some(Duration::from_secs(30)));
     assert_eq!(asked("Wed, 25 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
-    assert_eq!(asked("soon"), None);
+    assert_eq!(asked("1.5"), Some(Duration::from_millis(1500)));
+    for none in ["soon", "-1", "inf", "NaN", "1e300"] {
+        assert_eq!(asked(none), None, "{none}");
+    }
     assert_eq!(retry_after(&HeaderMap::new(), now), None);
 }
