@@ -197,7 +197,7 @@ async fn refusals_and_answers_that_were_cut_off_are_told_apart() {
             "refusal",
             ended("stop", &Value::Null, &json!("I can't help with that.")),
             json!({}),
-            "OpenAI (gpt-4.1) gave no answer: I can't help with that..",
+            "OpenAI (gpt-4.1) gave no answer: I can't help with that.",
         ),
         (
             "filter",
@@ -209,7 +209,8 @@ async fn refusals_and_answers_that_were_cut_off_are_told_apart() {
             "empty",
             ended("length", &Value::Null, &Value::Null),
             json!({}),
-            "OpenAI (gpt-4.1): the answer was cut off before its end; set llm_params.max_tokens higher, or ask for less.",
+            "OpenAI (gpt-4.1): the answer was cut off before its end; set llm_params.max_tokens higher, or ask for less. \
+             What came: choices[0].message.content is null.",
         ),
         (
             "json",

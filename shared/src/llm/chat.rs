@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use super::keys::Credential;
 use super::params::stops;
+use super::reasoning::{Separated, separate};
 use super::{Resolved, wire};
-use crate::json_numbers;
 use crate::run::Tokens;
 use crate::state::AppState;
 use crate::workflow::steps::{LlmCall, Templated};
 
 /// What form an answer is to have.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum ResponseFormat {
     /// Any text.
     Text,
     /// JSON.
@@ -26,7 +26,7 @@ pub enum Shape {
 
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaker {
+pub enum ChatRole {
     /// Whoever asks.
     User,
     /// The model.
@@ -41,7 +41,7 @@ pub struct Chat {
     /// What holds for all that is said.
     pub system: Option<String>,
     /// What was said, in order; the last is a question.
-    pub turns: Vec<(Speaker, String)>,
+    pub turns: Vec<(ChatRole, String)>,
     /// The sampling temperature.
     pub temperature: Option<f64>,
     /// Nucleus sampling.
@@ -53,39 +53,39 @@ pub struct Chat {
     /// The seed of the sampling.
     pub seed: Option<i64>,
     /// What form the answer is to have.
-    pub shape: Shape,
+    pub response_format: ResponseFormat,
 }
 
 impl Chat {
     /// The question of a step whose fields are expanded.
-    pub fn of(call: &LlmCall, model: &str, shape: Shape) -> Self {
+    pub fn of(call: &LlmCall, model: &str, response_format: ResponseFormat) -> Self {
         let params = call.llm_params.as_ref();
         let number = |field: Option<&Templated<f64>>| field.and_then(Templated::value).copied();
         Self {
             model: model.to_owned(),
             system: call.system.clone().filter(|system| !system.trim().is_empty()),
-            turns: vec![(Speaker::User, call.prompt.clone())],
+            turns: vec![(ChatRole::User, call.prompt.clone())],
             temperature: number(params.and_then(|params| params.temperature.as_ref())),
             top_p: number(params.and_then(|params| params.top_p.as_ref())),
             max_tokens: params.and_then(|params| params.max_tokens.as_ref()?.value().copied()),
             stop: stops(params.and_then(|params| params.stop.as_ref())),
             seed: params.and_then(|params| params.seed.as_ref()?.value().copied()),
-            shape,
+            response_format,
         }
     }
 
-    /// Goes on with what the model said and what is to be said to that.
-    pub fn go_on(&mut self, said: String, reply: String) {
-        self.turns.push((Speaker::Model, said));
-        self.turns.push((Speaker::User, reply));
+    /// Adds the model's answer and a reply to it.
+    pub fn push_turn(&mut self, answer: String, reply: String) {
+        self.turns.push((ChatRole::Model, answer));
+        self.turns.push((ChatRole::User, reply));
     }
 
     /// The system's text with what the form of the answer asks for, for providers that have no field for it.
     pub(super) fn system_with_form(&self) -> Option<String> {
-        let form = match &self.shape {
-            Shape::Text => return self.system.clone(),
-            Shape::Json => "Answer with one JSON object and nothing else.".to_owned(),
-            Shape::Schema(schema) => format!(
+        let form = match &self.response_format {
+            ResponseFormat::Text => return self.system.clone(),
+            ResponseFormat::Json => "Answer with one JSON object and nothing else.".to_owned(),
+            ResponseFormat::Schema(schema) => format!(
                 "Answer with one JSON value and nothing else. It must satisfy this JSON Schema:\n{schema}"
             ),
         };
@@ -95,44 +95,63 @@ impl Chat {
         })
     }
 
+    /// Whether the author asks for text with this tag, so that it is part of the answer.
+    fn asks_for(&self, tag: &str) -> bool {
+        let mut texts = self.system.iter().chain(self.turns.first().map(|(_, text)| text));
+        self.response_format == ResponseFormat::Text && texts.any(|text| text.contains(tag))
+    }
+
     /// The schema of the answer, when it asks for an object: what providers take in a field of its own.
     pub(super) fn object_schema(&self) -> Option<&Value> {
-        match &self.shape {
-            Shape::Schema(schema) if schema.get("type").and_then(Value::as_str) == Some("object") => {
+        match &self.response_format {
+            ResponseFormat::Schema(schema)
+                if schema.get("type").and_then(Value::as_str) == Some("object") =>
+            {
                 Some(schema)
             }
-            Shape::Schema(_) | Shape::Json | Shape::Text => None,
+            ResponseFormat::Schema(_) | ResponseFormat::Json | ResponseFormat::Text => None,
         }
     }
 }
 
 /// How an answer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum FinishReason {
     /// By itself.
-    Whole,
+    Stop,
     /// At `max_tokens`, or where the model can hold no more.
-    CutOff,
+    Length,
     /// The model or its provider would not answer; why, in the provider's words.
     Refused(String),
+    /// The provider failed while it answered.
+    Error {
+        /// Why, in the provider's words.
+        reason: String,
+        /// Whether another attempt may pass.
+        may_pass: bool,
+        /// What the provider asked us to wait.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
-    /// Its text; JSON when that was asked for and given.
+pub struct Completion {
+    /// Its text without reasoning; JSON when that was asked for and given.
     pub text: String,
+    /// What came beside or instead of text, by the provider's fields: tool calls, reasoning, nothing.
+    pub other: Vec<String>,
     /// The model that says it answered.
     pub model: Option<String>,
     /// What it cost.
     pub tokens: Tokens,
     /// How it ended.
-    pub end: End,
+    pub finish: FinishReason,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoAnswer {
+pub struct CompletionError {
     /// Provider, model and reason; never a key.
     pub message: String,
     /// Whether another attempt may pass.
@@ -154,50 +173,12 @@ pub async fn ask(
     chat: &Chat,
     call_key: &str,
     time: Duration,
-) -> Result<Said, NoAnswer> {
-    wire::ask(state, resolved, credential, chat, call_key, time).await
-}
-
-/// The JSON value in an answer: the whole of it, what a fence around it holds, or what stands between the outermost
-/// brackets.
-pub fn json_in(text: &str) -> Option<Value> {
-    let text = text.trim();
-    if let Ok(value) = json_numbers::from_str(text) {
-        return Some(value);
+) -> Result<Completion, CompletionError> {
+    let mut completion = wire::ask(state, resolved, credential, chat, call_key, time).await?;
+    let Separated { answer, had_reasoning } = separate(&completion.text, |tag| chat.asks_for(tag));
+    if had_reasoning {
+        completion.text = answer.to_owned();
+        completion.other.push("reasoning between tags in its text".to_owned());
     }
-    let fenced = text.split_once("```").and_then(|(_, rest)| {
-        let (inside, _) = rest.rsplit_once("```")?;
-        Some(inside.trim_start_matches(|c: char| c.is_ascii_alphanumeric()))
-    });
-    if let Some(value) = fenced.and_then(|inside| json_numbers::from_str(inside.trim()).ok()) {
-        return Some(value);
-    }
-    [('{', '}'), ('[', ']')].into_iter().find_map(|(open, close)| {
-        let inside = text.get(text.find(open)?..=text.rfind(close)?)?;
-        json_numbers::from_str(inside).ok()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn json_is_found_bare_fenced_and_among_words() {
-        for text in [
-            r#"{"a":1}"#,
-            "\n {\"a\":1}\n",
-            "```json\n{\"a\":1}\n```",
-            "Here it is:\n```\n{\"a\":1}\n```\nAnything else?",
-            r#"Sure! {"a":1} is what you want."#,
-        ] {
-            assert_eq!(json_in(text), Some(json!({ "a": 1 })), "{text}");
-        }
-        assert_eq!(json_in("the list: [1, 2]"), Some(json!([1, 2])));
-        for text in ["", "no", "{", "} {", "{ a: 1 }", "```json\n{\n```"] {
-            assert_eq!(json_in(text), None, "{text}");
-        }
-    }
+    Ok(completion)
 }

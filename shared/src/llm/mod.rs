@@ -7,14 +7,16 @@
 
 pub mod catalog;
 pub mod chat;
+pub mod json_text;
 pub mod keys;
 mod params;
 mod provider;
+mod reasoning;
 mod resolve;
 mod system;
 mod wire;
 
-pub use params::{Problem, problems, shape};
+pub use params::{Problem, problems, response_format};
 pub use provider::{BadModelRef, ModelRef, Provider, check_model};
 pub use resolve::{Asked, KeySource, Resolved, UsedKey, find_model, resolve};
 pub use system::{SystemKey, SystemKeys};

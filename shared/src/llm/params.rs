@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Provider;
-use super::chat::Shape;
+use super::chat::ResponseFormat;
 use crate::workflow::steps::{LlmCall, LlmParams, OneOrMany, Templated, TextOrObject};
 
 /// Something in a step's parameters that its provider does not take.
@@ -72,9 +72,9 @@ pub(super) fn stops(stop: Option<&OneOrMany>) -> Vec<String> {
 ///
 /// # Errors
 /// What is wrong with `response_format`.
-pub fn shape(call: &LlmCall) -> Result<Shape, Problem> {
+pub fn response_format(call: &LlmCall) -> Result<ResponseFormat, Problem> {
     if let Some(Templated::Value(schema)) = &call.output_schema {
-        return Ok(Shape::Schema(Arc::new(Value::Object(schema.clone()))));
+        return Ok(ResponseFormat::Schema(Arc::new(Value::Object(schema.clone()))));
     }
     let format = call.llm_params.as_ref().and_then(|params| params.response_format.as_ref());
     let unknown = || Problem {
@@ -86,12 +86,12 @@ pub fn shape(call: &LlmCall) -> Result<Shape, Problem> {
                 .to_owned(),
     };
     let named = |name: &str| match name {
-        "text" => Some(Shape::Text),
-        "json_object" | "json" => Some(Shape::Json),
+        "text" => Some(ResponseFormat::Text),
+        "json_object" | "json" => Some(ResponseFormat::Json),
         _ => None,
     };
     match format {
-        None => Ok(Shape::Text),
+        None => Ok(ResponseFormat::Text),
         Some(TextOrObject::Text(name)) => named(name).ok_or_else(unknown),
         Some(TextOrObject::Object(object)) => match object.get("type").and_then(Value::as_str) {
             Some("json_schema") => schema_of(object).ok_or_else(unknown),
@@ -102,10 +102,10 @@ pub fn shape(call: &LlmCall) -> Result<Shape, Problem> {
 }
 
 /// As OpenAI writes it, or with the schema right beside the type.
-fn schema_of(format: &Map<String, Value>) -> Option<Shape> {
+fn schema_of(format: &Map<String, Value>) -> Option<ResponseFormat> {
     let inner = format.get("json_schema").and_then(|inner| inner.get("schema"));
     let schema = inner.or_else(|| format.get("schema"))?;
-    schema.is_object().then(|| Shape::Schema(Arc::new(schema.clone())))
+    schema.is_object().then(|| ResponseFormat::Schema(Arc::new(schema.clone())))
 }
 
 #[cfg(test)]
@@ -140,12 +140,12 @@ mod tests {
     fn the_form_of_the_answer_is_read_from_either_field() {
         let schema = json!({ "type": "object" });
         let with = |format: Value| {
-            shape(&call(json!({ "prompt": "p", "llm_params": { "response_format": format } })))
+            response_format(&call(json!({ "prompt": "p", "llm_params": { "response_format": format } })))
         };
-        assert_eq!(with(json!("json_object")), Ok(Shape::Json));
-        assert_eq!(with(json!({ "type": "json_object" })), Ok(Shape::Json));
-        assert_eq!(with(json!("text")), Ok(Shape::Text));
-        let wanted = Shape::Schema(Arc::new(schema.clone()));
+        assert_eq!(with(json!("json_object")), Ok(ResponseFormat::Json));
+        assert_eq!(with(json!({ "type": "json_object" })), Ok(ResponseFormat::Json));
+        assert_eq!(with(json!("text")), Ok(ResponseFormat::Text));
+        let wanted = ResponseFormat::Schema(Arc::new(schema.clone()));
         for format in [
             json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": schema } }),
             json!({ "type": "json_schema", "schema": schema }),
@@ -156,6 +156,6 @@ mod tests {
         {
             assert!(with(format.clone()).is_err(), "{format}");
         }
-        assert_eq!(shape(&call(json!({ "prompt": "p", "output_schema": schema }))), Ok(wanted));
+        assert_eq!(response_format(&call(json!({ "prompt": "p", "output_schema": schema }))), Ok(wanted));
     }
 }

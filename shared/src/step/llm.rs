@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::error::{Error, Kind};
-use crate::llm::chat::{Chat, End, NoAnswer, Said, Shape, ask, json_in};
+use crate::json_numbers;
+use crate::llm::chat::{Chat, Completion, CompletionError, FinishReason, ResponseFormat, ask};
+use crate::llm::json_text::{candidates, json_in};
 use crate::llm::keys::Credential;
-use crate::llm::{Asked, Resolved, problems, resolve, shape};
+use crate::llm::{Asked, Resolved, problems, resolve, response_format};
 use crate::run::{FailureCode, Outcome, StepFailure, Tokens};
 use crate::secrets::Mask;
 use crate::state::AppState;
@@ -31,7 +33,7 @@ const SHOWN_AGAIN: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct ModelCall {
     call: LlmCall,
-    shape: Shape,
+    response_format: ResponseFormat,
 }
 
 /// What the attempts of a call have come to so far.
@@ -45,13 +47,13 @@ impl ModelCall {
     /// The call of a step whose fields are expanded.
     pub(super) fn of(call: &LlmCall) -> Result<Self, Outcome> {
         let refused = |message: String| Outcome::failure(FailureCode::LlmRequestFailed, message);
-        let shape = shape(call).map_err(|problem| {
+        let response_format = response_format(call).map_err(|problem| {
             refused(format!("{}: {}; {}.", problem.field, problem.message, problem.suggestion))
         })?;
         if call.prompt.trim().is_empty() {
             return Err(refused("prompt: is empty.".to_owned()));
         }
-        Ok(Self { call: call.clone(), shape })
+        Ok(Self { call: call.clone(), response_format })
     }
 
     pub(super) async fn perform(&self, state: &AppState, attempt: &Attempt, mask: &mut Mask) -> Performed {
@@ -78,23 +80,26 @@ impl ModelCall {
         {
             return Err(failed(format!("{}: {}; {}.", problem.field, problem.message, problem.suggestion)));
         }
-        if let Shape::Schema(schema) = &self.shape {
+        if let ResponseFormat::Schema(schema) = &self.response_format {
             usable(schema).await?;
         }
-        let mut chat = Chat::of(&self.call, &resolved.model, self.shape.clone());
-        let mut said = say(state, attempt, (&resolved, &credential), &chat, 0, until, spent).await?;
-        let json = match &self.shape {
-            Shape::Text => None,
-            Shape::Json => json_in(&said.text),
-            Shape::Schema(schema) => Some(match satisfying(schema, &said).await {
+        let mut chat = Chat::of(&self.call, &resolved.model, self.response_format.clone());
+        let to = (&resolved, &credential);
+        let mut completion = self.complete(state, attempt, to, &chat, until, spent).await?;
+        let json = match &self.response_format {
+            ResponseFormat::Text => None,
+            ResponseFormat::Json => json_of(&completion.text).await,
+            ResponseFormat::Schema(schema) => Some(match satisfying(schema, &completion).await {
                 Ok(json) => json,
-                Err(_) if said.end == End::CutOff => return Err(cut_off(&resolved, &self.call)),
+                Err(_) if completion.finish == FinishReason::Length => {
+                    return Err(cut_off(&resolved, &self.call, &completion));
+                }
                 Err(wrong) => {
-                    chat.go_on(shown_again(&said.text), correction(&wrong));
-                    said = say(state, attempt, (&resolved, &credential), &chat, 1, until, spent).await?;
-                    satisfying(schema, &said).await.map_err(|wrong| match said.end {
-                        End::CutOff => cut_off(&resolved, &self.call),
-                        End::Whole | End::Refused(_) => failed(format!(
+                    chat.push_turn(shown_again(&completion.text), correction(&wrong));
+                    completion = self.complete(state, attempt, to, &chat, until, spent).await?;
+                    satisfying(schema, &completion).await.map_err(|wrong| match completion.finish {
+                        FinishReason::Length => cut_off(&resolved, &self.call, &completion),
+                        _ => failed(format!(
                             "{} ({}): the answer does not satisfy output_schema, also when asked again: {}.",
                             resolved.provider.title(),
                             resolved.model,
@@ -104,10 +109,48 @@ impl ModelCall {
                 }
             }),
         };
-        if said.text.is_empty() && said.end == End::CutOff {
-            return Err(cut_off(&resolved, &self.call));
+        Ok(result(&resolved, completion, json, spent))
+    }
+
+    /// One question and its answer, counted. An answer without text is a failure.
+    async fn complete(
+        &self,
+        state: &AppState,
+        attempt: &Attempt,
+        (resolved, credential): (&Resolved, &Credential),
+        chat: &Chat,
+        until: Instant,
+        spent: &mut Spent,
+    ) -> Result<Completion, StepFailure> {
+        let is_repair = chat.turns.len() > 1;
+        let key = if is_repair { format!("{}/repair", attempt.key) } else { attempt.key.clone() };
+        let began = Instant::now();
+        let time = until.saturating_duration_since(began);
+        let completion = ask(state, resolved, credential, chat, &key, time).await;
+        spent.latency += began.elapsed();
+        let completion = completion.map_err(|unanswered| not_answered(unanswered, attempt))?;
+        spent.tokens.tokens_in += completion.tokens.tokens_in;
+        spent.tokens.tokens_out += completion.tokens.tokens_out;
+        let whose = format!("{} ({})", resolved.provider.title(), resolved.model);
+        match &completion.finish {
+            FinishReason::Refused(why) => {
+                Err(failed(format!("{whose} gave no answer: {}.", why.trim_end_matches('.'))))
+            }
+            FinishReason::Error { reason, may_pass, retry_after } => Err(StepFailure {
+                may_pass: *may_pass,
+                retry_after: *retry_after,
+                ..failed(format!("{whose} failed while it answered: {}.", reason.trim_end_matches('.')))
+            }),
+            _ if !completion.text.trim().is_empty() => Ok(completion),
+            FinishReason::Length => Err(cut_off(resolved, &self.call, &completion)),
+            FinishReason::Stop => {
+                let came = completion.other.join("; ");
+                Err(StepFailure {
+                    may_pass: true,
+                    ..failed(format!("{whose} answered without text. What came: {came}."))
+                })
+            }
         }
-        Ok(result(&resolved, said, json, spent))
     }
 
     /// Provider, model, key and its values.
@@ -130,36 +173,10 @@ impl ModelCall {
     }
 }
 
-/// One question and its answer, counted.
-async fn say(
-    state: &AppState,
-    attempt: &Attempt,
-    (resolved, credential): (&Resolved, &Credential),
-    chat: &Chat,
-    repair: u32,
-    until: Instant,
-    spent: &mut Spent,
-) -> Result<Said, StepFailure> {
-    let key = if repair == 0 { attempt.key.clone() } else { format!("{}/repair", attempt.key) };
-    let began = Instant::now();
-    let time = until.saturating_duration_since(began);
-    let said = ask(state, resolved, credential, chat, &key, time).await;
-    spent.latency += began.elapsed();
-    let said = said.map_err(|unanswered| not_answered(unanswered, attempt))?;
-    spent.tokens.tokens_in += said.tokens.tokens_in;
-    spent.tokens.tokens_out += said.tokens.tokens_out;
-    match &said.end {
-        End::Refused(why) => {
-            Err(failed(format!("{} ({}) gave no answer: {why}.", resolved.provider.title(), resolved.model)))
-        }
-        End::Whole | End::CutOff => Ok(said),
-    }
-}
-
-fn result(resolved: &Resolved, said: Said, json: Option<Value>, spent: &Spent) -> Value {
+fn result(resolved: &Resolved, completion: Completion, json: Option<Value>, spent: &Spent) -> Value {
     let mut result = json!({
-        "model": said.model.unwrap_or_else(|| resolved.model.clone()),
-        "text": said.text,
+        "model": completion.model.unwrap_or_else(|| resolved.model.clone()),
+        "text": completion.text,
         "tokens_in": spent.tokens.tokens_in,
         "tokens_out": spent.tokens.tokens_out,
         "latency_ms": u64::try_from(spent.latency.as_millis()).unwrap_or(u64::MAX),
@@ -167,7 +184,7 @@ fn result(resolved: &Resolved, said: Said, json: Option<Value>, spent: &Spent) -
     if let Some(json) = json {
         result["json"] = json;
     }
-    if said.end == End::CutOff {
+    if completion.finish == FinishReason::Length {
         result["truncated"] = true.into();
     }
     result
@@ -186,19 +203,35 @@ async fn usable(schema: &Arc<Value>) -> Result<(), StepFailure> {
     }
 }
 
-/// The JSON of an answer that satisfies a schema, or what is wrong with it.
-async fn satisfying(schema: &Arc<Value>, said: &Said) -> Result<Value, Vec<String>> {
-    let Some(value) = json_in(&said.text) else { return Err(vec!["it is not JSON".to_owned()]) };
-    let schema = Arc::clone(schema);
-    let checked = tokio::task::spawn_blocking(move || match json_schema::check(&schema, &value) {
-        Ok(()) => Ok(value),
-        Err(Rejected::Violations(wrong)) => {
-            Err(wrong.iter().take(VIOLATIONS_TOLD).map(ToString::to_string).collect())
+/// The JSON of an answer that satisfies a schema, or what is wrong with the most likely one.
+async fn satisfying(schema: &Arc<Value>, completion: &Completion) -> Result<Value, Vec<String>> {
+    let (schema, text) = (Arc::clone(schema), completion.text.clone());
+    let checked = tokio::task::spawn_blocking(move || {
+        let mut wrong = None;
+        for candidate in candidates(&text) {
+            // One that nests too deep.
+            let Ok(value) = json_numbers::from_str(candidate) else { continue };
+            let problems = match json_schema::check(&schema, &value) {
+                Ok(()) => return Ok(value),
+                Err(Rejected::Violations(problems)) => {
+                    problems.iter().take(VIOLATIONS_TOLD).map(ToString::to_string).collect()
+                }
+                Err(Rejected::TooComplex) => {
+                    return Err(vec!["the schema is too complex to check it".to_owned()]);
+                }
+                Err(Rejected::BadSchema(_)) => return Err(vec!["the schema cannot be used".to_owned()]),
+            };
+            wrong.get_or_insert(problems);
         }
-        Err(Rejected::TooComplex) => Err(vec!["the schema is too complex to check it".to_owned()]),
-        Err(Rejected::BadSchema(_)) => Err(vec!["the schema cannot be used".to_owned()]),
+        Err(wrong.unwrap_or_else(|| vec!["it is not JSON".to_owned()]))
     });
     checked.await.unwrap_or_else(|_| Err(vec!["it could not be checked".to_owned()]))
+}
+
+/// The JSON of an answer of which no more is asked.
+async fn json_of(text: &str) -> Option<Value> {
+    let text = text.to_owned();
+    tokio::task::spawn_blocking(move || json_in(&text)).await.ok().flatten()
 }
 
 fn correction(wrong: &[String]) -> String {
@@ -215,11 +248,19 @@ fn shown_again(text: &str) -> String {
     if end == 0 { "(nothing)".to_owned() } else { text.split_at(end).0.to_owned() }
 }
 
-fn cut_off(resolved: &Resolved, call: &LlmCall) -> StepFailure {
-    let asked = call.llm_params.as_ref().is_some_and(|params| params.max_tokens.is_some());
-    let mend = if asked { "raise llm_params.max_tokens" } else { "set llm_params.max_tokens higher" };
+fn cut_off(resolved: &Resolved, call: &LlmCall, completion: &Completion) -> StepFailure {
+    let max_tokens = call.llm_params.as_ref().and_then(|params| params.max_tokens.as_ref()?.value());
+    let mend = match max_tokens {
+        Some(max_tokens) => format!("raise llm_params.max_tokens, which is {max_tokens}"),
+        None => "set llm_params.max_tokens higher".to_owned(),
+    };
+    // A model may think until it has nothing left to answer with.
+    let came = match completion.text.trim().is_empty() {
+        true => format!(" What came: {}.", completion.other.join("; ")),
+        false => String::new(),
+    };
     failed(format!(
-        "{} ({}): the answer was cut off before its end; {mend}, or ask for less.",
+        "{} ({}): the answer was cut off before its end; {mend}, or ask for less.{came}",
         resolved.provider.title(),
         resolved.model
     ))
@@ -229,8 +270,8 @@ fn failed(message: String) -> StepFailure {
     StepFailure::new(FailureCode::LlmRequestFailed, message)
 }
 
-fn not_answered(unanswered: NoAnswer, attempt: &Attempt) -> StepFailure {
-    let NoAnswer { message, may_pass, retry_after, timed_out } = unanswered;
+fn not_answered(unanswered: CompletionError, attempt: &Attempt) -> StepFailure {
+    let CompletionError { message, may_pass, retry_after, timed_out } = unanswered;
     if timed_out {
         let seconds = attempt.timeout.as_secs_f64();
         let message = format!("{} The step may take {seconds} s (timeout_s).", message);

@@ -4,9 +4,10 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::{Chat, End, Said, Tokens, Written, count, list, put};
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, text_in};
+use super::{Chat, Completion, FinishReason, Tokens, Written, list, put};
 use crate::llm::catalog;
-use crate::llm::chat::Speaker;
+use crate::llm::chat::ChatRole;
 use crate::llm::provider::Provider;
 
 /// The tool that an answer with a schema comes through.
@@ -25,7 +26,7 @@ pub(super) fn write(chat: &Chat) -> Written {
         .turns
         .iter()
         .map(|(speaker, text)| {
-            let role = if *speaker == Speaker::User { "user" } else { "assistant" };
+            let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
             json!({ "role": role, "content": text })
         })
         .collect();
@@ -49,24 +50,19 @@ pub(super) fn write(chat: &Chat) -> Written {
     }
 }
 
-pub(super) fn read(body: &Value) -> Option<Said> {
-    let blocks = body.get("content")?.as_array()?;
-    let of_type =
-        |kind: &'static str| blocks.iter().filter(move |block| block.get("type") == Some(&kind.into()));
-    let tool = of_type("tool_use").find(|block| block.get("name") == Some(&ANSWER.into()));
-    let text = match tool.and_then(|block| block.get("input")) {
-        Some(input) => input.to_string(),
-        None => of_type("text").filter_map(|block| block.get("text")?.as_str()).collect(),
-    };
-    let end = match body.get("stop_reason").and_then(Value::as_str) {
-        Some("refusal") => End::Refused("the model declined".to_owned()),
-        Some("max_tokens" | "model_context_window_exceeded") => End::CutOff,
-        _ => End::Whole,
-    };
+pub(super) fn read(body: &Value) -> Result<Completion, Unexpected> {
+    let ended = finish(text_in(body, "stop_reason"));
+    let mut parts = Parts::default();
+    match body.get("content") {
+        Some(text @ Value::String(_)) => parts.push("content", Some(text))?,
+        _ => blocks(list_in(body, "", "content")?, &ended, &mut parts)?,
+    }
+    let (text, other) = parts.finish(&blank("content", body.get("content")));
     let usage = body.get("usage").unwrap_or(&Value::Null);
-    Some(Said {
+    Ok(Completion {
         text,
-        model: body.get("model").and_then(Value::as_str).map(str::to_owned),
+        other,
+        model: model_in(body, "model"),
         tokens: Tokens {
             // What was read from or written to the cache was sent, too.
             tokens_in: count(
@@ -75,6 +71,33 @@ pub(super) fn read(body: &Value) -> Option<Said> {
             ),
             tokens_out: count(usage, &["output_tokens"]),
         },
-        end,
+        finish: ended,
     })
+}
+
+fn blocks(blocks: &[Value], ended: &FinishReason, parts: &mut Parts) -> Result<(), Unexpected> {
+    let is_answer = |block: &&Value| {
+        block.get("type") == Some(&"tool_use".into()) && block.get("name") == Some(&ANSWER.into())
+    };
+    if let Some(input) = blocks.iter().find(is_answer).and_then(|block| block.get("input")) {
+        push_input(input, ended, parts);
+        return Ok(());
+    }
+    for (at, block) in blocks.iter().enumerate() {
+        match block.get("type").and_then(Value::as_str) {
+            Some("text") => parts.push(format!("content[{at}].text"), block.get("text"))?,
+            other => parts.note_type(other.unwrap_or_default(), &format!("content[{at}]")),
+        }
+    }
+    Ok(())
+}
+
+/// The input of the tool that an answer comes through. One that was cut off is none: providers give what there was of it,
+/// or nothing, as a whole object.
+pub(super) fn push_input(input: &Value, ended: &FinishReason, parts: &mut Parts) {
+    match (input, ended) {
+        (_, FinishReason::Length) => parts.note("an answer that was cut off", "the tool's input"),
+        (Value::String(text), _) => parts.text.push_str(text),
+        (input, _) => parts.text.push_str(&input.to_string()),
+    }
 }

@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::anthropic::ANSWER;
-use super::{Chat, End, Said, Tokens, Written, count, list, put, segment};
-use crate::llm::chat::Speaker;
+use super::anthropic::{ANSWER, push_input};
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, object_in, text_in};
+use super::{Chat, Completion, FinishReason, Tokens, Written, failure, list, put, segment};
+use crate::llm::chat::ChatRole;
 
 /// Families that can be made to use a tool.
 const WITH_TOOL_CHOICE: [&str; 2] = ["anthropic.", "amazon.nova"];
@@ -23,7 +24,7 @@ pub(super) fn write(chat: &Chat) -> Written {
         .turns
         .iter()
         .map(|(speaker, text)| {
-            let role = if *speaker == Speaker::User { "user" } else { "assistant" };
+            let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
             json!({ "role": role, "content": [{ "text": text }] })
         })
         .collect();
@@ -49,28 +50,43 @@ pub(super) fn write(chat: &Chat) -> Written {
     }
 }
 
-pub(super) fn read(body: &Value) -> Option<Said> {
-    let blocks = body.get("output")?.get("message")?.get("content")?.as_array()?;
+pub(super) fn read(body: &Value) -> Result<Completion, Unexpected> {
+    const FIELD: &str = "output.message.content";
+    let message = object_in(object_in(body, "", "output")?, "output.", "message")?;
+    let blocks = list_in(message, "output.message.", "content")?;
+    let ended = finish(text_in(body, "stopReason"));
     let tool = blocks.iter().filter_map(|block| block.get("toolUse")).find(|tool| tool["name"] == ANSWER);
-    let text = match tool.and_then(|tool| tool.get("input")) {
-        Some(input) => input.to_string(),
-        None => blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect(),
-    };
-    let end = match body.get("stopReason").and_then(Value::as_str) {
-        Some("guardrail_intervened") => End::Refused("a guardrail intervened".to_owned()),
-        Some("content_filtered") => End::Refused("its content filter held the answer back".to_owned()),
-        Some("max_tokens" | "model_context_window_exceeded") => End::CutOff,
-        _ => End::Whole,
+    let mut parts = Parts::default();
+    if let Some(input) = tool.and_then(|tool| tool.get("input")) {
+        push_input(input, &ended, &mut parts);
+    } else {
+        for (at, block) in blocks.iter().enumerate() {
+            let field = format!("{FIELD}[{at}]");
+            let name = block.as_object().and_then(|block| block.keys().next());
+            match block.get("text") {
+                Some(text) => parts.push(format!("{field}.text"), Some(text))?,
+                None => parts.note_type(name.map_or("", String::as_str), &field),
+            }
+        }
+    }
+    let (text, other) = parts.finish(&blank(FIELD, message.get("content")));
+    let finish = match ended {
+        // In place of the answer stands what the guardrail says.
+        FinishReason::Refused(why) if !text.trim().is_empty() => {
+            FinishReason::Refused(format!("{why}: {}", failure::shown(&text)))
+        }
+        ended => ended,
     };
     let usage = body.get("usage").unwrap_or(&Value::Null);
-    Some(Said {
+    Ok(Completion {
         text,
+        other,
         model: None,
         tokens: Tokens {
             // What was read from or written to the cache was sent, too.
             tokens_in: count(usage, &["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"]),
             tokens_out: count(usage, &["outputTokens"]),
         },
-        end,
+        finish,
     })
 }

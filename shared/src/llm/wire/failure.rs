@@ -5,9 +5,12 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{NoAnswer, Resolved};
+use super::body::text_in;
+use super::received::Received;
+use super::{CompletionError, FinishReason, Resolved};
 use crate::clock::Timestamp;
 use crate::outbound_http::retry_after;
+use crate::workflow::cut;
 
 /// No wait that is asked for is kept longer (engine.md, *Retries*).
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -16,22 +19,61 @@ const REASON_SHOWN: usize = 500;
 /// Limits of OpenAI and Anthropic that say when they are filled up again.
 const LIMITED: [&str; 5] = ["requests", "tokens", "input-tokens", "output-tokens", "project-tokens"];
 
+/// Words in a provider's codes that mean that another attempt may pass.
+const TRANSIENT: [&str; 16] = [
+    "ratelimit",
+    "toomanyrequests",
+    "throttl",
+    "resourceexhausted",
+    "overload",
+    "capacity",
+    "unavailable",
+    "timeout",
+    "timedout",
+    "deadlineexceeded",
+    "servererror",
+    "internal",
+    "apierror",
+    "badgateway",
+    "tryagain",
+    "networkerror",
+];
+/// Where providers put a code.
+const CODES: [&str; 5] = ["code", "status", "status_code", "type", "__type"];
+/// Where providers put a reason, the most telling first.
+const REASONS: [&str; 12] = [
+    "message",
+    "Message",
+    "error",
+    "errors",
+    "detail",
+    "msg",
+    "error_description",
+    "errorMessage",
+    "error_message",
+    "reason",
+    "description",
+    "title",
+];
+/// How deep a reason lies at most.
+const MAX_REASON_DEPTH: usize = 5;
+/// How many of several reasons are shown.
+const MAX_REASONS: usize = 3;
+
 /// The failure that an answer with this status is.
 pub(super) fn refused(
     resolved: &Resolved,
     model: &str,
     status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
+    (headers, error_type): (&HeaderMap, Option<&str>),
+    body: &Received,
     now: Timestamp,
-) -> NoAnswer {
-    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let kind = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
-    let kind = kind.map(|kind| kind.split(':').next().unwrap_or(kind));
-    let why = match (reason(&body), kind) {
+) -> CompletionError {
+    let kind = error_type.map(|kind| shown(kind.split(':').next().unwrap_or(kind)));
+    let why = match (reason(body.json()).or_else(|| body.words()), kind) {
         (Some(reason), Some(kind)) => format!("{kind}: {reason}"),
         (Some(reason), None) => reason,
-        (None, Some(kind)) => kind.to_owned(),
+        (None, Some(kind)) => kind,
         (None, None) => "without a reason".to_owned(),
     };
     let hint = match status {
@@ -41,36 +83,126 @@ pub(super) fn refused(
         _ => String::new(),
     };
     let why = why.trim_end_matches('.');
-    let may_pass = matches!(status.as_u16(), 408 | 409 | 425 | 429 | 500..=599);
-    NoAnswer {
+    let may_pass = is_transient_status(status.as_u16().into());
+    CompletionError {
         message: format!(
             "{} ({model}) answered {}: {why}.{hint}",
             resolved.provider.title(),
             status.as_u16()
         ),
         may_pass,
-        retry_after: wait(headers, &body, now).filter(|_| may_pass).map(|wait| wait.min(LONGEST_WAIT)),
+        retry_after: asked_wait(headers, body.json(), now).filter(|_| may_pass),
         timed_out: false,
     }
 }
 
-/// The reason in a body, wherever providers put it.
-pub(super) fn reason(body: &Value) -> Option<String> {
-    // Gemini's OpenAI-compatible side answers with a list.
-    let body = body.get(0).unwrap_or(body);
-    let error = body.get("error");
-    let inside = error.and_then(|error| error.get("message").or(Some(error)));
-    let text = [inside, body.get("message"), body.get("Message"), body.get("detail")]
-        .into_iter()
-        .flatten()
-        .find_map(Value::as_str)?;
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let text = text.trim();
-    let shown = match text.char_indices().nth(REASON_SHOWN) {
-        Some((end, _)) => format!("{}…", text.split_at(end).0),
-        None => text.to_owned(),
+const fn is_transient_status(status: u64) -> bool {
+    matches!(status, 408 | 409 | 425 | 429 | 500..=599)
+}
+
+/// The failure that an error within an answer is; none when there is nothing in it. `ended` is how the answer says that
+/// it ended: one that ended with an error may be tried again, unless a code says otherwise.
+pub(super) fn stated(error: &Value, ended: &FinishReason) -> Option<FinishReason> {
+    let is_nothing = match error {
+        Value::Null | Value::Bool(_) => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Number(_) => false,
     };
-    Some(shown).filter(|text| !text.is_empty())
+    if is_nothing {
+        return None;
+    }
+    let codes = codes(error);
+    // What a gateway was answered itself.
+    let raw = error.get("metadata").and_then(|metadata| text_in(metadata, "raw"));
+    let reason = match (message_in(error, 0), raw) {
+        (Some(message), Some(raw)) => Some(format!("{message}: {raw}")),
+        (message, _) => message,
+    };
+    let reason = match (reason, codes.first()) {
+        (Some(reason), Some(code)) => {
+            format!("{} (code {})", shown(&reason).trim_end_matches('.'), shown(code))
+        }
+        (Some(reason), None) => shown(&reason),
+        (None, Some(code)) => format!("code {}", shown(code)),
+        (None, None) => "without a reason".to_owned(),
+    };
+    let may_pass =
+        is_transient(&codes).unwrap_or(matches!(ended, FinishReason::Error { may_pass: true, .. }));
+    Some(FinishReason::Error { reason, may_pass, retry_after: None })
+}
+
+fn codes(error: &Value) -> Vec<String> {
+    let written = |code: &Value| match code {
+        Value::Number(code) => Some(code.to_string()),
+        Value::String(code) if !code.trim().is_empty() => Some(code.trim().to_owned()),
+        _ => None,
+    };
+    match error {
+        Value::Object(fields) => CODES.iter().filter_map(|field| written(fields.get(*field)?)).collect(),
+        Value::Number(_) => written(error).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether another attempt may pass by these codes: by a number if there is one, else by what the words say.
+fn is_transient(codes: &[String]) -> Option<bool> {
+    let plain = |code: &String| code.to_ascii_lowercase().replace(['_', '-', ' ', '.'], "");
+    let number = codes.iter().find_map(|code| code.parse::<u64>().ok());
+    let by_words = || codes.iter().map(plain).any(|code| TRANSIENT.iter().any(|word| code.contains(word)));
+    match number {
+        Some(number) => Some(is_transient_status(number)),
+        None => (!codes.is_empty()).then(by_words),
+    }
+}
+
+/// The reason in a body, wherever providers put it, or else its code.
+fn reason(body: &Value) -> Option<String> {
+    let code = || codes(body.get("error").unwrap_or(body)).first().map(|code| shown(&format!("code {code}")));
+    message(body).or_else(code)
+}
+
+/// What a body says in words.
+pub(super) fn message(body: &Value) -> Option<String> {
+    // Gemini's OpenAI-compatible side answers with a list.
+    let found = if body.is_string() { None } else { message_in(body, 0) };
+    found.map(|text| shown(&text)).filter(|text| !text.is_empty())
+}
+
+fn message_in(value: &Value, depth: usize) -> Option<String> {
+    match value {
+        _ if depth > MAX_REASON_DEPTH => None,
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Array(items) => {
+            let all: Vec<String> =
+                items.iter().filter_map(|item| message_in(item, depth + 1)).take(MAX_REASONS).collect();
+            (!all.is_empty()).then(|| all.join("; "))
+        }
+        Value::Object(fields) => {
+            let found = REASONS.iter().find_map(|field| message_in(fields.get(*field)?, depth + 1))?;
+            // FastAPI says where in the request it is.
+            let place: Vec<String> =
+                fields.get("loc").and_then(Value::as_array).into_iter().flatten().map(plain).collect();
+            Some(if place.is_empty() { found } else { format!("{}: {found}", place.join(".")) })
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A server's text for a message: on one line, and not long. It was masked when it came.
+pub(super) fn shown(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    cut(text.trim(), REASON_SHOWN).into_owned()
+}
+
+/// How long the provider asks to wait, as far as it is waited.
+pub(super) fn asked_wait(headers: &HeaderMap, body: &Value, now: Timestamp) -> Option<Duration> {
+    wait(headers, body, now).map(|wait| wait.min(LONGEST_WAIT))
 }
 
 /// How long the provider asks to wait, in whichever way.
@@ -176,15 +308,67 @@ mod tests {
             json!({ "error": { "message": "why" } }),
             json!([{ "error": { "message": "why" } }]),
             json!({ "error": "why" }),
+            json!({ "error": ["why"] }),
+            json!({ "error": { "message": { "detail": "why" } } }),
+            json!({ "error": { "error": { "message": "why" } } }),
+            json!({ "errors": [{ "message": "why" }] }),
             json!({ "message": "why" }),
+            json!({ "Message": "why" }),
+            json!({ "message": "", "detail": "why" }),
+            json!({ "detail": ["why"] }),
+            json!({ "detail": { "error": "why" } }),
+            json!({ "detail": [{ "msg": "why" }] }),
+            json!({ "title": "why" }),
+            json!({ "error": { "code": null, "errorMessage": "why" } }),
             json!({ "detail": " w\u{7}hy" }),
         ] {
-            assert!(reason(&body).unwrap().replace(' ', "").contains("why"), "{body}");
+            assert_eq!(reason(&body).unwrap().replace(' ', ""), "why", "{body}");
         }
-        for body in [json!(null), json!("text"), json!({ "error": { "code": 5 } }), json!({ "message": "" })]
-        {
+        let fast_api = json!({ "detail": [{ "loc": ["body", "stop", 0], "msg": "too long", "type": "x" }] });
+        assert_eq!(reason(&fast_api).as_deref(), Some("body.stop.0: too long"));
+        assert_eq!(reason(&json!({ "error": { "code": 5 } })).as_deref(), Some("code 5"));
+        for body in [json!(null), json!("text"), json!({ "message": "" }), json!({ "x": "y" }), json!([])] {
             assert_eq!(reason(&body), None, "{body}");
         }
         assert!(reason(&json!({ "message": "x".repeat(9000) })).unwrap().chars().count() <= REASON_SHOWN + 1);
+    }
+
+    #[test]
+    fn an_error_in_an_answer_may_pass_by_its_code() {
+        let failed = FinishReason::Error { reason: String::new(), may_pass: true, retry_after: None };
+        for (error, may_pass, why) in [
+            (json!({ "code": 502, "message": "Upstream died." }), true, "Upstream died (code 502)"),
+            (json!({ "code": "429", "message": "m" }), true, "m (code 429)"),
+            (json!({ "code": 400, "type": "server_error", "message": "m" }), false, "m (code 400)"),
+            (json!({ "code": 403 }), false, "code 403"),
+            (json!({ "code": "rate_limit_exceeded", "message": "m" }), true, "m (code rate_limit_exceeded)"),
+            (json!({ "type": "overloaded_error", "message": "m" }), true, "m (code overloaded_error)"),
+            (json!({ "status": "RESOURCE_EXHAUSTED" }), true, "code RESOURCE_EXHAUSTED"),
+            (json!({ "__type": "ThrottlingException" }), true, "code ThrottlingException"),
+            (
+                json!({ "type": "invalid_request_error", "message": "m" }),
+                false,
+                "m (code invalid_request_error)",
+            ),
+            (json!({ "message": "m" }), true, "m"),
+            (json!("m"), true, "m"),
+            (json!(503), true, "code 503"),
+            (
+                json!({ "code": 502, "message": "Provider returned error", "metadata": { "raw": "no GPU" } }),
+                true,
+                "Provider returned error: no GPU (code 502)",
+            ),
+        ] {
+            let FinishReason::Error { reason, may_pass: passes, .. } = stated(&error, &failed).unwrap()
+            else {
+                panic!("{error}")
+            };
+            assert_eq!((passes, reason.as_str()), (may_pass, why), "{error}");
+        }
+        let uncoded = stated(&json!("m"), &FinishReason::Stop);
+        assert!(matches!(uncoded, Some(FinishReason::Error { may_pass: false, .. })), "{uncoded:?}");
+        for nothing in [json!(null), json!(""), json!(" "), json!({}), json!([]), json!(false)] {
+            assert_eq!(stated(&nothing, &failed), None, "{nothing}");
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Chat, End, Said, Tokens, Written, count, list, put, segment};
-use crate::llm::chat::{Shape, Speaker};
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, text_in};
+use super::{Chat, Completion, FinishReason, Tokens, Written, failure, list, put, segment};
+use crate::llm::chat::{ChatRole, ResponseFormat};
 
 pub(super) fn write(chat: &Chat) -> Written {
     let mut config = Map::new();
@@ -12,10 +13,10 @@ pub(super) fn write(chat: &Chat) -> Written {
     put(&mut config, "maxOutputTokens", chat.max_tokens);
     put(&mut config, "stopSequences", list(&chat.stop));
     put(&mut config, "seed", chat.seed);
-    match &chat.shape {
-        Shape::Text => {}
-        Shape::Json => put(&mut config, "responseMimeType", Some("application/json")),
-        Shape::Schema(schema) => {
+    match &chat.response_format {
+        ResponseFormat::Text => {}
+        ResponseFormat::Json => put(&mut config, "responseMimeType", Some("application/json")),
+        ResponseFormat::Schema(schema) => {
             put(&mut config, "responseMimeType", Some("application/json"));
             put(&mut config, "responseJsonSchema", Some(Value::clone(schema)));
         }
@@ -24,7 +25,7 @@ pub(super) fn write(chat: &Chat) -> Written {
         .turns
         .iter()
         .map(|(speaker, text)| {
-            let role = if *speaker == Speaker::User { "user" } else { "model" };
+            let role = if *speaker == ChatRole::User { "user" } else { "model" };
             json!({ "role": role, "parts": [{ "text": text }] })
         })
         .collect();
@@ -41,29 +42,85 @@ pub(super) fn write(chat: &Chat) -> Written {
     }
 }
 
-pub(super) fn read(body: &Value) -> Option<Said> {
+pub(super) fn read(body: &Value) -> Result<Completion, Unexpected> {
     let usage = body.get("usageMetadata").unwrap_or(&Value::Null);
-    let tokens = Tokens {
-        tokens_in: count(usage, &["promptTokenCount", "toolUsePromptTokenCount"]),
-        // Thoughts are not shown, and paid like the rest.
-        tokens_out: count(usage, &["candidatesTokenCount", "thoughtsTokenCount"]),
+    let completion = Completion {
+        text: String::new(),
+        other: vec!["candidates is empty".to_owned()],
+        model: model_in(body, "modelVersion"),
+        tokens: Tokens {
+            tokens_in: count(usage, &["promptTokenCount", "toolUsePromptTokenCount"]),
+            // Thoughts are not shown, and paid like the rest.
+            tokens_out: count(usage, &["candidatesTokenCount", "thoughtsTokenCount"]),
+        },
+        finish: FinishReason::Stop,
     };
-    let model = body.get("modelVersion").and_then(Value::as_str).map(str::to_owned);
-    if let Some(blocked) =
-        body.get("promptFeedback").and_then(|feedback| feedback.get("blockReason")?.as_str())
-    {
-        let end = End::Refused(format!("the prompt was blocked ({blocked})"));
-        return Some(Said { text: String::new(), model, tokens, end });
+    let feedback = body.get("promptFeedback").unwrap_or(&Value::Null);
+    if let Some(blocked) = text_in(feedback, "blockReason") {
+        let why =
+            with_message(&format!("the prompt was blocked ({blocked})"), feedback, "blockReasonMessage");
+        return Ok(Completion { finish: FinishReason::Refused(why), ..completion });
     }
-    let candidate = body.get("candidates")?.as_array()?.first()?;
-    let parts = candidate.get("content").and_then(|content| content.get("parts")?.as_array());
-    let is_thought = |part: &&Value| part.get("thought").and_then(Value::as_bool) == Some(true);
-    let shown = parts.into_iter().flatten().filter(|part| !is_thought(part));
-    let text = shown.filter_map(|part| part.get("text")?.as_str()).collect();
-    let end = match candidate.get("finishReason").and_then(Value::as_str) {
-        None | Some("STOP" | "FINISH_REASON_UNSPECIFIED") => End::Whole,
-        Some("MAX_TOKENS") => End::CutOff,
-        Some(other) => End::Refused(format!("the answer was stopped ({other})")),
+    // What has nothing to say leaves the list out.
+    let is_google = body.get("usageMetadata").or_else(|| body.get("promptFeedback")).is_some();
+    let candidates: &[Value] = match body.get("candidates") {
+        None if is_google => &[],
+        _ => list_in(body, "", "candidates")?,
     };
-    Some(Said { text, model, tokens, end })
+    let Some(candidate) = candidates.first() else { return Ok(completion) };
+    let (text, other) = parts(candidate)?.finish(&blank(
+        "candidates[0].content.parts",
+        candidate.get("content").and_then(|content| content.get("parts")),
+    ));
+    Ok(Completion { text, other, finish: ended(candidate), ..completion })
+}
+
+fn parts(candidate: &Value) -> Result<Parts, Unexpected> {
+    let mut parts = Parts::default();
+    let listed = match candidate.get("content").and_then(|content| content.get("parts")) {
+        None | Some(Value::Null) => return Ok(parts),
+        Some(Value::Array(listed)) => listed,
+        other => return Err(Unexpected::new("candidates[0].content.parts", "a list", other)),
+    };
+    for (at, part) in listed.iter().enumerate() {
+        let field = format!("candidates[0].content.parts[{at}]");
+        let is_thought = part.get("thought").and_then(Value::as_bool) == Some(true);
+        match part.get("text") {
+            Some(_) if is_thought => parts.note("reasoning", &field),
+            Some(text) => parts.push(format!("{field}.text"), Some(text))?,
+            None => {
+                let mut names = part.as_object().into_iter().flat_map(|part| part.keys());
+                let name = names.find(|name| *name != "thoughtSignature" && *name != "thought");
+                parts.note_type(name.map_or("", String::as_str), &field);
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// Google ends an answer that is whole with one word; all others are failures, also those that are yet to come.
+fn ended(candidate: &Value) -> FinishReason {
+    let Some(reason) = text_in(candidate, "finishReason") else { return FinishReason::Stop };
+    let with = |why: &str| with_message(why, candidate, "finishMessage");
+    match finish(Some(reason)) {
+        FinishReason::Stop if !matches!(reason, "STOP" | "FINISH_REASON_UNSPECIFIED") => {
+            FinishReason::Error {
+                reason: with(&format!("the answer ended with {:?}", failure::shown(reason))),
+                may_pass: false,
+                retry_after: None,
+            }
+        }
+        FinishReason::Refused(why) => FinishReason::Refused(with(&why)),
+        FinishReason::Error { reason, may_pass, retry_after } => {
+            FinishReason::Error { reason: with(&reason), may_pass, retry_after }
+        }
+        ended => ended,
+    }
+}
+
+fn with_message(why: &str, value: &Value, field: &str) -> String {
+    match text_in(value, field) {
+        Some(message) => format!("{why}: {}", failure::shown(message)),
+        None => failure::shown(why),
+    }
 }

@@ -2,9 +2,11 @@
 
 mod anthropic;
 mod bedrock;
+mod body;
 mod failure;
 mod google;
 mod openai;
+mod received;
 mod sign;
 
 use std::fmt::Write as _;
@@ -14,15 +16,16 @@ use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
-use super::chat::{Chat, End, NoAnswer, Said};
+use self::body::Unexpected;
+use self::received::Received;
+use super::chat::{Chat, Completion, CompletionError, FinishReason};
 use super::keys::Credential;
 use super::resolve::api_key;
 use super::{Provider, Resolved};
-use crate::json_numbers;
-use crate::outbound_http::{Limits, OutboundError};
+use crate::outbound_http::{Limits, Outbound, OutboundError};
 use crate::run::Tokens;
+use crate::secrets::Mask;
 use crate::state::AppState;
-use crate::strict::Whole;
 
 /// The most bytes of an answer: a result takes 1 MiB, and its text may be escaped.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -44,37 +47,90 @@ pub(super) async fn ask(
     chat: &Chat,
     call_key: &str,
     time: Duration,
-) -> Result<Said, NoAnswer> {
-    let never = |why: String| NoAnswer {
-        message: format!("{} ({}): {why}.", resolved.provider.title(), chat.model),
-        may_pass: false,
+) -> Result<Completion, CompletionError> {
+    let title = resolved.provider.title();
+    let failed = |why: String, may_pass: bool| CompletionError {
+        message: format!("{title} ({}): {}.", chat.model, why.trim_end_matches('.')),
+        may_pass,
         retry_after: None,
         timed_out: false,
     };
-    let request = request(state, resolved, credential, chat, call_key).await.map_err(never)?;
+    let mut mask = Mask::default();
+    credential.note(&mut mask);
+    let request = request(state, resolved, credential, chat, call_key, &mut mask)
+        .await
+        .map_err(|why| failed(why, false))?;
     let limits = Limits { time, bytes: LARGEST_ANSWER };
-    let unanswered = |error: OutboundError| NoAnswer {
-        may_pass: error.may_pass(),
+    let unanswered = |error: OutboundError| CompletionError {
         timed_out: matches!(error, OutboundError::Timeout(_)),
-        ..never(error.to_string())
+        ..failed(mask.text(&error.to_string()).into_owned(), error.may_pass())
     };
     let answer = state.outbound.send(request, limits).await.map_err(unanswered)?;
     let (status, headers) = (answer.status, answer.headers.clone());
     let bytes = answer.bytes().await.map_err(unanswered)?;
-    let body: Option<Value> = json_numbers::from_slice(&bytes).ok();
+    let received = Received::read(&bytes, &mask);
+    let now = state.clock.now();
     if !status.is_success() {
-        return Err(failure::refused(resolved, &chat.model, status, &headers, &bytes, state.clock.now()));
+        let error_type = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+        let error_type = error_type.map(|kind| mask.text(kind));
+        let headers = (&headers, error_type.as_deref());
+        return Err(failure::refused(resolved, &chat.model, status, headers, &received, now));
     }
-    let said = body.as_ref().and_then(|body| match resolved.provider {
+    if let Some((why, may_pass)) = received.describe(&headers) {
+        return Err(failed(why, may_pass));
+    }
+    let body = received.json();
+    let retry_after = failure::asked_wait(&headers, body, now);
+    match completion(resolved.provider, body) {
+        Ok(mut completion) => {
+            if let FinishReason::Error { may_pass: true, retry_after: asked, .. } = &mut completion.finish {
+                *asked = retry_after;
+            }
+            Ok(completion)
+        }
+        Err(NoCompletion::Error { reason, may_pass }) => Err(CompletionError {
+            retry_after: retry_after.filter(|_| may_pass),
+            ..failed(format!("the answer holds an error: {reason}"), may_pass)
+        }),
+        Err(NoCompletion::Unexpected(field)) => Err(failed(
+            format!("the answer is none that this provider gives; look at the key's base_url. {field}"),
+            false,
+        )),
+    }
+}
+
+/// Why a body of JSON is no answer.
+enum NoCompletion {
+    /// It is an error.
+    Error { reason: String, may_pass: bool },
+    /// It is something else.
+    Unexpected(Unexpected),
+}
+
+fn completion(provider: Provider, body: &Value) -> Result<Completion, NoCompletion> {
+    let read = match provider {
+        _ if !body.is_object() => Err(Unexpected::new("", "an object", Some(body))),
         Provider::Openai | Provider::OpenaiCompatible => openai::read(body),
         Provider::Anthropic => anthropic::read(body),
         Provider::Google => google::read(body),
         Provider::Bedrock => bedrock::read(body),
-    });
-    said.ok_or_else(|| match body.as_ref().and_then(failure::reason) {
-        Some(reason) => never(format!("the answer holds an error: {reason}")),
-        None => never("the answer is none that this provider gives; look at the key's base_url".to_owned()),
-    })
+    };
+    let ended = read.as_ref().map_or(FinishReason::Stop, |completion| completion.finish.clone());
+    // Some answer with a list that holds it.
+    let error = body.get("error").or_else(|| body.get(0)?.get("error"));
+    match (read, error.and_then(|error| failure::stated(error, &ended))) {
+        (Ok(completion), Some(error)) => Ok(Completion { finish: error, ..completion }),
+        (Ok(completion), None) => Ok(completion),
+        (Err(_), Some(FinishReason::Error { reason, may_pass, .. })) => {
+            Err(NoCompletion::Error { reason, may_pass })
+        }
+        (Err(unexpected), _) => Err(match failure::message(body) {
+            Some(reason) => {
+                NoCompletion::Error { reason: format!("{reason} ({unexpected})"), may_pass: false }
+            }
+            None => NoCompletion::Unexpected(unexpected),
+        }),
+    }
 }
 
 async fn request(
@@ -83,6 +139,7 @@ async fn request(
     credential: &Credential,
     chat: &Chat,
     call_key: &str,
+    mask: &mut Mask,
 ) -> Result<http::Request<Vec<u8>>, String> {
     let written = match resolved.provider {
         Provider::Openai => openai::write(chat, true, resolved.key.organization.as_deref()),
@@ -97,7 +154,7 @@ async fn request(
         (None, Some(base)) => base.to_owned(),
         (None, None) => bedrock::base_url(region),
     };
-    let uri = format!("{}{}", base.trim_end_matches('/'), written.path);
+    let uri = address(&state.outbound, resolved.provider, &base, &written.path)?;
     let body = serde_json::to_vec(&written.body)
         .map_err(|error| format!("the question cannot be written: {error}"))?;
     let mut request = http::Request::post(&uri)
@@ -125,9 +182,22 @@ async fn request(
     let mut request =
         request.body(body).map_err(|error| format!("the request cannot be written: {error}"))?;
     if resolved.provider == Provider::Bedrock {
-        sign::sign(state, &mut request, credential, region).await?;
+        sign::sign(state, &mut request, credential, region, mask).await?;
     }
     Ok(request)
+}
+
+/// Where a request goes: behind the base URL, as a parser of URLs writes it (a host in another script, blanks around that
+/// an older version kept).
+fn address(outbound: &Outbound, provider: Provider, base: &str, path: &str) -> Result<String, String> {
+    let base = outbound.url(base.trim()).map_err(|error| format!("base_url: {error}"))?;
+    let base = base.as_str().trim_end_matches('/');
+    // The version is in Anthropic's paths, and in the base URLs of its compatible servers' manuals.
+    let base = match provider {
+        Provider::Anthropic => base.strip_suffix("/v1").unwrap_or(base),
+        _ => base,
+    };
+    Ok(format!("{base}{path}"))
 }
 
 /// Puts a field into a body when there is something to put.
@@ -155,14 +225,5 @@ fn segment(text: &str) -> String {
     })
 }
 
-/// A count of tokens; servers that give none have none.
-fn count(usage: &Value, fields: &[&str]) -> u64 {
-    let number = |field: &&str| {
-        let count = usage.get(field)?;
-        count.as_u64().or_else(|| match Whole::of(count.as_f64()?)? {
-            Whole::Unsigned(count) => Some(count),
-            Whole::Negative(_) => None,
-        })
-    };
-    fields.iter().filter_map(number).fold(0, u64::saturating_add)
-}
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,9 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::{Chat, End, Said, Tokens, Written, count, list, put};
-use crate::llm::chat::{Shape, Speaker};
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, object_in, text_in};
+use super::{Chat, Completion, FinishReason, Tokens, Written, failure, list, put};
+use crate::llm::chat::{ChatRole, ResponseFormat};
 
 /// OpenAI itself has renamed `max_tokens`, and its reasoning models refuse the old name.
 pub(super) fn write(chat: &Chat, is_openai: bool, organization: Option<&str>) -> Written {
@@ -12,7 +13,7 @@ pub(super) fn write(chat: &Chat, is_openai: bool, organization: Option<&str>) ->
     let mut messages: Vec<Value> =
         system.into_iter().map(|text| json!({ "role": "system", "content": text })).collect();
     messages.extend(chat.turns.iter().map(|(speaker, text)| {
-        let role = if *speaker == Speaker::User { "user" } else { "assistant" };
+        let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
         json!({ "role": role, "content": text })
     }));
     let mut body = Map::new();
@@ -35,14 +36,14 @@ pub(super) fn write(chat: &Chat, is_openai: bool, organization: Option<&str>) ->
 
 /// The system's text and the response format.
 fn form(chat: &Chat) -> (Option<String>, Option<Value>) {
-    match (&chat.shape, chat.object_schema()) {
-        (Shape::Text, _) => (chat.system.clone(), None),
-        (Shape::Schema(_), Some(schema)) => {
+    match (&chat.response_format, chat.object_schema()) {
+        (ResponseFormat::Text, _) => (chat.system.clone(), None),
+        (ResponseFormat::Schema(_), Some(schema)) => {
             let named = json!({ "name": "answer", "schema": schema, "strict": is_strict(schema) });
             (chat.system.clone(), Some(json!({ "type": "json_schema", "json_schema": named })))
         }
-        (Shape::Schema(_), None) => (chat.system_with_form(), None),
-        (Shape::Json, _) => {
+        (ResponseFormat::Schema(_), None) => (chat.system_with_form(), None),
+        (ResponseFormat::Json, _) => {
             // OpenAI refuses this format when nobody speaks of JSON.
             let texts = chat.system.iter().chain(chat.turns.iter().map(|(_, text)| text));
             let speaks = texts.into_iter().any(|text| text.to_lowercase().contains("json"));
@@ -75,32 +76,76 @@ fn is_strict(schema: &Value) -> bool {
         && below.into_iter().all(is_strict)
 }
 
-pub(super) fn read(body: &Value) -> Option<Said> {
-    let choice = body.get("choices")?.as_array()?.first()?;
-    let message = choice.get("message")?;
-    let text = match message.get("content") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
-        _ => String::new(),
-    };
-    let end = match (message.get("refusal").and_then(Value::as_str), choice.get("finish_reason")) {
-        (Some(refusal), _) => End::Refused(refusal.to_owned()),
-        (None, Some(reason)) if reason == "content_filter" => {
-            End::Refused("its content filter held the answer back".to_owned())
-        }
-        (None, Some(reason)) if reason == "length" => End::CutOff,
-        _ => End::Whole,
-    };
+pub(super) fn read(body: &Value) -> Result<Completion, Unexpected> {
     let usage = body.get("usage").unwrap_or(&Value::Null);
-    Some(Said {
-        text,
-        model: body.get("model").and_then(Value::as_str).map(str::to_owned),
+    let completion = Completion {
+        text: String::new(),
+        other: vec!["choices is an empty list".to_owned()],
+        model: model_in(body, "model"),
         tokens: Tokens {
             tokens_in: count(usage, &["prompt_tokens"]),
             tokens_out: count(usage, &["completion_tokens"]),
         },
-        end,
-    })
+        finish: FinishReason::Stop,
+    };
+    let Some(choice) = list_in(body, "", "choices")?.first() else { return Ok(completion) };
+    let ended = finish(text_in(choice, "finish_reason"));
+    let error = choice.get("error").and_then(|error| failure::stated(error, &ended));
+    let message = match (object_in(choice, "choices[0].", "message"), error.is_some()) {
+        (Ok(message), _) => message,
+        // What failed may have none.
+        (Err(_), true) => &Value::Null,
+        (Err(unexpected), false) => return Err(unexpected),
+    };
+    let mut parts = Parts::default();
+    let refusal = content(message, &mut parts)?;
+    for (field, what) in BESIDE_CONTENT {
+        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || *value == "";
+        if message.get(field).is_some_and(|value| !value.is_null() && !is_empty(value)) {
+            parts.note(what, &format!("choices[0].message.{field}"));
+        }
+    }
+    let (text, other) = parts.finish(&blank("choices[0].message.content", message.get("content")));
+    let refusal =
+        text_in(message, "refusal").or(refusal).map(|why| FinishReason::Refused(failure::shown(why)));
+    Ok(Completion { text, other, finish: error.or(refusal).unwrap_or(ended), ..completion })
+}
+
+/// Fields of a message beside its content.
+const BESIDE_CONTENT: [(&str, &str); 7] = [
+    ("tool_calls", "tool calls"),
+    ("function_call", "tool calls"),
+    ("reasoning_content", "reasoning"),
+    ("reasoning", "reasoning"),
+    ("reasoning_details", "reasoning"),
+    ("thinking", "reasoning"),
+    ("audio", "audio"),
+];
+
+/// The text of a message, as a whole or in parts; and the refusal that a part is.
+fn content<'a>(message: &'a Value, parts: &mut Parts) -> Result<Option<&'a str>, Unexpected> {
+    const FIELD: &str = "choices[0].message.content";
+    let mut refusal = None;
+    match message.get("content") {
+        None | Some(Value::Null) => {}
+        Some(text @ Value::String(_)) => parts.push(FIELD, Some(text))?,
+        Some(Value::Array(listed)) => {
+            for (at, part) in listed.iter().enumerate() {
+                let field = format!("{FIELD}[{at}]");
+                match part.get("type").and_then(Value::as_str) {
+                    _ if part.is_string() => parts.push(field, Some(part))?,
+                    Some("text" | "output_text") => parts.push(format!("{field}.text"), part.get("text"))?,
+                    None if part.get("text").is_some() => {
+                        parts.push(format!("{field}.text"), part.get("text"))?;
+                    }
+                    Some("refusal") => refusal = text_in(part, "refusal").or(refusal),
+                    other => parts.note_type(other.unwrap_or_default(), &field),
+                }
+            }
+        }
+        other => return Err(Unexpected::new(FIELD, "a string or a list of parts", other)),
+    }
+    Ok(refusal)
 }
 
 #[cfg(test)]

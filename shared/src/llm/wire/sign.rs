@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::Credential;
 use crate::aws;
+use crate::secrets::Mask;
 use crate::state::AppState;
 
 /// Signs a request, unless a key stands in it.
@@ -18,6 +19,7 @@ pub(super) async fn sign(
     request: &mut http::Request<Vec<u8>>,
     credential: &Credential,
     region: &str,
+    mask: &mut Mask,
 ) -> Result<(), String> {
     let credentials = match credential {
         Credential::None | Credential::ApiKey(_) => return Ok(()),
@@ -31,6 +33,11 @@ pub(super) async fn sign(
         }
         Credential::Role => aws::credentials().ok_or("the deployment has no credentials of AWS")?,
     };
+    // AWS quotes what it expected to be signed, and with it the token of a session.
+    mask.note(&credentials.secret_access_key().into());
+    if let Some(token) = credentials.session_token() {
+        mask.note(&token.into());
+    }
     let since = Duration::from_millis(u64::try_from(state.clock.now().as_millis()).unwrap_or(0));
     apply(request, credentials, region, SystemTime::UNIX_EPOCH + since)
 }

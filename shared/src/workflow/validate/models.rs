@@ -13,12 +13,12 @@ use super::{
     view::{Site, View},
 };
 use crate::llm::catalog::provider_of;
-use crate::llm::{BadModelRef, ModelRef, Provider, check_model, problems, shape};
+use crate::llm::{BadModelRef, ModelRef, Provider, check_model, problems, response_format};
 
 pub(super) fn check(view: &View<'_>, bindings: &dyn Bindings, findings: &mut Findings) {
     for site in view.sites() {
         let StepKind::LlmCall(call) = &site.step.kind else { continue };
-        if let Err(problem) = shape(call) {
+        if let Err(problem) = response_format(call) {
             let issue =
                 site.error(Check::StepConfig, "llm_response_format_unknown", problem.field, problem.message);
             findings.push(issue.suggest(problem.suggestion));
