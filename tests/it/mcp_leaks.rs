@@ -155,7 +155,8 @@ async fn nothing_leaks(level: Option<&str>, methods: &[&'static str]) {
                 _ => RawReply::usual(request),
             })
             .await;
-            let new = json!({ "name": format!("S {}", mcp.url), "canonical_url": mcp.url, "auth_mode": "token" });
+            let new =
+                json!({ "name": format!("S {}", mcp.url), "canonical_url": mcp.url, "auth_mode": "token" });
             let server = acme.client.post("/v1/mcp/servers", &new).await.expect(201);
             let instance = json!({ "server_id": server["id"] });
             let instance = acme.client.post("/v1/mcp/instances", &instance).await.expect(201);
@@ -184,8 +185,13 @@ async fn nothing_leaks(level: Option<&str>, methods: &[&'static str]) {
     assert!(answers.contains("bad token"), "the server's words are shown");
     for (what, text) in [("log", logged), ("answers", answers)] {
         for form in forms().into_iter().chain(["S3cret".to_owned(), "s3cret-8f2a".to_owned()]) {
-            let before: String = text.split(&form).next().unwrap_or_default().chars().rev().take(300).collect();
-            assert!(!text.contains(&form), "{what}: {form} after {}", before.chars().rev().collect::<String>());
+            let before: String =
+                text.split(&form).next().unwrap_or_default().chars().rev().take(300).collect();
+            assert!(
+                !text.contains(&form),
+                "{what}: {form} after {}",
+                before.chars().rev().collect::<String>()
+            );
         }
     }
 }

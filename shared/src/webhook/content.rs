@@ -9,8 +9,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::{Sender, form};
-use crate::json_numbers;
 use crate::error::Kind;
+use crate::json_numbers;
 use crate::{Error, Result};
 
 /// The most bytes of a body that was compressed.
