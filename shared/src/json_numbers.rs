@@ -66,7 +66,7 @@ pub fn from_str<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
 }
 
 /// The JSON text with quotes around the numbers that cannot be kept.
-fn with_strings(json: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn with_strings(json: &[u8]) -> Cow<'_, [u8]> {
     let mut quoted = Vec::new();
     let mut copied = 0;
     for range in (Numbers { json, at: 0 }).filter(|range| judge(&json[range.clone()]).is_some()) {

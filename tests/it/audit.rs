@@ -202,7 +202,10 @@ fn creating(owner: &Owner) -> Vec<(&'static str, Value)> {
             json!({ "workflow_id": owner.workflow, "name": "w", "automation_bearer": owner.workspace.token }),
         ),
         ("/v1/mcp/servers", json!({ "name": "Another", "canonical_url": "http://127.0.0.1:1/other" })),
-        ("/v1/mcp/servers/{id}/versions", json!({ "version": "2.0", "tools": [{ "name": "t" }] })),
+        (
+            "/v1/mcp/servers/{id}/versions",
+            json!({ "version": "2.0", "tools": [{ "name": "t" }], "confirm_dropped": true }),
+        ),
         ("/v1/mcp/instances", json!({ "server_id": owner.thing("/v1/mcp/servers/{id}"), "name": "Another" })),
         ("/v1/mcp/instances/{id}/config-profiles", json!({ "name": "Another" })),
         ("draft", steps),

@@ -379,7 +379,7 @@ async fn credentials_are_trimmed_or_refused() {
             for answer in answers {
                 let refused = answer.refused(422, "INVALID_REQUEST");
                 let error = refused["error"].as_str().unwrap();
-                assert!(error.starts_with(&format!("credentials.{}: ", keys[0])), "{error}");
+                assert!(keys.iter().any(|key| error.starts_with(&format!("credentials.{key}: "))), "{error}");
                 assert!(!error.contains("0001"), "{error}");
             }
         }

@@ -120,7 +120,9 @@ impl Found {
         *self.by_day.entry(ended_at[..10].to_owned()).or_default().entry(status).or_default() += 1;
         for event in owner.events(run).await {
             let Some(took) = event["data"]["duration_ms"].as_u64() else { continue };
-            let step_type = &types[event["step_id"].as_str().expect("a step")];
+            // An inner step's is `parent#body#inner`.
+            let step = event["step_id"].as_str().expect("a step").rsplit('#').next().unwrap_or_default();
+            let step_type = &types[step];
             // A loop executes nothing itself.
             if event["event_type"] == "step_completed" && step_type != "for_each" {
                 self.steps.entry(step_type.clone()).or_default().push(took);

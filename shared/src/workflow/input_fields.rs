@@ -185,7 +185,7 @@ pub(super) fn place_in_list(fields: &[Value], place: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn converted(fields: Value) -> Value {
+    fn converted(fields: &Value) -> Value {
         let mut issues = Vec::new();
         let schema = schema_of(fields.as_array().unwrap(), &mut issues);
         assert_eq!(issues, []);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_field_is_required_unless_it_is_optional() {
-        let schema = converted(json!([
+        let schema = converted(&json!([
             { "name": "a", "type": "string" },
             { "name": "b", "type": "number", "optional": false },
             { "name": "c", "type": "boolean", "optional": true, "description": "a flag", "default": true },
@@ -213,8 +213,8 @@ mod tests {
             "required": ["a", "b", "d"],
         });
         assert_eq!(schema, wanted);
-        assert_eq!(converted(json!([])), json!({ "type": "object" }));
-        assert_eq!(converted(json!([{ "name": "x", "type": "Any" }]))["properties"]["x"], json!({}));
+        assert_eq!(converted(&json!([])), json!({ "type": "object" }));
+        assert_eq!(converted(&json!([{ "name": "x", "type": "Any" }]))["properties"]["x"], json!({}));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 mod plain;
 mod refused;
-mod scratch;
 mod tools;
 
 use std::collections::BTreeMap;

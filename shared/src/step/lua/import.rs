@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::native::Trouble;
 use super::values::{HIDDEN, NullKeys, Values};
 use super::watch::Watch;
+use crate::json_numbers;
 
 /// Builds Lua values out of JSON for one VM.
 pub(super) struct Importer<'a> {
@@ -35,9 +36,11 @@ impl<'a> Importer<'a> {
         })
     }
 
-    /// Parses `text`, which must be one JSON value. Its nesting is bounded by the parser, at [`super::MAX_DEPTH`].
+    /// Parses `text`, which must be one JSON value. Its nesting is bounded by the parser, at [`super::MAX_DEPTH`]. Numbers
+    /// that cannot be kept are their digits as text, as in the answers of others.
     pub(super) fn parse(&self, text: &[u8]) -> Result<Value, Trouble> {
-        let mut parser = serde_json::Deserializer::from_slice(text);
+        let text = json_numbers::with_strings(text);
+        let mut parser = serde_json::Deserializer::from_slice(&text);
         let parsed = Member(self).deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
         match (parsed, self.raised.take()) {
             (_, Some(error)) => Err(Trouble::Raised(error)),

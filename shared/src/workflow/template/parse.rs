@@ -236,6 +236,10 @@ fn bracket(input: &Input<'_>, before: &str) -> TemplateError {
     let error = fault(input, "an index or a key is written with a dot: items.0, items.title");
     match !key.is_empty() && key.chars().all(is_key_char) {
         true => error.suggest(format!("write {}.{}", quote(path), quote(key))),
+        // No id of a step holds what cannot be written with dots.
+        false if path == "steps" => {
+            error.suggest("a step is read by its id, not by its name: {{ steps.<id>.result.<key> }}")
+        }
         false => error.suggest(lua_way(&lua_path(path, Some(key)))),
     }
 }

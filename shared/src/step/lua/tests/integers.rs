@@ -31,6 +31,7 @@ fn integers_are_handed_on_digit_for_digit() {
     assert_eq!(about_ids("input.max").to_string(), "18446744073709551615");
     assert_eq!(about_ids("input.min").to_string(), "-9223372036854775808");
     assert_eq!(about_ids("json.decode('9007199254740993')"), json!(ID));
+    assert_eq!(about_ids("json.decode('[18446744073709551616]')[1]"), json!("18446744073709551616"));
     assert_eq!(about_ids("json.decode('[18446744073709551615]')"), json!([u64::MAX]));
     let fixture = Fixture { steps: vec![("a", json!({ "result": { "id": ID } }))], ..Fixture::default() };
     assert_eq!(fixture.result("return { steps.a.result.id }"), json!([ID]));
