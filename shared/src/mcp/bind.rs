@@ -11,6 +11,7 @@ use crate::error::Kind;
 use crate::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
 use crate::state::AppState;
 use crate::store::{InstanceRecord, McpServerRecord, StoreError};
+use crate::text::trimmed;
 use crate::workflow::StepKind;
 use crate::workflow::steps::{ConnectionResolution, McpCall};
 use crate::workflow::template::has_template;
@@ -128,8 +129,11 @@ impl Directory {
 
 /// Addresses that lead to the same place, with and without a slash at their end.
 pub(super) fn is_same_url(one: &str, other: &str) -> bool {
-    let bare = |url: &str| url.trim_end_matches('/').to_owned();
     bare(one) == bare(other)
+}
+
+fn bare(url: &str) -> &str {
+    trimmed(url).trim_end_matches('/')
 }
 
 /// What the steps of a graph, and inner steps, name servers by, whatever else is wrong with it.
@@ -213,7 +217,7 @@ pub async fn bind(
 pub(crate) fn key(reference: &Reference, resolution: Option<ConnectionResolution>) -> String {
     let text = match reference {
         Reference::Instance(id) => id.clone(),
-        Reference::Url(url) => url.trim_end_matches('/').to_owned(),
+        Reference::Url(url) => bare(url).to_owned(),
     };
     match resolution {
         Some(ConnectionResolution::Inherit) => format!("inherit:{text}"),

@@ -221,6 +221,14 @@ impl Session {
     /// # Errors
     /// When the server does not answer as it should, or its pages do not end.
     pub async fn tools(&self, most: usize) -> Result<Vec<Value>, McpError> {
+        // Whoever does not wait for the end gives the session up, and with it a request that is still under way.
+        let mut abandoned = Abandoned(Some(self));
+        let tools = self.pages(most).await;
+        abandoned.0 = None;
+        tools
+    }
+
+    async fn pages(&self, most: usize) -> Result<Vec<Value>, McpError> {
         let mut tools = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
@@ -276,6 +284,17 @@ impl Session {
                 self.of.open.invalidate(&self.key);
             }
         })
+    }
+}
+
+/// Gives a session up when it is dropped.
+struct Abandoned<'s>(Option<&'s Session>);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.0 {
+            session.of.open.invalidate(&session.key);
+        }
     }
 }
 
