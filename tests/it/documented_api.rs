@@ -100,8 +100,12 @@ async fn change_and_publish(reader: &Reader) {
     assert_eq!(read["latest_version"], Value::Null);
     let checked = json!({ "params": { "trigger_payload": { "customer_id": "123" } } });
     let checked = api.post(&reader.path("/validate"), &checked).await.expect(200);
-    has(&checked, &["valid", "checks_performed", "issues"]);
+    has(&checked, &["readiness", "check_results", "checks_performed", "issues", "blockers"]);
+    has(&checked["validation_evidence"], &["workflow_graph_schema_hash", "validated_at"]);
     assert_eq!(checked["valid"], true, "{checked:#}");
+    assert_eq!(checked["topological_order"], json!(["ping"]));
+    let last = reader.path(&format!("/graph-dry-runs?graph_hash={}", text(&checked, "graph_hash")));
+    assert_eq!(api.get(&last).await.expect(200), checked);
 
     let version = json!({ "changelog": "Initial publish" });
     let version = api.post(&reader.path("/versions"), &version).await.expect(201);
@@ -440,14 +444,14 @@ async fn register_an_mcp_server(reader: &Reader, connection: &str) {
     }
     // Discover, publish, validate, instance: the documented order.
     let path = format!("/v1/mcp/servers/{}", text(&server, "id"));
-    let with = json!({ "connection_id": connection });
-    let found = api.post(&format!("{path}/discover"), &with).await.expect(200);
+    let found = api.post(&format!("{path}/discover"), &json!({})).await.expect(200);
+    assert_eq!(found["authenticated"], false, "{found:#}");
     let version = json!({ "version": "1.0.0", "tools": found["tools"], "activate": true,
                           "config_schema": { "type": "object" } });
     let version = api.post(&format!("{path}/versions"), &version).await.expect(201);
     assert_eq!(version["active"], true);
     let valid = api.post(&format!("{path}/validate"), &json!({})).await.expect(200);
-    has(&valid, &["valid"]);
+    assert_eq!(valid["valid"], true, "{valid:#}");
     has(&valid["checks"][0], &["name", "status", "message"]);
     let instance = api.post("/v1/mcp/instances", &json!({ "server_id": server["id"] })).await.expect(201);
     let instance = text(&instance, "id");
@@ -467,6 +471,9 @@ async fn bind_a_connection(reader: &Reader, server: &str, instance: &str, connec
     let bound =
         api.post(&format!("{server}/connections/{connection}/validate"), &json!({})).await.expect(200);
     assert_eq!(bound["valid"], true, "{bound:#}");
+    let with = json!({ "connection_id": connection });
+    let found = api.post(&format!("{server}/discover"), &with).await.expect(200);
+    assert_eq!(found["authenticated"], true, "{found:#}");
     let path = format!("/v1/mcp/instances/{instance}");
     let inject = json!([{ "credential_key": "api_key", "as": "bearer" }]);
     let profile = json!({ "name": "main", "source_spec": { "connection_id": connection, "inject": inject } });
@@ -685,7 +692,8 @@ async fn platform_mcp(reader: &Reader) {
     let check = json!({ "workflow_id": id, "graph": steps, "params": { "trigger_payload": { "message_text": "Hi" } } });
     let checked = ide.call("workflows_validate", &check).await;
     assert_eq!(checked["valid"], true, "{checked:#}");
-    has(&checked, &["issues", "checks_performed"]);
+    has(&checked, &["issues", "checks_performed", "blockers", "validation_evidence"]);
+    assert_eq!(checked["topological_order"], json!(["review", "after"]));
     ide.call("workflows_publish_version", &json!({ "workflow_id": id })).await;
     let run = ide.call("workflow_run", &json!({ "workflow_id": id, "wait": false })).await;
     reader.app.work().await;

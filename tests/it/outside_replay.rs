@@ -111,7 +111,8 @@ impl Attempts {
         let mut newest: BTreeMap<String, u64> = BTreeMap::new();
         let mut failed: BTreeSet<String> = BTreeSet::new();
         for event in events {
-            let step = event["step_id"].as_str().unwrap_or_default();
+            // An inner step's is `parent#body#inner`, and calls are known by its own.
+            let step = event["step_id"].as_str().unwrap_or_default().rsplit('#').next().unwrap_or_default();
             if !["say", "ask", "add"].contains(&step) {
                 continue;
             }

@@ -69,6 +69,11 @@ impl Asked {
         }
     }
 
+    /// Whether no step is left out.
+    pub fn is_of_all_steps(&self) -> bool {
+        self.step_ids.is_empty()
+    }
+
     /// What a request asks of a graph, whose workflow has these defaults for starts.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! scopes {
-    ($($(#[$doc:meta])* $scope:ident = $name:literal => [$($granted:ident),*],)*) => {
+    ($($(#[$doc:meta])* $scope:ident = $name:tt => [$($granted:ident),*],)*) => {
         /// What a token may be used for. A token keeps the names that it was made with, and each grants its own routes.
         ///
         /// - `workflow:read`: workflows, runs, events, tasks, analytics; `workflow:run`: commands, task completion, webhook

@@ -30,6 +30,8 @@ use crate::clock::Clock;
 use crate::outbound_http::{Answer, Limits, Outbound, OutboundError, Url};
 use crate::secrets::Mask;
 
+/// The most bytes of a session's id: real ones have some forty.
+const MAX_SESSION_ID: usize = 1024;
 /// The most bytes of one answer: a result is at most 1 MiB, a page of tools may be larger.
 pub(super) const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// The most that is read of an answer that reports a failure.
@@ -91,7 +93,7 @@ impl Backend {
     /// The server's id of a session that rmcp knows by its position.
     fn session(&self, position: Option<&str>) -> Option<String> {
         let position: usize = position?.parse().ok()?;
-        self.state().sessions.get(position).cloned()
+        self.state().sessions.get(position).filter(|id| !id.is_empty()).cloned()
     }
 
     async fn send(
@@ -212,7 +214,9 @@ impl Backend {
                 return Err(broke_off);
             };
             let Ok(last) = HeaderValue::from_str(last) else { return Err(broke_off) };
-            tokio::time::sleep(events.retry().unwrap_or(RESUME_AFTER)).await;
+            // Calls that a server broke off together do not all come back together.
+            let pause = events.retry().unwrap_or(RESUME_AFTER).mul_f64(rand::random_range(1.0..=1.5));
+            tokio::time::sleep(pause).await;
             let mut headers = asked.headers.clone();
             headers.insert(HeaderName::from_static("last-event-id"), last);
             let session = asked.session.as_deref();
@@ -238,8 +242,16 @@ impl Backend {
             return Ok((ServerJsonRpcMessage::response(opaque(result), id), None));
         }
         let greeting = message::greeting(&result)?;
+        if opened.as_ref().is_some_and(|id| id.len() > MAX_SESSION_ID) {
+            let what = format!("the server's Mcp-Session-Id is longer than {MAX_SESSION_ID} bytes");
+            return Err(McpError::Protocol(what));
+        }
         let session = opened.map(|opened| {
             let mut state = self.state();
+            // Only the newest are asked for again; a server that forgets them all the time takes no memory.
+            if let Some(old) = state.sessions.iter_mut().nth_back(1) {
+                *old = String::new();
+            }
             state.sessions.push(opened);
             (state.sessions.len() - 1).to_string()
         });

@@ -61,7 +61,13 @@ impl Store {
             .condition_expression(format!("attribute_exists({PK})"))
             .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
             .expression_attribute_values(":next", s(keys::secret_position(next_try, secret)));
-        self.update_if(mark).await
+        // Not `update_if`, which takes a failed condition after an unclear attempt for its own work: a row that was marked
+        // stays where it is, so a failed condition says that its owner took the secret.
+        match self.send(mark).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Forgets a secret that was destroyed.

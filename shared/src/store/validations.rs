@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::item::{self, BODY, b, formed, n};
+use super::item::{self, BODY, b, n};
 use super::keys::{self, EXPIRES_AT};
 use super::{Store, StoreError, blob};
-use crate::aws::Call;
 use crate::clock::Timestamp;
 use crate::ids::{Place, WorkflowId};
 
@@ -31,8 +30,7 @@ impl Store {
         let mut row = keys::validation(place, id, graph_hash).into_map();
         row.insert(BODY.to_owned(), b(fitting(answer, blob::LARGEST_CHUNK)?));
         row.insert(EXPIRES_AT.to_owned(), n(now.plus(KEPT_FOR).as_seconds()));
-        self.client.put_item().table_name(&self.table).set_item(Some(formed(row))).call().await?;
-        Ok(())
+        self.put(row).await
     }
 
     /// What the last validation of this graph answered.

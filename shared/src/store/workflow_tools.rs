@@ -5,12 +5,11 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::item::{Item, s};
+use super::item::{Item, check_form, s};
 use super::keys::{self, PK, SK};
 use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
-use crate::aws::Call;
 use crate::ids::{Place, WorkflowId};
 
 /// A tool's row.
@@ -73,7 +72,7 @@ impl Store {
             .expression_attribute_values(":pk", s(keys::workflow_tools_of(place)))
             .set_exclusive_start_key(start)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let page = query.call().await?;
+        let page = self.send(query).await?;
         let next = page.last_evaluated_key.as_ref().and_then(|key| key.get(SK)?.as_s().ok().cloned());
         let rows = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Listed { rows, next })
@@ -105,5 +104,6 @@ impl Store {
 }
 
 fn read(item: Item) -> Result<WorkflowToolRecord, StoreError> {
+    check_form(&item)?;
     from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

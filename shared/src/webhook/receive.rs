@@ -170,7 +170,9 @@ async fn accept(
         Content::Challenge(text) => return Ok(Reply::Challenge(text)),
         Content::Input(input) => input,
     };
-    let receipt = receipt(state, record, &signed, &proven, &keys(record.sender, delivery, &input)?);
+    let names = keys(record.sender, delivery, &input)?;
+    let has_signed_name = record.sender.id_in(&input).is_some();
+    let receipt = receipt(state, record, &signed, &proven, &names, has_signed_name);
     begin(state, record, &receipt, input).await.map(Reply::Run)
 }
 
@@ -205,18 +207,19 @@ async fn prove(
 /// A signature without a time holds for good, and what a sender calls its delivery is not signed: so that whoever has
 /// seen one cannot start another run with it, it is known by what is signed, too. Where the token is required a caller
 /// has shown more than what was signed, and may deliver the same bytes again. A known sender's delivery without a name
-/// is known by what is signed in any case.
+/// in its body is known by what is signed in any case: names in headers are anybody's.
 fn receipt(
     state: &AppState,
     record: &SubscriptionRecord,
     signed: &Signed,
     proven: &Proven,
     names: &[String],
+    has_signed_name: bool,
 ) -> Receipt {
     let is_known = record.sender != Sender::Generic;
     let holds_for_good = !signed.is_timed() && (is_known || !record.require_bearer);
     let mut keys: Vec<String> = names.iter().map(|name| hex(&Sha256::digest(name.as_bytes()))).collect();
-    if holds_for_good || (is_known && keys.is_empty()) {
+    if holds_for_good || (is_known && !has_signed_name) {
         // No header has a NUL in it: no name is such a key.
         keys.push(hex(&Sha256::digest(format!("signed\0{}", proven.digest))));
     }

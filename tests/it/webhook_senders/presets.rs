@@ -75,6 +75,9 @@ async fn a_senders_own_id_names_its_deliveries() {
     let command = slack.slack(scene.now(), b"command=%2Fdeploy&trigger_id=1.2").with(FORM.0, FORM.1);
     slack.send(&command).await.expect(202);
     slack.send(&command).await.expect(200);
+    // Whatever names, which nobody signed, stand beside it.
+    let renamed = slack.slack(scene.now(), b"command=%2Fdeploy&trigger_id=1.2").with(FORM.0, FORM.1);
+    slack.send(&renamed.with("idempotency-key", "other")).await.expect(200);
     let later = slack.slack(later(1), b"command=%2Fdeploy&trigger_id=1.2").with(FORM.0, FORM.1);
     slack.send(&later).await.expect(202);
 
