@@ -1,5 +1,9 @@
 //! Texts that people give: trimmed and of bounded length. How they are told what does not fit. And bytes as text.
 
+use secrecy::SecretString;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::workflow::{cut, quote};
@@ -50,6 +54,20 @@ const INVISIBLE: [char; 5] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\
 /// read from a file.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c))
+}
+
+/// Reads a field whose text must not be seen; an error does not quote what came instead.
+///
+/// # Errors
+/// When it is no text.
+pub fn secret<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<SecretString>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.into())),
+        _ => Err(D::Error::custom("must be a text")),
+    }
 }
 
 /// A credential as it is stored: [`trimmed`], and on one line unless it is a PEM or JSON document. A line break inside

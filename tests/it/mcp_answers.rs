@@ -180,6 +180,35 @@ async fn reports_of_http_failures_are_shown() {
 }
 
 #[tokio::test]
+async fn a_tools_own_400_is_not_sent_again() {
+    let app = TestApp::start().await;
+    let acme = app.workspace("acme").await;
+    for body in [
+        json!({ "reason": "amount" }),
+        json!({ "error": "The yoga session on Monday is fully booked" }),
+        json!({ "message": "Account initialization pending" }),
+        json!({ "jsonrpc": "2.0", "id": "own", "error": { "code": 1, "message": "session not found" } }),
+    ] {
+        let reply = body.clone();
+        let mcp = RawMcp::start(move |request| match request.method() {
+            "initialize" => RawReply::usual(request).with("mcp-session-id", "one"),
+            "tools/call" => {
+                let mut reply = reply.clone();
+                if reply["id"] == "own" {
+                    reply["id"] = request.message["id"].clone();
+                }
+                RawReply::json(400, &reply)
+            }
+            _ => RawReply::usual(request),
+        })
+        .await;
+        let (_, view) = call(&acme, &mcp).await;
+        assert_eq!(view["status"], "failed", "{body}: {view:#}");
+        assert_eq!(mcp.requests("tools/call").len(), 1, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_session_is_opened_again_once() {
     let app = TestApp::start().await;
     let acme = app.workspace("acme").await;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::http::{Body, CanWriteWebhooks, CommonErrors};
 use shared::ids::{PatId, WorkflowId};
 use shared::text;
+use shared::text::secret;
 use shared::webhook::{Extras, NewSubscription, Sender, create};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
@@ -29,8 +30,9 @@ pub struct CreateInboundWebhook {
     #[schema(value_type = Option<uuid::Uuid>)]
     automation_pat_id: Option<String>,
     /// The same token as text, instead or to check that the sender has the right one. It is not kept.
-    #[schema(example = "pat_…")]
-    automation_bearer: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, example = "pat_…")]
+    automation_bearer: Option<SecretString>,
     /// What its runs are started with, beside the body.
     #[serde(default)]
     extras: Extras,
@@ -43,8 +45,9 @@ pub struct CreateInboundWebhook {
     require_bearer: Option<bool>,
     /// The secret that the sender has issued, 8–512 characters; one is made when absent. Stripe, Slack, Shopify and
     /// Twilio issue theirs. It is never shown.
-    #[schema(min_length = 8, max_length = 512, write_only)]
-    signing_secret: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 512, write_only)]
+    signing_secret: Option<SecretString>,
 }
 
 /// A new subscription.
@@ -84,11 +87,11 @@ pub async fn create_inbound_webhook(
         workflow_id,
         name: text::name("name", &new.name)?,
         automation_pat_id: pat_id.transpose()?,
-        automation_bearer: new.automation_bearer.map(SecretString::from),
+        automation_bearer: new.automation_bearer,
         extras: new.extras,
         sender: new.sender,
         require_bearer: new.require_bearer,
-        signing_secret: new.signing_secret.map(SecretString::from),
+        signing_secret: new.signing_secret,
     };
     let created = create(&state, &caller.place, new).await?;
     let ingress_path = format!("/v1/inbound-webhooks/{}", created.record.id);

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
 use shared::text;
+use shared::text::secret;
 use shared::webhook::{Extras, Sender, SubscriptionChange, change};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
@@ -31,8 +32,9 @@ pub struct PatchInboundWebhook {
     require_bearer: Option<bool>,
     /// The secret that the sender has issued, 8–512 characters, which is valid from now on; every earlier one ends at
     /// once. To let the one before be valid for a while, rotate it. It is never shown.
-    #[schema(min_length = 8, max_length = 512, write_only)]
-    signing_secret: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 512, write_only)]
+    signing_secret: Option<SecretString>,
 }
 
 /// Change an inbound webhook.
@@ -52,7 +54,7 @@ pub async fn patch_inbound_webhook(
         extras: patch.extras,
         sender: patch.sender,
         require_bearer: patch.require_bearer,
-        signing_secret: patch.signing_secret.map(SecretString::from),
+        signing_secret: patch.signing_secret,
     };
     SubscriptionView::new(change(&state, &caller.place, id, &wanted).await?).map(Json)
 }

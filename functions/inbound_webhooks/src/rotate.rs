@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
 use shared::ids::SubscriptionId;
+use shared::text::secret;
 use shared::webhook::{LONGEST_GRACE, USUAL_GRACE, rotate};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
@@ -25,8 +26,9 @@ pub struct RotateSecret {
     grace_s: Option<u64>,
     /// The new secret that the sender has issued; one is made when absent. Required for `stripe`, `slack`, `shopify` and
     /// `twilio`, which issue theirs themselves. It is never shown.
-    #[schema(min_length = 8, max_length = 512, write_only)]
-    signing_secret: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 512, write_only)]
+    signing_secret: Option<SecretString>,
 }
 
 /// A subscription with its new secret.
@@ -57,7 +59,7 @@ pub async fn rotate_signing_secret(
     if grace > LONGEST_GRACE {
         return Err(Error::invalid("grace_s: must be 0 to 2592000, which is 30 days."));
     }
-    let issued = body.signing_secret.map(SecretString::from);
+    let issued = body.signing_secret;
     let rotated = rotate(&state, &caller.place, id, issued.as_ref(), grace).await?;
     Ok(Json(RotatedSecret {
         subscription: SubscriptionView::new(rotated.record)?,

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use shared::http::{Body, CanWriteLlmKeys, CommonErrors};
 use shared::llm::Provider;
 use shared::llm::keys::{NewKey, create};
+use shared::text::secret;
 use shared::{AppState, Result, text};
 use utoipa::ToSchema;
 
-use crate::values::{Values, secret};
+use crate::values::Values;
 use crate::view::KeyView;
 
 /// A key to keep.

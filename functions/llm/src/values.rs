@@ -1,10 +1,9 @@
 //! Where and with what a provider is called, as callers send it.
 
 use secrecy::SecretString;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
 use shared::llm::keys::{Access, Credential};
+use shared::text::secret;
 use shared::{Error, Result};
 use utoipa::ToSchema;
 
@@ -60,17 +59,5 @@ impl Values {
             organization: self.organization,
             credential,
         })
-    }
-}
-
-/// A text that must not be seen; an error does not quote what came instead.
-///
-/// # Errors
-/// When it is no text.
-pub fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.into())),
-        _ => Err(D::Error::custom("must be a text")),
     }
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::http::{CanConnect, CommonErrors, ErrorBody, LARGEST_BODY, read_bytes};
-use shared::json_numbers::{Unrepresentable, unrepresentable};
+use shared::json_numbers::{self, Unrepresentable, unrepresentable};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -213,7 +213,7 @@ fn refuse_number(headers: &HeaderMap, bytes: &[u8], number: &Unrepresentable) ->
         "" => format!("The message: {number}."),
         path => format!("The message's field {path}: {number}."),
     };
-    let sent: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let sent: Value = json_numbers::from_slice(bytes).unwrap_or_default();
     if sent["method"] != "tools/call" || sent["id"].is_null() {
         return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message);
     }

@@ -112,9 +112,9 @@ impl Asked {
         }
     }
 
-    fn take_params(&mut self, params: Map<String, Value>, run_setup: Option<&str>) -> Result<()> {
-        let has = |key: &str| params.get(key).is_some_and(|value| !value.is_null());
-        if !has("trigger_payload") && !has("trigger_steps") {
+    fn take_params(&mut self, mut params: Map<String, Value>, run_setup: Option<&str>) -> Result<()> {
+        StartRequest::drop_unused(&mut params);
+        if !params.contains_key("trigger_payload") && !params.contains_key("trigger_steps") {
             for key in params.keys().filter(|key| StartRequest::is_own_key(key)) {
                 self.issues.push(start_key(key));
             }

@@ -129,7 +129,8 @@ async fn exposure(
 }
 
 /// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.
-fn check_run_setup(setup: Map<String, Value>) -> Result<String> {
+fn check_run_setup(mut setup: Map<String, Value>) -> Result<String> {
+    StartRequest::drop_unused(&mut setup);
     let of_one_start = [
         "run_id",
         "trigger_type",

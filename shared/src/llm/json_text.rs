@@ -4,6 +4,7 @@
 //! holds; not what stands in reasoning, within another candidate, or within JSON that is broken. The last is the best:
 //! models think first and conclude then. Empty objects and arrays come after all others, since prose is full of them.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use serde::de::IgnoredAny;
@@ -12,8 +13,11 @@ use serde_json::Value;
 use super::reasoning::blocks;
 use crate::json_numbers;
 
-/// How many candidates are looked at, from the last.
-const MAX_CANDIDATES: usize = 8;
+/// How many objects are looked at, from the last.
+const MAX_OBJECTS: usize = 64;
+/// How many arrays and other values are looked at, from the last. They are counted by themselves: a list of sources
+/// (`[1] [2] [3]`) after an object must not push it out.
+const MAX_OTHERS: usize = 64;
 /// How many brackets without a partner are looked at to the end of the text, so that the work is linear.
 const MAX_UNMATCHED: usize = 8;
 
@@ -23,16 +27,29 @@ pub fn candidates(text: &str) -> Vec<&str> {
     if is_json(text) {
         return vec![text];
     }
-    let mut filled = VecDeque::new();
-    let mut empty = VecDeque::new();
+    let mut objects = VecDeque::new();
+    let mut others = VecDeque::new();
+    let mut last_empty = None;
+    let mut count = 0_usize;
     scan(text, |found| {
+        count += 1;
         let is_empty =
             matches!(found.as_bytes(), [b'{' | b'[', inside @ .., _] if inside.trim_ascii().is_empty());
-        let kept = if is_empty { &mut empty } else { &mut filled };
-        kept.push_front(found);
-        kept.truncate(MAX_CANDIDATES);
+        if is_empty {
+            last_empty = Some(found);
+            return;
+        }
+        let (kept, most) = match found.starts_with('{') {
+            true => (&mut objects, MAX_OBJECTS),
+            false => (&mut others, MAX_OTHERS),
+        };
+        kept.push_front((count, found));
+        kept.truncate(most);
     });
-    filled.into_iter().chain(empty.into_iter().take(1)).collect()
+    // Both kinds as they stand in the text, the last first.
+    let mut filled: Vec<(usize, &str)> = objects.into_iter().chain(others).collect();
+    filled.sort_unstable_by_key(|(at, _)| Reverse(*at));
+    filled.into_iter().map(|(_, found)| found).chain(last_empty).collect()
 }
 
 /// The JSON in a text that nothing more is asked of: an object where there is one.
@@ -218,8 +235,20 @@ mod tests {
     fn few_candidates_are_kept_and_the_last_first() {
         let text: String = (0..1000).map(|n| format!("{{\"n\":{n}}} {{}}")).collect();
         let found = values(&text);
-        assert_eq!(found.len(), MAX_CANDIDATES + 1);
-        assert_eq!((&found[0], &found[8]), (&json!({ "n": 999 }), &json!({})));
+        assert_eq!(found.len(), MAX_OBJECTS + 1);
+        assert_eq!((&found[0], &found[MAX_OBJECTS]), (&json!({ "n": 999 }), &json!({})));
+        let text: String = (0..1000).map(|n| format!("{{\"n\":{n}}} [{n}] ")).collect();
+        let found = values(&text);
+        assert_eq!(found.len(), MAX_OBJECTS + MAX_OTHERS);
+        assert_eq!((&found[0], &found[1]), (&json!([999]), &json!({ "n": 999 })), "in the text's order");
+    }
+
+    #[test]
+    fn citations_do_not_push_out_an_object() {
+        let sources: String = (1..200).map(|n| format!(" [{n}]")).collect();
+        let text = format!("{{\"n\":1}}\n\nSources:{sources}");
+        assert!(values(&text).contains(&json!({ "n": 1 })));
+        assert_eq!(json_in(&text), Some(json!({ "n": 1 })));
     }
 
     #[test]

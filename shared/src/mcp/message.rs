@@ -84,7 +84,7 @@ fn related(mut message: Value, id: &Value) -> Message {
 }
 
 /// Some servers write every id as a string.
-fn is_same(theirs: &Value, id: &Value) -> bool {
+pub(super) fn is_same(theirs: &Value, id: &Value) -> bool {
     let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
     !theirs.is_null() && (theirs == id || text(theirs) == text(id))
 }

@@ -139,8 +139,8 @@ impl Backend {
         })
     }
 
-    /// What an answer says that is no success.
-    async fn refused(&self, answer: Answer) -> McpError {
+    /// What an answer says that is no success, and whether it means that the server has forgotten the session.
+    async fn refused(&self, asked: &Asked, answer: Answer) -> (McpError, bool) {
         let status = answer.status.as_u16();
         let retry_after = answer.retry_after(self.clock.now());
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
@@ -152,25 +152,14 @@ impl Backend {
             Err(_) if is_text => of_report(&self.mask.text(&String::from_utf8_lossy(&report)).into()),
             Err(_) => None,
         };
+        let is_forgotten = forgets_session(status, &asked.id, &report, details.as_deref());
         let details = details.or_else(|| challenge.map(|challenge| format!("WWW-Authenticate: {challenge}")));
-        McpError::Http { status, details, retry_after }
+        (McpError::Http { status, details, retry_after }, is_forgotten)
     }
 
-    /// Whether a refusal means that the server has forgotten the session and has not done what was asked: some answer
-    /// with 400 instead of 404. A request is sent again once.
-    fn is_forgotten(&self, asked: &Asked, error: &McpError) -> bool {
-        let McpError::Http { status, details, .. } = error else { return false };
-        let is_about_session = |details: &String| {
-            let details = details.to_lowercase();
-            details.contains("session") || details.contains("initializ")
-        };
-        let forgotten = match status {
-            404 => true,
-            400 => details.as_ref().is_none_or(is_about_session),
-            _ => false,
-        };
-        let is_first = || self.state().sent_again.insert(asked.id.to_string());
-        forgotten && asked.session.is_some() && is_first()
+    /// Whether a request whose session is forgotten is sent again in a new one, which it is once.
+    fn is_sent_again(&self, asked: &Asked) -> bool {
+        asked.session.is_some() && self.state().sent_again.insert(asked.id.to_string())
     }
 
     /// The answer to a request, out of a body or of the events of a stream.
@@ -259,6 +248,40 @@ impl Backend {
     }
 }
 
+/// Whether a refusal means that the server has forgotten the session, and so has not done what was asked. The protocol
+/// says 404; some answer with 400. What answers the very request was made by whoever executed it.
+fn forgets_session(status: u16, id: &Value, report: &[u8], details: Option<&str>) -> bool {
+    let json = serde_json::from_slice::<Value>(report).ok();
+    if json.as_ref().and_then(|json| json.get("id")).is_some_and(|theirs| message::is_same(theirs, id)) {
+        return false;
+    }
+    match status {
+        404 => true,
+        400 => match details {
+            Some(details) => is_about_session(&details.to_lowercase()),
+            None => report.trim_ascii().is_empty() || json == Some(Value::Null),
+        },
+        _ => false,
+    }
+}
+
+/// Not any text with the word in it: a tool may answer 400 of its own, and must not be called twice.
+fn is_about_session(details: &str) -> bool {
+    const LOST: [&str; 9] = [
+        "no valid",
+        "invalid",
+        "missing",
+        "unknown",
+        "expired",
+        "terminated",
+        "not found",
+        "required",
+        "does not exist",
+    ];
+    details.contains("not initialized")
+        || details.contains("session") && LOST.iter().any(|word| details.contains(word))
+}
+
 /// An answer as rmcp hands it on without reading it.
 fn opaque(result: Value) -> ServerResult {
     let mut whole = CallToolResult::default();
@@ -303,8 +326,8 @@ impl StreamableHttpClient for Backend {
         let session = asked.session.as_deref();
         let answer = self.send(Method::POST, session, headers, body, LONGEST_CALL).await.map_err(failed)?;
         if !answer.status.is_success() {
-            let error = self.refused(answer).await;
-            if id.is_some() && self.is_forgotten(&asked, &error) {
+            let (error, is_forgotten) = self.refused(&asked, answer).await;
+            if id.is_some() && is_forgotten && self.is_sent_again(&asked) {
                 return Err(Failure::SessionExpired);
             }
             self.state().sent_again.remove(&asked.id.to_string());

@@ -57,9 +57,9 @@ pub struct ToolSpec {
     /// What it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The JSON Schema of its arguments.
+    /// The JSON Schema of its arguments; any object when absent or null.
     #[serde(default = "any_object", alias = "inputSchema", deserialize_with = "null_as_any_object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub input_schema: Value,
     /// The JSON Schema of its structured result.
     #[serde(default, alias = "outputSchema", skip_serializing_if = "Option::is_none")]

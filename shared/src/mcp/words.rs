@@ -7,6 +7,8 @@ use serde_json::Value;
 const MAX_QUOTE: usize = 1_000;
 /// The most entries of a list of errors that are shown.
 const MAX_ENTRIES: usize = 5;
+/// Where frameworks for HTTP say what failed, the most telling first.
+const FIELDS: [&str; 6] = ["detail", "message", "error_description", "error", "title", "errors"];
 
 /// Somebody else's words, as an error may show them: bounded, on one line, without control characters.
 pub fn shown(text: &str) -> String {
@@ -27,8 +29,32 @@ pub(super) fn shown_value(value: &Value) -> String {
 }
 
 /// What an answer that reports a failure says of it: JSON-RPC's message, or what frameworks for HTTP write in its place
-/// (`detail`, `message`, `error_description`, `error`, `title`, `errors`). Nothing when it says nothing.
+/// (`detail`, `message`, `error_description`, `error`, `title`, `errors`). What says it in another form is shown as it
+/// came. Nothing when it says nothing.
 pub(super) fn of_report(report: &Value) -> Option<String> {
+    words(report).or_else(|| as_it_came(report))
+}
+
+/// A report in a form that is not known here: the part that tells of the failure, or else all of it.
+fn as_it_came(report: &Value) -> Option<String> {
+    let told = FIELDS.into_iter().filter_map(|field| report.get(field)).find(|value| says_something(value));
+    told.or_else(|| says_something(report).then_some(report)).map(shown_value)
+}
+
+/// Whether there are words in a value. The version of JSON-RPC is none.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| name != "jsonrpc" && says_something(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The words of a report in a form that is known.
+fn words(report: &Value) -> Option<String> {
     let said = match report {
         Value::String(text) => text.clone(),
         Value::Array(entries) => list(entries),
@@ -45,12 +71,11 @@ fn object(report: &Value) -> Option<String> {
         let at: Vec<String> = at.iter().map(shown_value).collect();
         return Some(if at.is_empty() { said.to_owned() } else { format!("{}: {said}", at.join(".")) });
     }
-    let fields = ["detail", "message", "error_description", "error", "title", "errors"];
-    fields.into_iter().find_map(|field| report.get(field).and_then(of_report))
+    FIELDS.into_iter().find_map(|field| report.get(field).and_then(words))
 }
 
 fn list(entries: &[Value]) -> String {
-    let said: Vec<String> = entries.iter().filter_map(of_report).take(MAX_ENTRIES).collect();
+    let said: Vec<String> = entries.iter().filter_map(words).take(MAX_ENTRIES).collect();
     said.join("; ")
 }
 
@@ -106,5 +131,27 @@ mod tests {
             assert_eq!(of_report(&report).as_deref(), said, "{report}");
         }
         assert_eq!(shown(&"x".repeat(5_000)).chars().count(), MAX_QUOTE + 1);
+    }
+
+    #[test]
+    fn reports_in_another_form_are_shown_as_they_came() {
+        let both = json!({ "reason": "nope", "field": "x" });
+        for (report, said) in [
+            (json!({ "detail": both }), both.to_string()),
+            (json!({ "detail": [{ "problem": "bad" }] }), r#"[{"problem":"bad"}]"#.to_owned()),
+            (
+                json!({ "errors": { "amount": ["must be positive"] } }),
+                r#"{"amount":["must be positive"]}"#.to_owned(),
+            ),
+            (json!({ "reason": "amount" }), r#"{"reason":"amount"}"#.to_owned()),
+            (json!({ "detail": { "trace": "x" }, "message": "no" }), "no".to_owned()),
+        ] {
+            assert_eq!(of_report(&report), Some(said), "{report}");
+        }
+        for report in [json!({ "jsonrpc": "2.0", "error": { "code": 5 } }), json!({ "detail": [""] })] {
+            assert_eq!(of_report(&report), None, "{report}");
+        }
+        let long = of_report(&json!({ "reason": "x".repeat(5_000) })).unwrap();
+        assert_eq!(long.chars().count(), MAX_QUOTE + 1);
     }
 }

@@ -230,6 +230,11 @@ impl StartRequest {
         OWN_KEYS.contains(&key) || RESERVED.iter().any(|(reserved, _)| *reserved == key)
     }
 
+    /// Takes out a start's own keys that are null: clients write that for what they do not use, and kept it would be input.
+    pub fn drop_unused(params: &mut Map<String, Value>) {
+        params.retain(|key, value| !(value.is_null() && Self::is_own_key(key)));
+    }
+
     /// Lays this request over the defaults that a workflow or version has saved, as JSON text.
     ///
     /// # Errors

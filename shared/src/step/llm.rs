@@ -26,6 +26,8 @@ use super::effect::{Attempt, Performed};
 const TIME_TO_TELL: Duration = Duration::from_millis(50);
 /// How many violations a model is told of.
 const VIOLATIONS_TOLD: usize = 10;
+/// How long candidates in an answer are checked, but for the first: a schema may be one that takes long with each.
+const LONGEST_CHECK: Duration = Duration::from_secs(5);
 /// How many bytes of its own wrong answer a model is shown again.
 const SHOWN_AGAIN: usize = 64 * 1024;
 
@@ -144,11 +146,9 @@ impl ModelCall {
             _ if !completion.text.trim().is_empty() => Ok(completion),
             FinishReason::Length => Err(cut_off(resolved, &self.call, &completion)),
             FinishReason::Stop => {
+                // Paid, and whole: no code says that another attempt would come to something else.
                 let came = completion.other.join("; ");
-                Err(StepFailure {
-                    may_pass: true,
-                    ..failed(format!("{whose} answered without text. What came: {came}."))
-                })
+                Err(failed(format!("{whose} answered without text. What came: {came}.")))
             }
         }
     }
@@ -208,7 +208,11 @@ async fn satisfying(schema: &Arc<Value>, completion: &Completion) -> Result<Valu
     let (schema, text) = (Arc::clone(schema), completion.text.clone());
     let checked = tokio::task::spawn_blocking(move || {
         let mut wrong = None;
+        let began = std::time::Instant::now();
         for candidate in candidates(&text) {
+            if wrong.is_some() && began.elapsed() > LONGEST_CHECK {
+                break;
+            }
             // One that nests too deep.
             let Ok(value) = json_numbers::from_str(candidate) else { continue };
             let problems = match json_schema::check(&schema, &value) {

@@ -92,7 +92,8 @@ impl TriggerView {
 ///
 /// # Errors
 /// Invalid, naming the key that is wrong.
-pub fn check_params(params: Map<String, Value>) -> Result<String> {
+pub fn check_params(mut params: Map<String, Value>) -> Result<String> {
+    StartRequest::drop_unused(&mut params);
     if let Some(key) = OF_ONE_START.iter().find(|key| params.contains_key(**key)) {
         return Err(Error::invalid(format!(
             "params.{key}: belongs to one start; a trigger starts many runs, each with trigger_type \"schedule\" \

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::FinishReason;
+use super::{FinishReason, failure};
 
 /// More tokens than any answer has. What counts more is a mistake of the server, which must not spoil sums.
 const MAX_TOKENS_COUNTED: u64 = 1_000_000_000;
@@ -13,6 +13,8 @@ const MAX_TOKENS_COUNTED: u64 = 1_000_000_000;
 const MAX_OTHER: usize = 6;
 /// How many characters of a name that a server chose are shown.
 const NAME_SHOWN: usize = 40;
+/// What in a server's own word for the end of an answer tells that it failed.
+const FAILED: [&str; 6] = ["error", "fail", "exception", "overload", "rate_limit", "interrupt"];
 
 /// A field that is not as this provider gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,14 +155,24 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 /// What a provider's reason for the end of an answer means, in any provider's words. Servers have words of their own
-/// for an answer that is whole.
+/// for an answer that is whole; a word that speaks of a failure is none of them.
 pub(super) fn finish(reason: Option<&str>) -> FinishReason {
     let Some(reason) = reason else { return FinishReason::Stop };
     let refused = |why: String| FinishReason::Refused(why);
+    // The word is all there is of a code: another attempt is paid again, so it has to say that one may pass.
+    let failed = || FinishReason::Error {
+        reason: format!("the answer ended with {:?}", failure::shown(reason)),
+        may_pass: failure::is_transient_word(reason),
+        retry_after: None,
+    };
     match reason.to_ascii_lowercase().as_str() {
-        "length" | "max_tokens" | "model_length" | "max_output_tokens" | "model_context_window_exceeded" => {
-            FinishReason::Length
-        }
+        "length"
+        | "max_tokens"
+        | "model_length"
+        | "max_output_tokens"
+        | "incomplete"
+        | "context_window_exceeded"
+        | "model_context_window_exceeded" => FinishReason::Length,
         "refusal" => refused("the model declined".to_owned()),
         "guardrail_intervened" => refused("a guardrail intervened".to_owned()),
         filter if filter.starts_with("content_filter") => {
@@ -177,12 +189,7 @@ pub(super) fn finish(reason: Option<&str>) -> FinishReason {
         | "image_safety"
         | "image_prohibited_content"
         | "image_recitation" => refused(format!("the answer was stopped ({reason})")),
-        "error"
-        | "server_error"
-        | "internal_error"
-        | "network_error"
-        | "overloaded"
-        | "timeout"
+        "timeout"
         | "abort"
         | "aborted"
         | "cancelled"
@@ -196,11 +203,8 @@ pub(super) fn finish(reason: Option<&str>) -> FinishReason {
         | "missing_thought_signature"
         | "no_image"
         | "image_other"
-        | "other" => FinishReason::Error {
-            reason: format!("the answer ended with {reason:?}"),
-            may_pass: true,
-            retry_after: None,
-        },
+        | "other" => failed(),
+        word if FAILED.iter().any(|part| word.contains(part)) => failed(),
         _ => FinishReason::Stop,
     }
 }
@@ -210,6 +214,41 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn words_that_speak_of_a_failure_end_an_answer_with_an_error() {
+        for (word, passes) in [
+            ("error", false),
+            ("failed", false),
+            ("failure", false),
+            ("provider_error", false),
+            ("upstream_error", false),
+            ("model_error", false),
+            ("exception", false),
+            ("ERROR_TOXIC", false),
+            ("ERROR_LIMIT", false),
+            ("interrupted", false),
+            ("other", false),
+            ("malformed_function_call", false),
+            ("engine_overloaded", true),
+            ("overloaded", true),
+            ("rate_limit", true),
+            ("server_error", true),
+            ("insufficient_system_resource", true),
+        ] {
+            let ended = finish(Some(word));
+            assert!(
+                matches!(ended, FinishReason::Error { may_pass, .. } if may_pass == passes),
+                "{word}: {ended:?}"
+            );
+        }
+        for word in ["context_window_exceeded", "model_context_window_exceeded", "incomplete", "LENGTH"] {
+            assert_eq!(finish(Some(word)), FinishReason::Length, "{word}");
+        }
+        for word in ["stop", "end_turn", "tool_calls", "COMPLETE", "eos_token"] {
+            assert_eq!(finish(Some(word)), FinishReason::Stop, "{word}");
+        }
+    }
 
     #[test]
     fn counts_of_any_type_are_read_or_left() {

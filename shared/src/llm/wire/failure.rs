@@ -20,7 +20,7 @@ const REASON_SHOWN: usize = 500;
 const LIMITED: [&str; 5] = ["requests", "tokens", "input-tokens", "output-tokens", "project-tokens"];
 
 /// Words in a provider's codes that mean that another attempt may pass.
-const TRANSIENT: [&str; 16] = [
+const TRANSIENT: [&str; 17] = [
     "ratelimit",
     "toomanyrequests",
     "throttl",
@@ -37,6 +37,7 @@ const TRANSIENT: [&str; 16] = [
     "badgateway",
     "tryagain",
     "networkerror",
+    "insufficientsystemresource",
 ];
 /// Where providers put a code.
 const CODES: [&str; 5] = ["code", "status", "status_code", "type", "__type"];
@@ -55,6 +56,9 @@ const REASONS: [&str; 12] = [
     "description",
     "title",
 ];
+/// Where an error stands that is shown as it came when it has no reason in a known place. Not `message`: it is also what
+/// answers of other interfaces are in.
+const AS_IT_CAME: [&str; 3] = ["error", "errors", "detail"];
 /// How deep a reason lies at most.
 const MAX_REASON_DEPTH: usize = 5;
 /// How many of several reasons are shown.
@@ -101,7 +105,7 @@ const fn is_transient_status(status: u64) -> bool {
 }
 
 /// The failure that an error within an answer is; none when there is nothing in it. `ended` is how the answer says that
-/// it ended: one that ended with an error may be tried again, unless a code says otherwise.
+/// it ended: where the error has no code, that decides whether another attempt may pass.
 pub(super) fn stated(error: &Value, ended: &FinishReason) -> Option<FinishReason> {
     let is_nothing = match error {
         Value::Null | Value::Bool(_) => true,
@@ -116,7 +120,8 @@ pub(super) fn stated(error: &Value, ended: &FinishReason) -> Option<FinishReason
     let codes = codes(error);
     // What a gateway was answered itself.
     let raw = error.get("metadata").and_then(|metadata| text_in(metadata, "raw"));
-    let reason = match (message_in(error, 0), raw) {
+    let message = message_in(error, 0).or_else(|| says_something(error).then(|| error.to_string()));
+    let reason = match (message, raw) {
         (Some(message), Some(raw)) => Some(format!("{message}: {raw}")),
         (message, _) => message,
     };
@@ -146,11 +151,16 @@ fn codes(error: &Value) -> Vec<String> {
     }
 }
 
+/// Whether another attempt may pass by what a code's word says.
+pub(super) fn is_transient_word(code: &str) -> bool {
+    let plain = code.to_ascii_lowercase().replace(['_', '-', ' ', '.'], "");
+    TRANSIENT.iter().any(|word| plain.contains(word))
+}
+
 /// Whether another attempt may pass by these codes: by a number if there is one, else by what the words say.
 fn is_transient(codes: &[String]) -> Option<bool> {
-    let plain = |code: &String| code.to_ascii_lowercase().replace(['_', '-', ' ', '.'], "");
     let number = codes.iter().find_map(|code| code.parse::<u64>().ok());
-    let by_words = || codes.iter().map(plain).any(|code| TRANSIENT.iter().any(|word| code.contains(word)));
+    let by_words = || codes.iter().any(|code| is_transient_word(code));
     match number {
         Some(number) => Some(is_transient_status(number)),
         None => (!codes.is_empty()).then(by_words),
@@ -166,8 +176,37 @@ fn reason(body: &Value) -> Option<String> {
 /// What a body says in words.
 pub(super) fn message(body: &Value) -> Option<String> {
     // Gemini's OpenAI-compatible side answers with a list.
-    let found = if body.is_string() { None } else { message_in(body, 0) };
+    let found = if body.is_string() {
+        None
+    } else {
+        message_in(body, 0).or_else(|| as_it_came(body)).or_else(|| base_resp(body))
+    };
     found.map(|text| shown(&text)).filter(|text| !text.is_empty())
+}
+
+/// An error that has no reason in any place known here: all of it, since its author will know it.
+fn as_it_came(body: &Value) -> Option<String> {
+    let error = AS_IT_CAME.iter().filter_map(|field| body.get(*field)).find(|error| says_something(error))?;
+    Some(error.to_string())
+}
+
+/// Whether there are words in a value; its codes are shown as such.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| !CODES.contains(&name.as_str()) && says_something(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// MiniMax's reason, which comes with the status 200. Its code 0 means that all is well.
+fn base_resp(body: &Value) -> Option<String> {
+    let told = body.get("base_resp")?;
+    let is_well = told.get("status_code").and_then(Value::as_u64) == Some(0);
+    text_in(told, "status_msg").filter(|_| !is_well).map(str::to_owned)
 }
 
 fn message_in(value: &Value, depth: usize) -> Option<String> {
@@ -327,6 +366,19 @@ mod tests {
         let fast_api = json!({ "detail": [{ "loc": ["body", "stop", 0], "msg": "too long", "type": "x" }] });
         assert_eq!(reason(&fast_api).as_deref(), Some("body.stop.0: too long"));
         assert_eq!(reason(&json!({ "error": { "code": 5 } })).as_deref(), Some("code 5"));
+        for (body, said) in [
+            (json!({ "detail": { "field": "x" } }), r#"{"field":"x"}"#),
+            (json!({ "detail": [{ "problem": "bad" }] }), r#"[{"problem":"bad"}]"#),
+            (json!({ "errors": { "amount": ["must be positive"] } }), r#"{"amount":["must be positive"]}"#),
+            (json!({ "detail": { "reason": "nope", "field": "x" } }), "nope"),
+            (json!({ "reason": "amount" }), "amount"),
+            (json!({ "error": { "type": "busy" } }), "code busy"),
+            (json!({ "base_resp": { "status_code": 1002, "status_msg": "rate limit" } }), "rate limit"),
+        ] {
+            assert_eq!(reason(&body).as_deref(), Some(said), "{body}");
+        }
+        let well = json!({ "base_resp": { "status_code": 0, "status_msg": "success" } });
+        assert_eq!(reason(&well), None);
         for body in [json!(null), json!("text"), json!({ "message": "" }), json!({ "x": "y" }), json!([])] {
             assert_eq!(reason(&body), None, "{body}");
         }

@@ -225,6 +225,18 @@ fn an_answer_of_openai_that_ended_with_an_error_is_none() {
             OpenaiCompatible,
             openai(&json!({ "finish_reason": "error", "message": partial })),
             "the answer ended with \"error\"",
+            false,
+        ),
+        (
+            OpenaiCompatible,
+            openai(&json!({ "finish_reason": "provider_error", "message": partial })),
+            "the answer ended with \"provider_error\"",
+            false,
+        ),
+        (
+            OpenaiCompatible,
+            openai(&json!({ "finish_reason": "engine_overloaded", "message": partial })),
+            "the answer ended with \"engine_overloaded\"",
             true,
         ),
         (
@@ -256,7 +268,7 @@ fn an_answer_of_others_that_ended_with_an_error_is_none() {
             google(&json!({ "content": { "parts": text }, "finishReason": "MALFORMED_FUNCTION_CALL",
                             "finishMessage": "Malformed call: f(" })),
             "the answer ended with \"MALFORMED_FUNCTION_CALL\": Malformed call: f(",
-            true,
+            false,
         ),
         (
             Google,
@@ -268,7 +280,7 @@ fn an_answer_of_others_that_ended_with_an_error_is_none() {
             Bedrock,
             bedrock(&text, "malformed_model_output"),
             "the answer ended with \"malformed_model_output\"",
-            true,
+            false,
         ),
     ]);
 }
@@ -374,6 +386,21 @@ fn a_field_of_another_type_is_named() {
         for body in [json!([]), json!("x"), json!(null), json!(5)] {
             assert!(unexpected(provider, &body).starts_with("expected an object, found "), "{body}");
         }
+    }
+}
+
+#[test]
+fn the_reason_of_an_answer_without_choices_is_told() {
+    let body = json!({ "choices": null, "base_resp": { "status_code": 1002, "status_msg": "rate limit" } });
+    match completion(Provider::OpenaiCompatible, &body) {
+        Err(NoCompletion::Error { reason, may_pass }) => {
+            assert_eq!(
+                (reason.as_str(), may_pass),
+                ("rate limit (choices: expected a list, found null)", false)
+            );
+        }
+        Err(NoCompletion::Unexpected(field)) => panic!("{field}"),
+        Ok(completion) => panic!("{completion:?}"),
     }
 }
 

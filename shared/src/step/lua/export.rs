@@ -75,7 +75,7 @@ enum Key {
 impl Key {
     fn segment(&self) -> String {
         match self {
-            Self::Index(index) => format!("[{index}]"),
+            Self::Index(index) => format!("[{}]", index_text(*index)),
             Self::Name(name) if is_identifier(name) => format!(".{}", truncate(name, PLACE_BYTES)),
             Self::Name(name) => format!("[{:?}]", truncate(name, PLACE_BYTES)),
         }
@@ -83,7 +83,7 @@ impl Key {
 
     fn into_text(self) -> String {
         match self {
-            Self::Index(index) => index.to_string(),
+            Self::Index(index) => index_text(index),
             Self::Name(name) => name,
         }
     }
@@ -273,10 +273,30 @@ fn key_of(key: &Value) -> Result<Key, Fault> {
     match key {
         Value::String(name) => utf8(name).map(Key::Name),
         Value::Integer(index) => Ok(Key::Index(*index)),
-        Value::Number(double) if double.is_finite() => Ok(Key::Name(double.to_string())),
+        // Lua holds both zeros for the same key.
+        Value::Number(double) if *double == 0.0 => Ok(Key::Index(0)),
+        Value::Number(double) if double.is_finite() => Ok(Key::Name(double_text(*double))),
         Value::Number(_) => Err(Fault::here("a key is not a finite number")),
         Value::UserData(data) if let Some(integer) = Integer::of(data) => Ok(Key::Name(integer.digits())),
         other => Err(Fault::here(format!("a key is a {}, not text or a number", type_name(other)))),
+    }
+}
+
+/// The text of a whole key as `tostring` gives it. It came out of a double, so beyond 2⁵³ not all its digits mean something.
+#[allow(clippy::cast_precision_loss, reason = "it came out of a double")]
+fn index_text(index: i64) -> String {
+    double_text(index as f64)
+}
+
+/// The text of a finite double as `tostring` gives it: the shortest that reads back as the same.
+fn double_text(double: f64) -> String {
+    let scientific = format!("{double:e}");
+    let parts = scientific.split_once('e');
+    let parts = parts.and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?)));
+    match parts {
+        // Within these bounds the VM writes all places.
+        Some((digits, exponent)) if !(-6..=20).contains(&exponent) => format!("{digits}e{exponent:+03}"),
+        _ => double.to_string(),
     }
 }
 

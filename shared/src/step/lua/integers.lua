@@ -3,8 +3,9 @@
 
 local native = ...
 
-local error, pcall, select, tostring, type, typeof, unpack = error, pcall, select, tostring, type, typeof, unpack
-local string_find, string_format, string_sub = string.find, string.format, string.sub
+local error, pcall, select, tonumber, tostring = error, pcall, select, tonumber, tostring
+local type, typeof, unpack = type, typeof, unpack
+local string_find, string_format, string_rep, string_sub = string.find, string.format, string.rep, string.sub
 local math_fmod, math_max, math_min, math_modf = math.fmod, math.max, math.min, math.modf
 local INTEGER, located, digits = native.integer_type, native.located, native.digits_of
 
@@ -110,6 +111,20 @@ end
 
 -- Text.
 
+-- The library counts in 32 bits and makes empty text of a count that does not fit. It must fail as smaller ones do that
+-- need too much memory, with the same words, by which the failure is known.
+function string.rep(subject, ...)
+    local count = (...)
+    local has_text = (type(subject) == "string" or type(subject) == "number") and subject ~= ""
+    if has_text and typeof(count) ~= INTEGER then
+        local number = tonumber(count)
+        if number and number >= 2 ^ 31 then
+            error("resulting string too large", 0)
+        end
+    end
+    return string_rep(subject, ...)
+end
+
 -- Numbers are taken as their digits where text is expected.
 native.methods = {}
 for _, name in { "byte", "len", "lower", "rep", "reverse", "sub", "upper" } do
@@ -119,6 +134,9 @@ for _, name in { "byte", "len", "lower", "rep", "reverse", "sub", "upper" } do
         return located(pcall(original, digits(subject), ...))
     end
 end
+
+-- What stands above for `rep` is not the library's own and needs its errors located, as a method too.
+native.methods.rep = string.rep
 
 -- Integers are refused by the library's own, and doubles that 64 bits do not hold come out as the largest or smallest of 64
 -- bits; then it is done again with text in their place.

@@ -14,6 +14,10 @@ pub struct InexactLiteral {
     pub text: String,
     /// What the script gets for it.
     pub reads: String,
+    /// Its decimal digits; as the script writes it where they are too many to tell.
+    pub digits: String,
+    /// Whether it has at most 64 bits, so that `json.decode` of its digits keeps them. Beyond, only text does.
+    pub fits_json: bool,
 }
 
 /// Finds the whole numbers beyond 2⁵³ that `script` writes as digits, at most ten. They are rounded, and never equal to an
@@ -26,12 +30,19 @@ pub fn inexact_literals(script: &str) -> Vec<InexactLiteral> {
         && found.len() < 10
     {
         let Token::Number(text) = token else { continue };
-        if whole(text).is_none_or(|whole| whole > MAX_EXACT) && is_whole(text) {
+        let whole = whole(text);
+        if whole.is_none_or(|whole| whole > MAX_EXACT) && is_whole(text) {
             let before = &script[..script.len() - lexer.left()];
             let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
             let reads = as_double(text)
                 .map_or_else(|| "a rounded number".to_owned(), |double| format!("{double:.0}"));
-            found.push(InexactLiteral { line, text: text.to_owned(), reads });
+            let digits = match (whole, digits(text)) {
+                (Some(whole), _) => whole.to_string(),
+                (None, (10, digits)) => digits,
+                (None, _) => text.to_owned(),
+            };
+            let fits_json = whole.is_some_and(|whole| whole <= u128::from(u64::MAX));
+            found.push(InexactLiteral { line, text: text.to_owned(), reads, digits, fits_json });
         }
     }
     found

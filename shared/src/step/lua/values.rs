@@ -187,11 +187,13 @@ impl NullKeys {
 
 /// The mark of a table.
 pub(super) fn mark(table: &Table) -> mlua::Result<Mark> {
-    let Some(metatable) = table.metatable() else { return Ok(Mark::None) };
-    let mark = of_metatable(table, &metatable)?;
-    if !matches!(mark, Mark::None) {
-        return Ok(mark);
+    if let Some(metatable) = table.metatable() {
+        let mark = of_metatable(table, &metatable)?;
+        if !matches!(mark, Mark::None) {
+            return Ok(mark);
+        }
     }
+    // Also without a metatable: the script may have taken away again the one that it put in place of the mark.
     let Some(lua) = table.weak_lua().try_upgrade() else { return Ok(Mark::None) };
     lua.app_data_ref::<Values>().map_or(Ok(Mark::None), |values| values.replaced(table))
 }

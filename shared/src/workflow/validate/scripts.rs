@@ -47,9 +47,14 @@ fn literals(site: &Site<'_>, field: &'static str, script: &str, findings: &mut F
             literal.reads
         );
         let issue = site.warning(Check::LuaSyntax, "lua_number_inexact", field, message);
-        findings.push(issue.suggest(format!(
-            "compare the text of the value (tostring(id) == \"{text}\"), or write json.decode(\"{text}\")"
-        )));
+        let digits = literal.digits;
+        findings.push(issue.suggest(match literal.fits_json {
+            true => format!(
+                "compare the text of the value (tostring(id) == \"{digits}\"), or write json.decode(\"{digits}\")"
+            ),
+            // json.decode would round it just the same.
+            false => format!("write it as text, \"{digits}\": no number of more than 64 bits keeps its digits"),
+        }));
     }
 }
 

@@ -144,6 +144,14 @@ fn sorting_long_texts_ends() {
 #[test]
 fn memory_runs_out_cleanly() {
     runs_out_of_memory("local s = string.rep('x', 2 ^ 30)");
+    for count in ["2 ^ 31", "2 ^ 32 + 5", "'4294967301'", "1e300", "math.huge"] {
+        runs_out_of_memory(&format!("return {{ #string.rep('x', {count}) }}"));
+        runs_out_of_memory(&format!("return {{ #('x'):rep({count}) }}"));
+    }
+    assert_eq!(
+        result("return { string.rep('', 2 ^ 40), ('ab'):rep(2), string.rep(12, 2), string.rep('x', -1) }"),
+        json!(["", "abab", "1212", ""])
+    );
     runs_out_of_memory("local s = 'x' while true do s = s .. s end");
     runs_out_of_memory("local t = {} while true do t[#t + 1] = { 1, 2, 3 } end");
     runs_out_of_memory("local t = {} while true do t[#t + 1] = 'text ' .. #t end");

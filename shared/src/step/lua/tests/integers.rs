@@ -308,3 +308,25 @@ fn a_hundred_thousand_numbers_pass_through_one_vm() {
         assert_eq!(outcome["all"], fixture.input);
     }
 }
+
+#[test]
+fn keys_have_the_shortest_text_too() {
+    for (key, text) in [
+        ("1e300", "1e+300"),
+        ("1.5e-300", "1.5e-300"),
+        ("-2.5e-07", "-2.5e-07"),
+        ("1e-06", "0.000001"),
+        ("1e20", "100000000000000000000"),
+        ("1e21", "1e+21"),
+        ("2 ^ 60", "1152921504606847000"),
+        ("2 ^ 64", "18446744073709552000"),
+        ("-2 ^ 53", "-9007199254740992"),
+        ("0.1", "0.1"),
+        ("12.0", "12"),
+    ] {
+        let script = format!("return {{ members = {{ [{key}] = 1 }}, text = tostring({key}) }}");
+        assert_eq!(result(&script), json!({ "members": { text: 1 }, "text": text }), "{key}");
+    }
+    // Lua takes both zeros for one key.
+    assert_eq!(result("return { [-0.0] = 1 }"), json!({ "0": 1 }));
+}

@@ -37,3 +37,21 @@ fn other_numbers_and_texts_are_not() {
         assert_eq!(found(script), [], "{script}");
     }
 }
+
+#[test]
+fn literals_tell_which_digits_json_keeps() {
+    for (text, digits, fits_json) in [
+        ("9007199254740993", "9007199254740993", true),
+        ("9_007_199_254_740_993", "9007199254740993", true),
+        ("0x20000000000001", "9007199254740993", true),
+        ("18446744073709551615", "18446744073709551615", true),
+        ("18446744073709551616", "18446744073709551616", false),
+    ] {
+        let found = inexact_literals(&format!("return {{ {text} }}"));
+        let told: Vec<_> = found.iter().map(|found| (found.digits.as_str(), found.fits_json)).collect();
+        assert_eq!(told, [(digits, fits_json)], "{text}");
+    }
+    let long = "9".repeat(50);
+    let found = inexact_literals(&format!("return {{ {long} }}"));
+    assert!(found.len() == 1 && found[0].digits == long && !found[0].fits_json, "{found:?}");
+}

@@ -271,3 +271,18 @@ fn outputs_of_inner_steps_give_themselves_as_result() {
         json!([2, 2])
     );
 }
+
+#[test]
+fn marks_outlast_metatables_that_are_taken_away_again() {
+    let fixture = Fixture::with_input(json!({ "o": { "a": null, "b": 1 }, "e": [], "l": [1, 2] }));
+    for name in ["o", "e", "l"] {
+        for change in [
+            "setmetatable(setmetatable(t, {}), nil)",
+            "setmetatable(setmetatable(setmetatable(t, {}), nil), {})",
+        ] {
+            let script = format!("local t = input.{name} {change} return {{ v = t }}");
+            assert_eq!(fixture.result(&script)["v"], fixture.input[name], "{script}");
+        }
+    }
+    assert_eq!(result("return { v = setmetatable(setmetatable({}, {}), nil) }"), json!({ "v": {} }));
+}
