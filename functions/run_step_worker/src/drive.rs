@@ -69,6 +69,8 @@ struct Drive {
     hands: Hands,
     /// Begun in memory, to be performed once that is written.
     begun: Vec<BegunCall>,
+    /// The same for scripts.
+    begun_scripts: Vec<(Slot, Option<OwnedSemaphorePermit>)>,
     /// What calls brought is not written yet.
     owes_results: bool,
     patience: Patience,
@@ -117,6 +119,7 @@ pub(crate) async fn drive(
         pool: Arc::default(),
         hands: Hands::new(&state.watch, run),
         begun: Vec::new(),
+        begun_scripts: Vec::new(),
         owes_results: false,
         patience: patience.clone(),
         to_call: Vec::new(),
@@ -261,28 +264,39 @@ impl Drive {
     }
 
     async fn begin_ready(&mut self) -> Result<()> {
-        let mut scripts = Vec::new();
         // What was begun before an error is gone on with.
-        let begun = self.begin_all(&mut scripts).await;
+        let begun = self.begin_all().await;
         self.place = None;
         if !self.begun.is_empty() || self.claim_first || self.session.machine().is_shared(&self.owner) {
             self.commit().await?;
         }
         self.perform_begun();
-        for (slot, place) in scripts {
-            if self.session.machine().is_held_by(slot, &self.owner) {
-                let script = prepare::script(&mut self.session, &mut self.scopes, slot).await?;
-                self.execute(slot, script, place);
-            }
-        }
+        self.execute_begun().await?;
         begun
     }
 
-    async fn begin_all(&mut self, scripts: &mut Vec<(Slot, Option<OwnedSemaphorePermit>)>) -> Result<()> {
+    /// Executes the scripts that were begun. One whose values cannot be read stays among them.
+    async fn execute_begun(&mut self) -> Result<()> {
+        while !self.begun_scripts.is_empty() {
+            let (slot, place) = self.begun_scripts.remove(0);
+            if self.session.machine().is_held_by(slot, &self.owner) {
+                match prepare::script(&mut self.session, &mut self.scopes, slot).await {
+                    Ok(script) => self.execute(slot, script, place),
+                    Err(error) => {
+                        self.begun_scripts.insert(0, (slot, place));
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin_all(&mut self) -> Result<()> {
         loop {
             // Taken before a call is begun: a claim must not wait for its turn.
             let permit = self.permit_to_call(self.begun.len()).await?;
-            let wants = Wants::these(self.has_place(scripts.len()), permit.is_some());
+            let wants = Wants::these(self.has_place(self.begun_scripts.len()), permit.is_some());
             let Some(work) = self.next_work(&wants) else { break };
             match work {
                 Work::Close(step) => {
@@ -295,7 +309,10 @@ impl Drive {
                 }
                 Work::Begin(slot) => match self.begin(slot).await? {
                     Begun::Nothing => {}
-                    Begun::Script => scripts.push((slot, self.place.take())),
+                    Begun::Script => {
+                        let place = self.place.take();
+                        self.begun_scripts.push((slot, place));
+                    }
                     Begun::Call(effect) => self.begun.push(BegunCall { slot, effect, permit }),
                 },
             }

@@ -267,8 +267,10 @@ fn forgets_session(status: u16, id: &Value, report: &[u8], details: Option<&str>
 
 /// Not any text with the word in it: a tool may answer 400 of its own, and must not be called twice.
 fn is_about_session(details: &str) -> bool {
-    const LOST: [&str; 9] = [
+    const LOST: [&str; 11] = [
         "no valid",
+        "no such",
+        "no longer",
         "invalid",
         "missing",
         "unknown",

@@ -33,10 +33,10 @@ pub(super) fn read(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<C
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("not a text"));
     let decoded = decoded(text(CONTENT_ENCODING), body)?;
     let body = decoded.as_deref().unwrap_or(body);
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // `curl -d` calls JSON a form; no form begins like an object, and none reads as another value.
-    let looks_like_json = body.trim_ascii_start().first() == Some(&b'{')
-        || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    let bare = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let looks_like_json = bare.trim_ascii_start().first() == Some(&b'{')
+        || serde_json::from_slice::<serde::de::IgnoredAny>(bare).is_ok();
     let is_json = looks_like_json && sender != Sender::Twilio;
     let object = match text(CONTENT_TYPE) {
         Some(media_type) if form::is_form(media_type) && !is_json => from_form(sender, body)?,

@@ -214,7 +214,9 @@ fn found(report: &Value) -> Vec<String> {
 
 /// A tool's answer with this structure.
 fn structured(content: Value) -> Value {
-    json!({ "content": [], "structuredContent": content })
+    let mut answer = json!({ "content": [] });
+    answer["structuredContent"] = content;
+    answer
 }
 
 /// A tool's answer with this JSON as text.

@@ -12,6 +12,7 @@ fn connectors(groups: &Value, group: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one story, call by call")]
 async fn connectors_are_found_from_the_catalog_to_a_tools_schema() {
     let (app, stand_in) = (TestApp::without_worker(Clock::System).await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;
@@ -49,7 +50,8 @@ async fn connectors_are_found_from_the_catalog_to_a_tools_schema() {
         paged.extend(found);
     }
     let mut all = [connectors(groups, "ready"), connectors(groups, "needs_connection"), catalog].concat();
-    (all.sort(), paged.sort());
+    all.sort();
+    paged.sort();
     assert_eq!(paged, all, "each on one page");
     // With its credentials it can be called.
     let key = json!({ "display_name": "k", "provider": "p", "service": "api_key", "credentials": { "api_key": "v" } });

@@ -140,6 +140,7 @@ async fn tools_are_listed_with_all_that_a_client_needs() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one story, call by call")]
 async fn a_workflow_is_built_run_and_answered_with_tools_alone() {
     let app = TestApp::without_worker(Clock::System).await;
     let acme = app.workspace("acme").await;

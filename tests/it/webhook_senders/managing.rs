@@ -9,6 +9,7 @@ use super::{Hook, Scene};
 use crate::webhooks::BODY;
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one story, call by call")]
 async fn senders_and_their_secrets_can_be_changed() {
     let scene = Scene::new().await;
     let client = &scene.acme.client;

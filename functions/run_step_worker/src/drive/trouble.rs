@@ -20,13 +20,24 @@ impl Drive {
 
     /// After an error: what is in flight is awaited and written, and nothing else is begun.
     pub(super) async fn bring_home(&mut self, error: Error) -> Result<()> {
-        while self.owes_results || self.hands.is_calling() || !self.begun.is_empty() {
-            // What was begun in memory is written as begun with the rest, and so it is performed.
-            let written = self.commit().await.map(|()| self.perform_begun());
+        while self.owes_results
+            || self.unwritten_since.is_some()
+            || !self.tasks.is_empty()
+            || !self.begun.is_empty()
+            || !self.begun_scripts.is_empty()
+        {
+            // What was begun in memory, scripts too, is written as begun with the rest, and so it is performed.
+            let written = match self.commit().await {
+                Ok(()) => {
+                    self.perform_begun();
+                    self.execute_begun().await
+                }
+                Err(again) => Err(again),
+            };
             if let Err(again) = &written {
                 tracing::warn!(error = %again, "what is in flight cannot be written yet");
             }
-            if !self.hands.is_calling() || self.is_over() {
+            if self.tasks.is_empty() || self.is_over() {
                 break;
             }
             tokio::select! {

@@ -414,7 +414,7 @@ impl<'s> Index<'s> {
         if pattern.is_none() {
             match self.lenient {
                 Some(_) => {
-                    self.problem(keyword, "the pattern is invalid, too large, or looks around or back")
+                    self.problem(keyword, "the pattern is invalid, too large, or looks around or back");
                 }
                 None => self.problem("format", "value is not a \"regex\""),
             }
