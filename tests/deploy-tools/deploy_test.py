@@ -550,6 +550,8 @@ def workflow_after_its_runs(stack, token, workflow, graph):
     assert expect(stack.call("GET", f"{here}/versions", token), 200)["versions"][0]["version"] == 1
     assert expect(stack.call("GET", f"{here}/versions/1", token), 200)["version"] == 1
     expect(stack.call("POST", f"{here}/validate", token, {}), 200)
+    expect(stack.call("GET", f"{here}/graph-dry-runs", token), 200)
+    expect(stack.call("GET", "/v1/workflows/tools", token), 200)
     expect(stack.call("POST", "/v1/workflows/validate", token, {"graph": graph}), 200)
     expect(stack.call("GET", "/v1/workflows/schema", token), 200)
     trigger_fires(stack, token, here)
