@@ -72,7 +72,7 @@ pub struct Accepted {
                       ("X-Twilio-Signature" = Option<String>, Header),
                       ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "[^ \\t]")),
                responses((status = 202, body = Accepted),
-                         (status = 200, description = "it had been accepted before; or the text of Slack's challenge",
+                         (status = 200, description = "it had been accepted before; or the text of Slack's challenge; or nothing, to Slack's commands and interactions",
                           content((Accepted = "application/json"), (String = "text/plain"))),
                          (status = 408, body = ErrorBody, description = "the body did not come in time"),
                          CommonErrors))]
@@ -94,6 +94,8 @@ pub async fn receive_webhook(
             let accepted = Accepted { run_id: received.run_id, status: received.status, subscription_id: id };
             (status, Json(accepted)).into_response()
         }
+        // Whoever is shown the answer must not read JSON in it, and for Slack a 202 is a failure.
+        Reply::Quiet(_) => StatusCode::OK.into_response(),
         Reply::Challenge(text) => text.into_response(),
     })
 }

@@ -16,11 +16,16 @@ use crate::{Error, Result};
 /// The most bytes of a body that was compressed.
 const MAX_DECODED: usize = 1024 * 1024;
 
+/// What gzip begins with, and neither JSON nor a form in UTF-8.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// What a delivery says.
 #[derive(Debug, PartialEq)]
 pub(super) enum Content {
     /// It starts a run with this.
     Input(Map<String, Value>),
+    /// The same, and it came as a form.
+    Form(Map<String, Value>),
     /// It asks whether anybody is here, and wants this text for an answer.
     Challenge(String),
 }
@@ -32,18 +37,22 @@ pub(super) enum Content {
 pub(super) fn read(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<Content> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("not a text"));
     let decoded = decoded(text(CONTENT_ENCODING), body)?;
+    if decoded.is_none() && body.starts_with(&GZIP) {
+        return Err(unreadable(
+            "The body looks compressed with gzip, and no header says so; send it with 'Content-Encoding: gzip'.",
+        ));
+    }
     let body = decoded.as_deref().unwrap_or(body);
     // `curl -d` calls JSON a form; no form begins like an object, and none reads as another value.
     let bare = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let looks_like_json = bare.trim_ascii_start().first() == Some(&b'{')
         || serde_json::from_slice::<serde::de::IgnoredAny>(bare).is_ok();
     let is_json = looks_like_json && sender != Sender::Twilio;
-    let object = match text(CONTENT_TYPE) {
-        Some(media_type) if form::is_form(media_type) && !is_json => from_form(sender, body)?,
-        _ => from_json(body)?,
-    };
+    let is_form = text(CONTENT_TYPE).is_some_and(form::is_form) && !is_json;
+    let object = if is_form { from_form(sender, body)? } else { from_json(body)? };
     Ok(match challenge(sender, &object) {
         Some(challenge) => Content::Challenge(challenge),
+        None if is_form => Content::Form(object),
         None => Content::Input(object),
     })
 }
@@ -144,7 +153,7 @@ mod tests {
 
     fn object(sender: Sender, pairs: &[(&'static str, &str)], body: &[u8]) -> Result<Value> {
         match read(sender, &headers(pairs), body)? {
-            Content::Input(object) => Ok(object.into()),
+            Content::Input(object) | Content::Form(object) => Ok(object.into()),
             Content::Challenge(text) => panic!("a challenge: {text}"),
         }
     }
@@ -254,6 +263,8 @@ mod tests {
             assert_eq!(error.kind, Kind::Unreadable, "{encoding}");
         }
         let twice = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
+        let unnamed = object(Sender::Generic, &[], &body).unwrap_err();
+        assert!(unnamed.message.contains("'Content-Encoding: gzip'"), "{unnamed:?}");
         for (encoding, body) in
             [("identity", b"{\"a\":1}".to_vec()), (" X-GZIP ", gzip(b"{\"a\":1}")), ("gzip", twice)]
         {

@@ -216,7 +216,8 @@ pub(super) fn may_start(row: &PatRecord, now: Timestamp) -> Result<(), &'static 
 /// Changes a subscription.
 ///
 /// # Errors
-/// Not found; invalid, naming what is wrong with the extras or the secret; unavailable when a store does not answer, and
+/// Not found; invalid, naming what is wrong with the extras or the secret, or when the new sender issues its secrets
+/// itself and none is given; unavailable when a store does not answer, and
 /// then nothing was changed.
 pub async fn change(
     state: &AppState,
@@ -235,6 +236,12 @@ pub async fn change(
         }
         record.enabled = change.enabled.unwrap_or(record.enabled);
         if let Some(sender) = change.sender.filter(|sender| *sender != record.sender) {
+            if sender.issues_secret() && change.signing_secret.is_none() {
+                return Err(lacks_its_own_secret(
+                    sender,
+                    "send the one that it shows you together with sender",
+                ));
+            }
             record.sender = sender;
             record.require_bearer = sender.requires_bearer();
         }
@@ -270,12 +277,14 @@ pub async fn rotate(
     let sender = find(state, place, id).await?.sender;
     let issued = check_secret(sender, issued)?;
     if issued.is_none() && sender.issues_secret() {
-        return Err(Error::invalid(format!(
-            "signing_secret: {} issues its secrets itself; renew it there, then send the new one as signing_secret.",
-            sender.as_str()
-        )));
+        return Err(lacks_its_own_secret(sender, "renew it there, then send the new one as signing_secret"));
     }
     replace_secret(state, place, id, issued.as_ref(), grace).await
+}
+
+/// No other secret than its own can ever prove its deliveries.
+fn lacks_its_own_secret(sender: Sender, remedy: &str) -> Error {
+    Error::invalid(format!("signing_secret: {} issues its secrets itself; {remedy}.", sender.as_str()))
 }
 
 async fn replace_secret(

@@ -77,6 +77,8 @@ impl Delivery<'_> {
 pub enum Reply {
     /// The run that it started.
     Run(Received),
+    /// The same, and the sender wants to read nothing of it.
+    Quiet(Received),
     /// The text that its sender wants to see before it uses the address.
     Challenge(String),
 }
@@ -112,7 +114,7 @@ pub async fn receive(
     tracing::Span::current().record("tenant_id", record.place.tenant_id.as_str());
     match accept(state, &record, delivery, body).await {
         Ok(reply) => {
-            if let Reply::Run(received) = &reply {
+            if let Reply::Run(received) | Reply::Quiet(received) = &reply {
                 tracing::Span::current().record("run_id", tracing::field::display(received.run_id));
             }
             Ok(reply)
@@ -163,17 +165,21 @@ async fn accept(
     let _ = delivery.allowance.set(allowance);
     allowance.check("The sender")?;
     let content = content::read(record.sender, delivery.headers, &body);
-    let input = match content.map_err(|error| match error.kind {
+    let content = content.map_err(|error| match error.kind {
         Kind::Unreadable => refused("BODY_UNREADABLE", error),
         _ => error.into(),
-    })? {
+    })?;
+    // Slack sends what people do as forms, and shows them what it is answered.
+    let is_quiet = record.sender == Sender::Slack && matches!(content, Content::Form(_));
+    let input = match content {
         Content::Challenge(text) => return Ok(Reply::Challenge(text)),
-        Content::Input(input) => input,
+        Content::Input(input) | Content::Form(input) => input,
     };
     let names = keys(record.sender, delivery, &input)?;
     let has_signed_name = record.sender.id_in(&input).is_some();
     let receipt = receipt(state, record, &signed, &proven, &names, has_signed_name);
-    begin(state, record, &receipt, input).await.map(Reply::Run)
+    let received = begin(state, record, &receipt, input).await?;
+    Ok(if is_quiet { Reply::Quiet(received) } else { Reply::Run(received) })
 }
 
 /// Whether the sender is the subscription's; the outer error is of a store that does not answer.

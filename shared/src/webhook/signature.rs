@@ -56,6 +56,8 @@ pub(crate) enum Wrong {
     Missing,
     Time,
     Signature,
+    /// No secret of the subscription is one of Standard Webhooks, so that no such signature can hold.
+    Secret,
 }
 
 impl Wrong {
@@ -65,6 +67,7 @@ impl Wrong {
             Self::Missing => "SIGNATURE_MISSING",
             Self::Time => "TIMESTAMP_OUT_OF_WINDOW",
             Self::Signature => "SIGNATURE_WRONG",
+            Self::Secret => "SECRET_NOT_BASE64",
         }
     }
 }
@@ -141,10 +144,11 @@ impl Signed {
             Content::Prefixed(prefix) => vec![[prefix.as_bytes(), body].concat()],
             Content::Twilio(target) => target.signed_texts(body),
         };
-        let mut proven = None;
+        let (mut proven, mut has_key) = (None, self.key == KeyForm::Text);
         for secret in secrets {
             for text in &texts {
                 let Some(expected) = self.mac.of(self.key, secret, text) else { continue };
+                has_key = true;
                 let mut same = Choice::from(0);
                 for signature in &self.signatures {
                     same |= expected.as_slice().ct_eq(signature);
@@ -155,7 +159,7 @@ impl Signed {
             }
         }
         self.precheck(now)?;
-        let text = proven.ok_or(Wrong::Signature)?;
+        let text = proven.ok_or(if has_key { Wrong::Signature } else { Wrong::Secret })?;
         Ok(Proven { digest: hex(&Sha256::digest(text)) })
     }
 }

@@ -1,9 +1,11 @@
 //! Signing secrets: `whsec_` and 44 characters of base64, which are 33 random bytes. Senders of the original product
 //! take the whole text as their key; libraries of Standard Webhooks take the bytes behind the prefix. A length that
-//! needs no padding leaves nothing that they could read differently.
+//! needs no padding leaves nothing that they could read differently. In secrets that others have issued the prefix and
+//! the padding may be absent, as those libraries allow it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine, alphabet};
 use hmac::{Hmac, KeyInit, Mac};
 use rand::TryRng;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +15,12 @@ use sha2::Sha256;
 use crate::{Error, Result};
 
 const PREFIX: &str = "whsec_";
+
+/// Reads secrets with their padding or without.
+const UNPADDED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A new secret.
 ///
@@ -31,7 +39,7 @@ pub(super) fn generate() -> Result<SecretString> {
 pub(crate) enum KeyForm {
     /// The whole text, as `openssl dgst -hmac` takes it.
     Text,
-    /// The bytes behind the prefix, as Standard Webhooks has it.
+    /// The bytes that it has in base64, behind the prefix if there is one, as Standard Webhooks has it.
     Base64,
 }
 
@@ -57,7 +65,10 @@ impl MacKind {
         let secret = secret.expose_secret();
         match form {
             KeyForm::Text => self.with_key(secret.as_bytes(), text),
-            KeyForm::Base64 => self.with_key(&STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?, text),
+            KeyForm::Base64 => {
+                let key = UNPADDED.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).ok()?;
+                self.with_key(&key, text)
+            }
         }
     }
 
@@ -88,5 +99,18 @@ mod tests {
             assert!(MacKind::Sha256.of(form, &one, b"").is_some());
         }
         assert!(!format!("{one:?}").contains(&text[6..]));
+    }
+
+    #[test]
+    fn a_secret_in_base64_needs_no_prefix_and_no_padding() {
+        let of = |secret: &str| MacKind::Sha256.of(KeyForm::Base64, &secret.to_owned().into(), b"text");
+        let whole = of("whsec_AAECAwQFBgcICQ==");
+        assert!(whole.is_some());
+        for same in ["AAECAwQFBgcICQ==", "whsec_AAECAwQFBgcICQ", "AAECAwQFBgcICQ"] {
+            assert_eq!(of(same), whole, "{same}");
+        }
+        for none in ["It's a Secret to Everybody", "whsec_not-base64", "whsec_whsec_AAECAwQFBgcICQ"] {
+            assert_eq!(of(none), None, "{none}");
+        }
     }
 }

@@ -51,7 +51,16 @@ async fn senders_and_their_secrets_can_be_changed() {
     let rotated = client.post(&rotate, &json!({ "grace_s": 0 })).await.expect(200);
     assert!(rotated["signing_secret"].as_str().unwrap().starts_with("whsec_"));
     // Those who issue their own do not.
-    patch(json!({ "sender": "slack" })).await.expect(200);
+    for sender in ["slack", "stripe", "shopify", "twilio"] {
+        let refused = patch(json!({ "sender": sender })).await.refused(422, "INVALID_REQUEST");
+        let named = format!("signing_secret: {sender} issues");
+        assert!(refused["error"].as_str().unwrap().starts_with(&named), "{refused:#}");
+        assert_eq!(client.get(&hook.path).await.expect(200)["sender"], "github", "nothing has changed");
+    }
+    patch(json!({ "sender": "slack", "signing_secret": "of slack" })).await.expect(200);
+    patch(json!({ "sender": "slack", "name": "same sender" })).await.expect(200);
+    let of_slack = issued("of slack");
+    of_slack.send(&of_slack.slack(scene.now(), BODY)).await.expect(202);
     let refused = client.post(&rotate, &json!({})).await.refused(422, "INVALID_REQUEST");
     assert!(refused["error"].as_str().unwrap().starts_with("signing_secret: slack issues"), "{refused:#}");
     client.post(&rotate, &json!({ "signing_secret": "third issued" })).await.expect(200);

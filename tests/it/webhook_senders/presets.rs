@@ -73,13 +73,16 @@ async fn a_senders_own_id_names_its_deliveries() {
     slack.send(&slack.slack(scene.now(), &event("Ev2"))).await.expect(202);
     // What has no id of its own is known by what is signed.
     let command = slack.slack(scene.now(), b"command=%2Fdeploy&trigger_id=1.2").with(FORM.0, FORM.1);
-    slack.send(&command).await.expect(202);
+    let before = runs(&scene.acme).await;
+    slack.send(&command).await.expect(200);
     slack.send(&command).await.expect(200);
     // Whatever names, which nobody signed, stand beside it.
     let renamed = slack.slack(scene.now(), b"command=%2Fdeploy&trigger_id=1.2").with(FORM.0, FORM.1);
     slack.send(&renamed.with("idempotency-key", "other")).await.expect(200);
     let later = slack.slack(later(1), b"command=%2Fdeploy&trigger_id=1.2").with(FORM.0, FORM.1);
-    slack.send(&later).await.expect(202);
+    assert_eq!(runs(&scene.acme).await, before + 1);
+    slack.send(&later).await.expect(200);
+    assert_eq!(runs(&scene.acme).await, before + 2);
 
     let shopify = scene.hook(json!({ "sender": "shopify", "signing_secret": "12345678" })).await;
     let first = shopify.send(&shopify.shopify("one", b"{\"a\":1}")).await.expect(202);
@@ -222,6 +225,51 @@ async fn slacks_challenge_is_answered_when_its_signature_holds() {
     // Others do not ask so.
     let github = scene.hook(json!({ "sender": "github" })).await;
     github.send(&github.github("1", &body)).await.expect(202);
+}
+
+/// For Slack a 202 is a failure, and whatever it is answered with is shown to the person who typed the command.
+#[tokio::test]
+async fn slacks_commands_and_interactions_are_answered_with_an_empty_200() {
+    let scene = Scene::new().await;
+    let hook = scene.hook(json!({ "sender": "slack", "signing_secret": "8f742231b10e8888" })).await;
+    for form in [&b"command=%2Fdeploy&text=now"[..], b"payload=%7B%22type%22%3A%22view_submission%22%7D"] {
+        let before = runs(&scene.acme).await;
+        let sent = hook.slack(scene.now(), form).with(FORM.0, FORM.1);
+        for _ in 0..2 {
+            assert_eq!(hook.send(&sent).await.expect(200), Value::Null);
+        }
+        assert_eq!(runs(&scene.acme).await, before + 1);
+        hook.send(&forged(&sent)).await.refused(401, "UNAUTHENTICATED");
+    }
+    // An event's answer is read by nobody, and any success will do.
+    let event = json!({ "type": "event_callback", "event_id": "Ev1" }).to_string().into_bytes();
+    let accepted = hook.send(&hook.slack(scene.now(), &event)).await.expect(202);
+    assert_eq!(scene.input(&accepted).await["event_id"], "Ev1");
+}
+
+#[tokio::test]
+async fn a_secret_of_standard_webhooks_needs_no_prefix() {
+    let scene = Scene::new().await;
+    let sent = |hook: &Hook, key: &str| {
+        let at = scene.now();
+        let text = [format!("msg_1.{at}.").as_bytes(), BODY].concat();
+        let signature = it::standard_signature(key, &text);
+        hook.sent(("webhook-signature", signature), BODY)
+            .with("webhook-id", "msg_1")
+            .with("webhook-timestamp", &at.to_string())
+    };
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    for issued in [secret, &secret["whsec_".len()..]] {
+        let hook = scene.hook(json!({ "require_bearer": false, "signing_secret": issued })).await;
+        hook.send(&forged(&sent(&hook, secret))).await.refused(401, "UNAUTHENTICATED");
+        hook.send(&sent(&hook, secret)).await.expect(202);
+    }
+    // Its whole text may be meant as the key, so that it is taken; the log says what these headers lack.
+    let text = scene.hook(json!({ "require_bearer": false, "signing_secret": "no base64 at all" })).await;
+    text.send(&sent(&text, secret)).await.refused(401, "UNAUTHENTICATED");
+    let log = scene.acme.client.get(&format!("{}/deliveries", text.path)).await.expect(200);
+    assert_eq!(log["deliveries"][0]["reason"], "SECRET_NOT_BASE64", "{log:#}");
+    text.send(&text.own(BODY)).await.expect(202);
 }
 
 #[tokio::test]

@@ -104,6 +104,21 @@ fn the_headers_of_standard_webhooks_sign_with_the_bytes_behind_the_prefix() {
 }
 
 #[test]
+fn a_secret_that_is_no_key_of_standard_webhooks_is_told_from_a_wrong_signature() {
+    let good = standard("msg_1", "1790000000", &body());
+    let headers =
+        [("webhook-id", "msg_1"), ("webhook-timestamp", "1790000000"), ("webhook-signature", good.as_str())];
+    let check = |secrets: &[&str]| {
+        let secrets: Vec<SecretString> = secrets.iter().map(|secret| (*secret).to_owned().into()).collect();
+        read(&headers).check(&secrets, BODY, NOW).map(drop)
+    };
+    assert_eq!(check(&[WHSEC.strip_prefix("whsec_").unwrap()]), Ok(()));
+    assert_eq!(check(&["It's a Secret to Everybody"]), Err(Wrong::Secret));
+    assert_eq!(check(&["It's a Secret to Everybody", "b3RoZXI="]), Err(Wrong::Signature));
+    assert_eq!(check(&["It's a Secret to Everybody", WHSEC]), Ok(()));
+}
+
+#[test]
 fn every_valid_secret_counts() {
     let good = format!("sha256={}", hmac(WHSEC, &body()));
     let signed = read(&[("x-agentruntime-signature", &good)]);
