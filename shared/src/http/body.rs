@@ -59,11 +59,17 @@ pub fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Res
 /// The bytes of a body, whatever they are.
 ///
 /// # Errors
-/// Of an unsupported encoding; too large, over [`LARGEST_BODY`]; unreadable when it breaks off.
+/// Of an unsupported encoding; too large, over [`LARGEST_BODY`]; unreadable when it breaks off, or is compressed.
 pub async fn read_bytes(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes> {
     plain(headers)?;
     match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
+        Ok(body) => match body.to_bytes() {
+            bytes if bytes.starts_with(&GZIP) => Err(unreadable(
+                "The body looks compressed with gzip, which is not read here; send it plain, as JSON, with \
+                 'Content-Type: application/json' and without Content-Encoding.",
+            )),
+            bytes => Ok(bytes),
+        },
         Err(error) if error.is::<LengthLimitError>() => {
             Err(Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 1 MiB (1048576 bytes)."))
         }
@@ -88,13 +94,10 @@ fn plain(headers: &HeaderMap) -> Result<()> {
     }
 }
 
-/// What gzip begins with.
+/// What gzip begins with, and no JSON.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    if bytes.starts_with(&GZIP) {
-        return Err(unreadable("The body is compressed with gzip; send it plain, as JSON."));
-    }
     if let Some(number) = unrepresentable(bytes) {
         return Err(Error::invalid(format!("{}: {number}.", what(&number.path))));
     }
