@@ -167,6 +167,38 @@ async fn no_secret_is_left_in_what_a_step_leaves_behind() {
 }
 
 #[tokio::test]
+async fn names_of_headers_and_parameters_are_trimmed() {
+    let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
+    let acme = app.workspace("acme").await;
+    let instance = acme.mcp_instance(&mcp.url).await;
+    let connection = acme.connection("a-key-of-twenty").await;
+    let profiles = format!("/v1/mcp/instances/{instance}/config-profiles");
+    let profile = |place: &str, name: &str| {
+        let inject = json!([{ "credential_key": "api_key", "as": place, "name": name }]);
+        json!({ "name": "P", "source_spec": { "connection_id": connection, "inject": inject } })
+    };
+    for (place, name) in
+        [("header", " "), ("header", "X Api"), ("header", "X:"), ("query", "\t"), ("query", "a\nb")]
+    {
+        let refused = acme.client.post(&profiles, &profile(place, name)).await;
+        let refused = refused.refused(422, "INVALID_REQUEST");
+        let error = refused["error"].as_str().unwrap();
+        assert!(error.starts_with("source_spec.inject[0].name:"), "{place} {name:?}: {error}");
+    }
+    let made = acme.client.post(&profiles, &profile("header", " X-Api-Key\r\n")).await.expect(201);
+    assert_eq!(made["source_spec"]["inject"][0]["name"], "X-Api-Key");
+    let call = format!("/v1/mcp/instances/{instance}/tools/echo/call");
+    let try_it =
+        async || acme.client.post(&call, &json!({ "arguments": { "message": "m" } })).await.expect(200);
+    try_it().await;
+    assert_eq!(mcp.calls()[0].api_key, "a-key-of-twenty");
+    let patch = format!("{profiles}/{}", made["id"].as_str().unwrap());
+    acme.client.patch(&patch, &profile("query", "\u{a0}key ")).await.expect(200);
+    try_it().await;
+    assert_eq!(mcp.calls()[1].query, "key=a-key-of-twenty");
+}
+
+#[tokio::test]
 async fn failures_of_tools_are_retried_where_another_attempt_may_pass() {
     let (app, mcp) = (TestApp::start().await, McpStandIn::start().await);
     let acme = app.workspace("acme").await;

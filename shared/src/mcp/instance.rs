@@ -208,6 +208,12 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
                     )));
                 }
             }
+            InjectAs::Query if name.is_empty() || name.chars().any(char::is_control) => {
+                return Err(Error::invalid(format!(
+                    "{at}.name: {:?} cannot be the name of a parameter.",
+                    shown(name)
+                )));
+            }
             InjectAs::Bearer | InjectAs::Query => {}
         }
     }

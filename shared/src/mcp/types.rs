@@ -118,10 +118,16 @@ pub struct Injection {
     /// Where it goes.
     #[serde(rename = "as")]
     pub place: InjectAs,
-    /// The header's or parameter's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The header's or parameter's name, trimmed.
+    #[serde(default, deserialize_with = "trimmed", skip_serializing_if = "Option::is_none")]
     #[schema(example = "X-Api-Key")]
     pub name: Option<String>,
+}
+
+/// Of names that are pasted: no header's name has blanks around it, and no parameter is meant to.
+fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name: Option<String> = Option::deserialize(deserializer)?;
+    Ok(name.map(|name| name.trim().to_owned()))
 }
 
 /// What a profile of an instance says.
