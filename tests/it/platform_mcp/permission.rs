@@ -1,11 +1,14 @@
 //! A tool may what its route may: roles, scopes, places.
 
+use std::collections::BTreeSet;
+
 use it::{McpClient, TestApp, Workspace, graph, human};
 use serde_json::{Value, json};
 use shared::auth::{Permission, Role, Scope};
 use shared::clock::Clock;
 
 use super::tools::TOOLS;
+use crate::routes::{Who, table as routes};
 
 /// A workflow with a run that waits for two decisions, and what else a tool can name.
 struct Things {
@@ -97,6 +100,16 @@ fn needs(tool: &str) -> (Role, Option<Permission>) {
     }
 }
 
+/// What the routes that a call of `catalog_bff_request` can name want.
+fn behind_the_catalog() -> BTreeSet<Permission> {
+    let routes = routes().into_iter().filter(|route| route.template().starts_with("/v1/mcp/"));
+    let permission = |who: Who| match who {
+        Who::Token(_, permission) => permission,
+        other => panic!("{other:?}: a route of MCP is called with a token"),
+    };
+    routes.map(|route| permission(route.who)).collect()
+}
+
 /// The names of the tools that are listed.
 async fn names(mcp: &McpClient) -> Vec<String> {
     mcp.tools().await.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
@@ -134,6 +147,8 @@ async fn a_tool_needs_the_scope_of_its_route() {
         Scope::PatWrite,
         Scope::WorkflowEdit,
         Scope::McpRead,
+        Scope::McpWrite,
+        Scope::McpExecute,
         Scope::AnalyticsRead,
         Scope::MemoryRead,
     ];
@@ -141,7 +156,10 @@ async fn a_tool_needs_the_scope_of_its_route() {
         let things = Things::of(&app, &acme).await;
         let narrow = app.member(("acme", "default"), Role::TenantAdmin, &[scope], None).await;
         let mcp = McpClient::new(&narrow.client);
-        let listed = |tool: &&str| needs(tool).1.is_none_or(|needed| scope.grants().contains(&needed));
+        let grants = |needed: &Permission| scope.grants().contains(needed);
+        // Its calls name their routes; whoever may use any of them is shown the way.
+        let any = |tool: &str| tool == "catalog_bff_request" && behind_the_catalog().iter().any(grants);
+        let listed = |tool: &&str| any(tool) || needs(tool).1.as_ref().is_none_or(grants);
         let listed: Vec<&str> = TOOLS.iter().copied().filter(listed).collect();
         assert_eq!(names(&mcp).await, listed, "{scope:?}");
         for tool in TOOLS {
@@ -158,6 +176,31 @@ async fn a_tool_needs_the_scope_of_its_route() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn who_may_change_or_try_and_not_read_has_its_routes() {
+    let app = TestApp::without_worker(Clock::System).await;
+    app.workspace("acme").await;
+    let of = async |scope: Scope| {
+        let member = app.member(("acme", "default"), Role::ProjectContributor, &[scope], None).await;
+        McpClient::new(&member.client)
+    };
+    let tool = "catalog_bff_request";
+    let (writes, tries) = (of(Scope::McpWrite).await, of(Scope::McpExecute).await);
+    for mcp in [&writes, &tries] {
+        assert!(names(mcp).await.contains(&tool.to_owned()));
+        mcp.refused(tool, &json!({ "method": "GET", "path": "/v1/mcp/servers" }), 403, "SCOPE_MISSING").await;
+    }
+    let new = json!({ "name": "Desk", "canonical_url": "http://127.0.0.1:1/mcp" });
+    let post = json!({ "method": "POST", "path": "/v1/mcp/servers", "body": new });
+    assert_eq!(writes.call(tool, &post).await["status"], 201);
+    tries.refused(tool, &post, 403, "SCOPE_MISSING").await;
+    // The route was reached, and there is no such instance.
+    let path = "/v1/mcp/instances/0199c000-0000-7000-8000-000000000001/tools/none/call";
+    tries.refused(tool, &json!({ "method": "POST", "path": path }), 404, "NOT_FOUND").await;
+    let neither = of(Scope::VaultWrite).await;
+    assert!(!names(&neither).await.contains(&tool.to_owned()));
 }
 
 #[tokio::test]

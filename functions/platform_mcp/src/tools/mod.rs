@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{Tool, ToolAnnotations};
 use shared::auth::Caller;
-use shared::http::CanReadMcp;
+use shared::http::{CanExecuteMcp, CanReadMcp, CanWriteMcp};
 
 pub use catalog::{call as catalog_call, succeeded as catalog_succeeded};
 pub use definitions::Definition;
@@ -123,7 +123,12 @@ fn catalog_entry() -> Entry {
         .with_title("Request an MCP catalog route")
         .with_raw_output_schema(schema(&catalog::output()))
         .with_annotations(Effect::ACTS.annotations());
-    Entry { tool, action: Action::Catalog, risk: false, allows: CanReadMcp::allows }
+    Entry { tool, action: Action::Catalog, risk: false, allows: may_use_the_catalog }
+}
+
+/// Whether there is any route of `/v1/mcp/*` that the caller may call; each asks for its own permission again.
+fn may_use_the_catalog(caller: &Caller) -> bool {
+    CanReadMcp::allows(caller) || CanWriteMcp::allows(caller) || CanExecuteMcp::allows(caller)
 }
 
 fn of_own(own: &'static Own) -> Entry {
