@@ -66,33 +66,22 @@ pub struct Evidence {
 impl Validation {
     /// What was found, with its evidence.
     pub fn new(report: Report, validated_at: Timestamp) -> Self {
-        let validation_evidence = Evidence {
-            graph_hash: report.graph_hash.clone(),
-            workflow_graph_schema_hash: graph_schema_hash(),
-            validated_at,
-            readiness: report.readiness,
-            checks_performed: report.checks_performed.clone(),
-        };
-        let Report {
-            valid,
-            readiness,
-            graph_hash,
-            checks_performed,
-            check_results,
-            issues,
-            blockers,
-            topological_order,
-        } = report;
         Self {
-            valid,
-            readiness,
-            graph_hash,
-            checks_performed,
-            check_results,
-            issues,
-            blockers,
-            topological_order,
-            validation_evidence,
+            validation_evidence: Evidence {
+                graph_hash: report.graph_hash.clone(),
+                workflow_graph_schema_hash: graph_schema_hash(),
+                validated_at,
+                readiness: report.readiness,
+                checks_performed: report.checks_performed.clone(),
+            },
+            valid: report.valid,
+            readiness: report.readiness,
+            graph_hash: report.graph_hash,
+            checks_performed: report.checks_performed,
+            check_results: report.check_results,
+            issues: report.issues,
+            blockers: report.blockers,
+            topological_order: report.topological_order,
         }
     }
 

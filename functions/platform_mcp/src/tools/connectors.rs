@@ -14,6 +14,8 @@ use super::Effect;
 use super::own::{Context, Outcome, Own};
 use crate::api::Answer;
 
+/// The most names of a call that asks for tools by their names.
+const MAX_NAMES: usize = 20;
 /// The most entries of a page.
 const MAX_PAGE_SIZE: usize = 100;
 
@@ -58,19 +60,33 @@ impl Paging {
         all.into_iter().skip((self.page - 1).saturating_mul(self.size)).take(self.size).collect()
     }
 
-    fn input() -> [(String, Value); 2] {
-        [
-            (
-                "page".to_owned(),
-                json!({ "type": "integer", "minimum": 1, "default": 1,
-                                        "description": "Which page, counted from 1." }),
-            ),
-            (
-                "page_size".to_owned(),
-                json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE,
-                                             "default": MAX_PAGE_SIZE, "description": "How many entries a page has." }),
-            ),
-        ]
+    /// The schema of arguments that say which page, and these.
+    fn input(more: Value) -> Value {
+        let mut properties = json!({
+            "page": { "type": "integer", "minimum": 1, "default": 1,
+                      "description": "Which page, counted from 1." },
+            "page_size": { "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": MAX_PAGE_SIZE,
+                           "description": "How many entries a page has." }
+        });
+        merge(&mut properties, more);
+        json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    }
+
+    /// The schema of a page whose entries stand under this name; `counted` is what `total` counts.
+    fn output(name: &str, entries: Value, counted: &str) -> Value {
+        let mut properties = json!({
+            "page": { "type": "integer" }, "page_size": { "type": "integer" },
+            "total": { "type": "integer", "description": format!("{counted} on all pages.") },
+            "truncated": { "type": "boolean", "description": "Whether there are more than were looked at." }
+        });
+        merge(&mut properties, json!({ name: entries }));
+        json!({ "type": "object", "properties": properties,
+                "required": [name, "page", "page_size", "total", "truncated"] })
+    }
+
+    /// A page as [`Paging::output`] describes it.
+    fn answer(self, name: &str, entries: Value, total: usize, is_cut: bool) -> Value {
+        json!({ name: entries, "page": self.page, "page_size": self.size, "total": total, "truncated": is_cut })
     }
 }
 
@@ -103,12 +119,18 @@ impl Connectors {
     }
 }
 
+fn merge(properties: &mut Value, more: Value) {
+    if let (Value::Object(properties), Value::Object(more)) = (properties, more) {
+        properties.extend(more);
+    }
+}
+
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
 fn browse_input() -> Value {
-    json!({ "type": "object", "properties": Map::from_iter(Paging::input()), "additionalProperties": false })
+    Paging::input(json!({}))
 }
 
 fn browse_output() -> Value {
@@ -133,24 +155,16 @@ fn browse_output() -> Value {
             "required": ["connectors"]
         })
     };
-    json!({
+    let groups = json!({
         "type": "object",
         "properties": {
-            "groups": {
-                "type": "object",
-                "properties": {
-                    "ready": group("Can be called now."),
-                    "needs_connection": group("Registered, but no instance has credentials, or it is disabled."),
-                    "catalog": group("Without an instance.")
-                },
-                "required": ["ready", "needs_connection", "catalog"]
-            },
-            "page": { "type": "integer" }, "page_size": { "type": "integer" },
-            "total": { "type": "integer", "description": "Connectors on all pages." },
-            "truncated": { "type": "boolean", "description": "Whether the project has more than were looked at." }
+            "ready": group("Can be called now."),
+            "needs_connection": group("Registered, but no instance has credentials, or it is disabled."),
+            "catalog": group("Without an instance.")
         },
-        "required": ["groups", "page", "page_size", "total", "truncated"]
-    })
+        "required": ["ready", "needs_connection", "catalog"]
+    });
+    Paging::output("groups", groups, "Connectors")
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,8 +198,7 @@ async fn browse(context: Context<'_>, given: Map<String, Value>) -> Outcome {
     }
     let groups: Map<String, Value> =
         groups.into_iter().map(|(group, all)| (group.to_owned(), json!({ "connectors": all }))).collect();
-    Ok(json!({ "groups": groups, "page": paging.page, "page_size": paging.size, "total": total,
-               "truncated": connectors.is_cut }))
+    Ok(paging.answer("groups", groups.into(), total, connectors.is_cut))
 }
 
 /// A registered server and the group that it belongs to.

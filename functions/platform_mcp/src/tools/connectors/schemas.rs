@@ -9,11 +9,9 @@ use shared::http::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
-use super::text;
+use super::{MAX_NAMES, text};
 use crate::api::{Answer, encoded, segment};
 
-/// The most names of a call.
-const MAX_NAMES: usize = 20;
 /// The most bytes of schemas of an answer: those beyond are asked for by themselves.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 

@@ -8,11 +8,8 @@ use shared::http::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
-use super::{Connectors, Paging, text};
+use super::{Connectors, MAX_NAMES, Paging, text};
 use crate::api::{Answer, encoded};
-
-/// The most names of a search.
-const MAX_NAMES: usize = 20;
 
 /// The tool.
 pub const TOOL: Own = Own {
@@ -29,44 +26,32 @@ pub const TOOL: Own = Own {
 };
 
 fn input() -> Value {
-    let mut properties = Map::from_iter(Paging::input());
-    properties.insert(
-        "tools".to_owned(),
-        json!({
-        "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": MAX_NAMES,
-        "description": "Exact names." }),
-    );
-    properties.insert("query".to_owned(), json!({ "type": "string", "description": "Words, in any case." }));
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    Paging::input(json!({
+        "tools": { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": MAX_NAMES,
+                   "description": "Exact names." },
+        "query": { "type": "string", "description": "Words, in any case." }
+    }))
 }
 
 fn output() -> Value {
-    json!({
+    let connectors = json!({ "type": "array", "items": {
         "type": "object",
         "properties": {
-            "connectors": { "type": "array", "items": {
+            "connector": { "type": "string", "description": "Its slug." },
+            "server_id": { "type": "string" },
+            "name": { "type": "string" },
+            "tools": { "type": "array", "items": {
                 "type": "object",
-                "properties": {
-                    "connector": { "type": "string", "description": "Its slug." },
-                    "server_id": { "type": "string" },
-                    "name": { "type": "string" },
-                    "tools": { "type": "array", "items": {
-                        "type": "object",
-                        "properties": { "name": { "type": "string" }, "description": { "type": "string" } },
-                        "required": ["name", "description"] } },
-                    "instances": { "type": "array", "items": {
-                        "type": "object",
-                        "properties": { "instance_id": { "type": "string" }, "name": { "type": "string" },
-                                        "enabled": { "type": "boolean" }, "has_connection": { "type": "boolean" } },
-                        "required": ["instance_id", "name", "enabled", "has_connection"] } }
-                },
-                "required": ["connector", "server_id", "name", "tools", "instances"] } },
-            "page": { "type": "integer" }, "page_size": { "type": "integer" },
-            "total": { "type": "integer", "description": "Tools on all pages." },
-            "truncated": { "type": "boolean", "description": "Whether there are more than were looked at." }
+                "properties": { "name": { "type": "string" }, "description": { "type": "string" } },
+                "required": ["name", "description"] } },
+            "instances": { "type": "array", "items": {
+                "type": "object",
+                "properties": { "instance_id": { "type": "string" }, "name": { "type": "string" },
+                                "enabled": { "type": "boolean" }, "has_connection": { "type": "boolean" } },
+                "required": ["instance_id", "name", "enabled", "has_connection"] } }
         },
-        "required": ["connectors", "page", "page_size", "total", "truncated"]
-    })
+        "required": ["connector", "server_id", "name", "tools", "instances"] } });
+    Paging::output("connectors", connectors, "Tools")
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,10 +84,8 @@ async fn search(context: Context<'_>, given: Map<String, Value>) -> Outcome {
     let connectors = Connectors::read(context).await?;
     let total = found.tools.len();
     let page = paging.of(found.tools.into_iter().collect());
-    Ok(json!({
-        "connectors": by_connector(&connectors, page), "page": paging.page, "page_size": paging.size,
-        "total": total, "truncated": found.is_cut || connectors.is_cut,
-    }))
+    let page = by_connector(&connectors, page);
+    Ok(paging.answer("connectors", page.into(), total, found.is_cut || connectors.is_cut))
 }
 
 /// Tools, each once for all instances of its server.
