@@ -94,6 +94,46 @@ async fn scripts_read_inner_outputs_in_every_form() {
     );
 }
 
+/// Later steps of the round see what a step after it in the graph would see of one outside a loop.
+#[tokio::test]
+async fn a_failed_inner_step_that_lets_the_round_go_on_reads_as_failed() {
+    let (app, acme) = acme().await;
+    let bad = with(lua("bad-one", "error('no such order')"), &json!({ "continue_on_error": true }));
+    let look = "local s = steps.bad_one
+        return { status = s.status, code = s.error.code, message = s.error.message, has_result = s.result ~= nil,
+                 kept = body.bad_one.error.code, good = steps.good.status, good_error = steps.good.error ~= nil }";
+    let told = with(
+        lua("told", "return { told = true }"),
+        &json!({ "condition": "{{ steps.bad-one.status }} == \"failed\"" }),
+    );
+    let asks = acme.publish(&graph([lua("pass", "return input")])).await;
+    let called = json!({ "id": "called", "type": "workflow_call", "workflow_id": asks, "output_from": "pass",
+                         "input": { "said": "{{ steps.bad-one.error.code }}: {{ steps.bad-one.error.message }}" } });
+    let body = [bad, lua("good", "return {}"), lua("look", look), told, called];
+    let outer = with(lua("outer", "error('no such order')"), &json!({ "continue_on_error": true }));
+    let mut each = for_each("each", &json!([1, 2]), &body);
+    each["depends_on"] = json!(["outer"]);
+    let same = "local s = steps.outer
+        return { status = s.status, code = s.error.code, message = s.error.message, has_result = s.result ~= nil }";
+    let run = acme.begin(&graph([outer, each, lua_after("same", &["outer"], same)]), json!({})).await;
+    app.work().await;
+    let result = run.result("each").await;
+    let outer = run.result("same").await;
+    for round in result["results"].as_array().unwrap() {
+        let look = &round["body"]["look"];
+        for key in ["status", "code", "message", "has_result"] {
+            assert_eq!(look[key], outer[key], "{key}: {look:#}");
+        }
+        assert_eq!((&look["status"], &look["has_result"]), (&json!("failed"), &json!(false)));
+        assert_eq!((&look["kept"], &look["good"]), (&json!("LUA_ERROR"), &json!("completed")));
+        assert_eq!(look["good_error"], false);
+        assert_eq!(round["body"]["told"], json!({ "told": true }));
+        let said = &round["body"]["called"]["output"];
+        let message = outer["message"].as_str().unwrap();
+        assert_eq!(said, &json!({ "said": format!("LUA_ERROR: {message}") }));
+    }
+}
+
 #[tokio::test]
 async fn an_empty_list_is_done_at_once_and_more_than_500_items_are_refused() {
     let (app, acme) = acme().await;

@@ -123,15 +123,11 @@ impl Scopes {
             let items = fields["for_each_items"].as_array();
             items.and_then(|items| items.get(inner.round as usize)).cloned().unwrap_or(Value::Null)
         });
-        let (made, made_before) = match session.machine().rounds(slot.step) {
-            Some((_, rounds)) => (
-                rounds.open.get(&inner.round).map(|round| round.made.clone()).unwrap_or_default(),
-                rounds.made_before.clone(),
-            ),
-            None => (Vec::new(), Vec::new()),
-        };
+        let rounds = session.machine().rounds(slot.step).map(|(_, rounds)| rounds);
+        let round = rounds.and_then(|rounds| rounds.open.get(&inner.round)).cloned().unwrap_or_default();
+        let made_before = rounds.map(|rounds| rounds.made_before.clone()).unwrap_or_default();
         let mut outputs = Map::new();
-        for place in made {
+        for place in round.made {
             let at = slot.at_place(place);
             let id = inner_id(body, place);
             let output = session.result(at).await?;
@@ -141,7 +137,7 @@ impl Scopes {
                     true => None,
                     false => session.step_input(at).await?,
                 };
-                let view = inner_view(output.as_deref(), input.as_deref());
+                let view = inner_view(output.as_deref(), input.as_deref(), round.failed.contains(&place));
                 steps.insert(id.clone(), view);
             }
             if let Some(output) = output {
@@ -191,8 +187,17 @@ pub(crate) fn inner_id(body: &Body, place: u16) -> String {
     body.steps.get(usize::from(place)).map(|inner| inner.step.id.clone()).unwrap_or_default()
 }
 
-fn inner_view(output: Option<&Value>, input: Option<&Value>) -> Value {
-    let mut view = json!({ "status": "completed", "input": input.cloned().unwrap_or_else(|| json!({})) });
+/// An inner step as later ones of its round see it: as [`step_view`] shows a step of the graph.
+fn inner_view(output: Option<&Value>, input: Option<&Value>, failed: bool) -> Value {
+    let mut view = json!({ "input": input.cloned().unwrap_or_else(|| json!({})) });
+    if failed {
+        let error = output.map(|output| &output["error"]);
+        let of = |key: &str| error.map_or(&Value::Null, |error| &error[key]);
+        view["status"] = json!("failed");
+        view["error"] = json!({ "code": of("code"), "message": of("message") });
+        return view;
+    }
+    view["status"] = json!("completed");
     if let Some(output) = output {
         view["result"] = output.clone();
     }

@@ -47,6 +47,9 @@ pub struct Round {
     /// Which places of the body have an output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<u16>,
+    /// Which of these failed and let the round go on: their output is why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<u16>,
     /// Attempts at this place before somebody had it tried again: their numbers go on, their counts do not.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts_before: u32,

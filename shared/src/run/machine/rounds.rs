@@ -199,6 +199,9 @@ impl Machine {
         if self.step_of(slot).is_some_and(|step| step.continue_on_error) {
             let output = json!({ "error": failure });
             let bytes = output.to_string().len();
+            if let Some(round) = self.round_mut(slot.step, inner.round) {
+                round.failed.push(inner.place);
+            }
             if self.keep_output(slot, Arc::new(output), bytes, now) {
                 self.come_to(slot.step, inner.round, inner.place + 1, now);
             }

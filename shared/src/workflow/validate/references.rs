@@ -223,14 +223,14 @@ fn while_root(within: Within<'_, '_>, rest: &[String], findings: &mut Findings) 
     }
 }
 
-/// `steps.<inner id>.input…` in a body.
+/// `steps.<inner id>.input…`, `.status` and `.error…` in a body.
 fn inner_step(within: Within<'_, '_>, id: &str, ix: StepIx, field: &str) -> Checked {
-    if field == "input" {
+    if matches!(field, "input" | "status" | "error") {
         return earlier(within, id, ix);
     }
     Err(problem(
         "unknown_reference",
-        format!("of the inner step {:?} only `input` is found under steps", quote(id)),
+        format!("of the inner step {:?} only `input`, `status` and `error` are found under steps", quote(id)),
         format!("its output is body.{}", quote(id)),
     ))
 }

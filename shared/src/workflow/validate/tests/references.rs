@@ -109,6 +109,8 @@ fn inner_steps_read_what_their_loop_may_and_what_ran_before_them() {
         inside(of, "steps.before.result", None);
         inside(of, "body.one.result.x", None);
         inside(of, "steps.one.input.x", None);
+        inside(of, "steps.one.status", None);
+        inside(of, "steps.one.error.code", None);
         inside(of, "steps.aside.result", Some("step_not_ancestor"));
         inside(of, "steps.loop.result", Some("step_not_ancestor"));
         inside(of, "body.two.x", Some("body_step_not_earlier"));
