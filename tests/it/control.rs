@@ -180,6 +180,130 @@ async fn a_retry_goes_on_in_the_same_run_from_where_it_failed() {
     run.retry(&json!({ "colour": 1 })).await.refused(422, "INVALID_REQUEST");
 }
 
+/// `a` fails until `mended` is there, then `b` wants a number; both say what they saw.
+fn mended_by_input() -> Value {
+    let mut graph = graph([
+        lua("first", "return { n = input.n }"),
+        lua_after("a", &["first"], "if not input.mended then error('broken') end return { input = input }"),
+        lua_after("b", &["a"], "if input.n < 10 then error('too few') end return { input = input }"),
+    ]);
+    graph["input_schema"] = json!({ "type": "object", "required": ["n"],
+        "properties": { "n": { "type": "integer" }, "unit": { "type": "string", "default": "kg" } } });
+    graph
+}
+
+#[tokio::test]
+async fn a_retry_lays_its_input_over_the_runs_for_the_steps_that_are_executed_again() {
+    let (app, acme) = acme().await;
+    // Inputs in the run's row and in rows of their own, at the start and afterwards.
+    for (before, after) in [("", ""), ("", "long"), ("long", ""), ("long", "long")] {
+        let text = |kind: &str| kind.repeat(2000);
+        let params = json!({ "trigger_payload": { "n": 1, "text": text(before), "gone": "here", "id": 9_007_199_254_740_993_u64 },
+                             "trigger_steps": { "b": { "of_step": true } } });
+        let run = acme.begin(&mended_by_input(), params).await;
+        app.work().await;
+        assert_eq!(run.outcomes().await, ["first completed", "a failed", "b blocked"]);
+        let overlay = json!({ "mended": true, "text": text(after), "gone": null, "deep": { "x": [1] } });
+        run.retry(&json!({ "input": overlay })).await.expect(200);
+        app.work().await;
+        assert_eq!(run.outcomes().await, ["first completed", "a completed", "b failed"]);
+        // A later retry keeps what an earlier one brought.
+        run.retry(&json!({ "input": { "n": 10 } })).await.expect(200);
+        app.work().await;
+        let now = json!({ "n": 10, "text": text(after), "gone": null, "id": 9_007_199_254_740_993_u64,
+                          "unit": "kg", "mended": true, "deep": { "x": [1] } });
+        let mut of_b = now.clone();
+        of_b["of_step"] = json!(true);
+        let context = run.context().await;
+        assert_eq!((&context["input"], &context["steps"]["b"]["result"]["input"]), (&now, &of_b));
+        assert_eq!(
+            context["steps"]["first"]["result"],
+            json!({ "n": 1 }),
+            "what was settled is not executed again"
+        );
+        assert_eq!(context["steps"]["a"]["result"]["input"]["n"], 1);
+        let retried: Vec<Value> =
+            run.events().await.into_iter().filter(|e| e["data"]["reason"] == "retried").collect();
+        assert_eq!(retried[0]["data"]["input_keys"], json!(["deep", "gone", "mended", "text"]));
+        assert_eq!(retried[1]["data"]["input_keys"], json!(["n"]));
+    }
+}
+
+#[tokio::test]
+async fn a_retry_with_an_input_that_cannot_be_taken_changes_nothing() {
+    let (app, acme) = acme().await;
+    let run = acme.begin(&mended_by_input(), json!({ "n": 1, "text": "x".repeat(600_000) })).await;
+    app.work().await;
+    let events = run.events().await.len();
+    let refused =
+        run.retry(&json!({ "input": { "n": "ten", "mended": true } })).await.refused(422, "INVALID_REQUEST");
+    assert_eq!(refused["issues"][0]["json_path"], "$.n", "{refused:#}");
+    assert!(refused["error"].as_str().unwrap().starts_with("input: "), "{refused:#}");
+    let refused =
+        run.retry(&json!({ "input": { "more": "x".repeat(600_000) } })).await.refused(422, "INVALID_REQUEST");
+    assert!(refused["error"].as_str().unwrap().contains("1048576"), "{refused:#}");
+    for wrong in [json!([1]), json!("n"), json!(1)] {
+        let refused = run.retry(&json!({ "input": wrong })).await.refused(422, "INVALID_REQUEST");
+        assert!(refused["error"].as_str().unwrap().contains("field input: "), "{refused:#}");
+    }
+    assert_eq!((run.status().await.as_str(), run.events().await.len()), ("failed", events));
+    assert_eq!(run.context().await["input"]["n"], 1);
+    // Null is what clients write for what they do not use, and an empty object changes nothing.
+    run.retry(&json!({ "input": null, "from_step_id": null })).await.expect(200);
+    app.work().await;
+    run.retry(&json!({ "input": {}, "from_step_id": "first" })).await.expect(200);
+    run.retry(&json!({ "input": { "n": 2 } })).await.refused(409, "RUN_STATE");
+    app.work().await;
+    assert_eq!(run.context().await["steps"]["first"]["result"], json!({ "n": 1 }));
+    run.retry(&json!({ "input": { "n": 2 }, "from_step_id": "first" })).await.expect(200);
+    app.work().await;
+    assert_eq!(run.context().await["steps"]["first"]["result"], json!({ "n": 2 }));
+}
+
+#[tokio::test]
+async fn of_retries_at_the_same_time_one_brings_its_input() {
+    let (app, acme) = acme().await;
+    let run = acme.begin(&mended_by_input(), json!({ "n": 1, "text": "x".repeat(3000) })).await;
+    app.work().await;
+    let retry = |key: &str| {
+        let (run, body) = (run.clone(), json!({ "input": { key: "y".repeat(3000) } }));
+        async move { run.retry(&body).await }
+    };
+    let answers = tokio::join!(retry("one"), retry("two"));
+    let won = match (answers.0.status.as_u16(), answers.1.status.as_u16()) {
+        (200, 409) => ("one", "two"),
+        (409, 200) => ("two", "one"),
+        others => panic!("{others:?}"),
+    };
+    let input = run.context().await["input"].clone();
+    assert_eq!((input[won.0].as_str().map(str::len), input.get(won.1)), (Some(3000), None));
+    app.work().await;
+    assert_eq!(run.outcomes().await, ["first completed", "a failed", "b blocked"]);
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_from_a_retried_one_takes_its_input_as_it_is_now() {
+    let (app, acme) = acme().await;
+    let run = acme.begin(&mended_by_input(), json!({ "n": 1 })).await;
+    app.work().await;
+    let retry = json!({ "input": { "mended": true } });
+    let path = run.path("/retry");
+    let keyed = acme.client.with("idempotency-key", "retry-1");
+    let first = keyed.post(&path, &retry).await.expect(200);
+    app.work().await;
+    assert_eq!(run.status().await, "failed");
+    let again = keyed.post(&path, &retry).await.expect(200);
+    assert_eq!(
+        (first, run.status().await.as_str()),
+        (again, "failed"),
+        "the answer is repeated, not the retry"
+    );
+    let params = json!({ "resume_from_run_id": run.id });
+    let other = acme.begin_again(&run.workflow, params).await;
+    app.work().await;
+    assert_eq!(other.context().await["input"], json!({ "n": 1, "unit": "kg", "mended": true }));
+}
+
 #[tokio::test]
 async fn a_stopped_run_can_be_retried_and_its_task_is_put_again() {
     let (app, acme) = acme().await;

@@ -50,6 +50,11 @@ impl Run {
         self.owner.client.get(&self.path("/summary")).await.expect(200)
     }
 
+    /// Its input, and what its steps were given and made.
+    pub async fn context(&self) -> Value {
+        self.owner.client.get(&self.path("/context")).await.expect(200)
+    }
+
     /// Its status.
     pub async fn status(&self) -> String {
         self.summary().await["status"].as_str().unwrap_or_default().to_owned()

@@ -3,27 +3,34 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use shared::auth::Permission;
 use shared::http::{Body, CanRun, CommonErrors, Path};
 use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::retry;
+use shared::run::{Retry, retry};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::command::RunControlled;
 
-/// Where to go on.
+/// Where to go on, and with what.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryBody {
     /// Execute this step, and all that depends on it, anew; without it the run goes on where it ended.
     #[serde(default)]
     from_step_id: Option<String>,
+    /// Laid over the run's input, key by key at the top level, for the steps that are executed from now on; later retries
+    /// keep it. With it the input must satisfy the version's `input_schema` and have at most 1 MiB.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    input: Option<Map<String, Value>>,
 }
 
 /// Let a failed or stopped run go on.
 ///
-/// Steps that are settled keep their results. Attempts are numbered on, so that outside calls carry new keys.
+/// Steps that are settled keep their results. Attempts are numbered on, so that outside calls carry new keys. The
+/// context shows the input as `input` changed it; the event `state_changed` names the keys.
 #[utoipa::path(post, path = "/v1/workflows/{id}/runs/{run_id}/retry", tag = "runs", request_body = RetryBody,
                params(("id" = uuid::Uuid, Path), ("run_id" = uuid::Uuid, Path)),
                responses((status = 200, body = RunControlled), CommonErrors))]
@@ -33,8 +40,12 @@ pub async fn retry_run(
     Path((workflow_id, run_id)): Path<(WorkflowId, RunId)>,
     Body(body): Body<RetryBody>,
 ) -> Result<Json<RunControlled>> {
-    let without_mcp = !caller.may(Permission::McpExecute);
+    let how = Retry {
+        from_step_id: body.from_step_id,
+        input: body.input.unwrap_or_default(),
+        without_mcp: !caller.may(Permission::McpExecute),
+    };
     let key = RunRef { place: caller.place, run_id };
-    let status = retry(&state, &key, workflow_id, body.from_step_id.as_deref(), without_mcp).await?;
+    let status = retry(&state, &key, workflow_id, &how).await?;
     Ok(Json(RunControlled { run_id, status, workflow_id }))
 }

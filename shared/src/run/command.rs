@@ -98,6 +98,8 @@ pub enum Command {
         from: Option<StepIx>,
         /// Whoever asks may not have tools called.
         without_mcp: bool,
+        /// The keys of the input that are replaced with it.
+        input_keys: Vec<String>,
     },
     /// Say that these child runs are stopped or over.
     Disown {
@@ -204,4 +206,6 @@ pub enum Refusal {
     NotYours,
     /// The step to retry from has not been reached yet.
     NotReached,
+    /// It was made for a run that somebody has changed meanwhile.
+    Overtaken,
 }

@@ -1,4 +1,4 @@
-//! What people do to a run: pause, resume, stop, retry, and answer its tasks. Each is one command on the run's
+//! What people do to a run: pause, resume, stop, and answer its tasks; `retry.rs` has the retry. Each is one command on the run's
 //! state; what has taken effect already is not refused.
 
 use std::time::Duration;
@@ -7,9 +7,7 @@ use super::command::{Answer, Command, Refusal, StopMode};
 use super::machine::Machine;
 use super::session::Session;
 use super::slot::{Inner, Slot};
-use super::start::check_tools;
 use super::state::{RunStatus, StepState};
-use crate::billing;
 use crate::ids::{RunRef, WorkflowId};
 use crate::queue::Wake;
 use crate::state::AppState;
@@ -69,43 +67,6 @@ pub async fn control(
         Err(_) => {
             let (done, which) = control.told();
             return Err(wrong_state(session.machine(), &format!("only {which} can be {done}")));
-        }
-    }
-    wake(state, &session).await;
-    Ok(session.machine().run().status)
-}
-
-/// Lets a failed or stopped run go on, from the named step or from where it ended, and returns its status then.
-///
-/// # Errors
-/// Not found when there is no such run of this workflow; forbidden when it calls tools and whoever asks may not;
-/// conflict unless it failed or was stopped; payment required when no credits are left; invalid when the step is
-/// unknown or was not reached.
-pub async fn retry(
-    state: &AppState,
-    key: &RunRef,
-    workflow_id: WorkflowId,
-    from_step_id: Option<&str>,
-    without_mcp: bool,
-) -> Result<RunStatus> {
-    let mut session = load(state, key, workflow_id).await?;
-    check_tools(session.machine().plan(), without_mcp)?;
-    if matches!(session.machine().run().status, RunStatus::Failed | RunStatus::Stopped) {
-        billing::check(state, &key.place.tenant_id).await?;
-    }
-    let from = from_step_id.map(|id| {
-        let unknown = || Error::invalid(format!("from_step_id: the run's version has no step {id:?}."));
-        session.machine().plan().find_shown(id).ok_or_else(unknown)
-    });
-    match session.perform(Command::Retry { from: from.transpose()?, without_mcp }).await? {
-        Ok(()) => {}
-        Err(Refusal::NotReached) => {
-            return Err(Error::invalid(
-                "from_step_id: a step before it is not settled, so that the run has to go on from there.",
-            ));
-        }
-        Err(_) => {
-            return Err(wrong_state(session.machine(), "only failed or stopped runs can be retried"));
         }
     }
     wake(state, &session).await;
@@ -175,13 +136,13 @@ fn task(machine: &Machine, task_id: &str) -> Result<Option<Slot>> {
     }
 }
 
-async fn load(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Session> {
+pub(super) async fn load(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Session> {
     let record = state.store.run(key).await?.filter(|record| record.run.workflow_id == workflow_id);
     Session::of(state, record.ok_or_else(|| Error::not_found("run"))?).await
 }
 
 /// What follows is a worker's. Without the message the run's deadline brings one.
-async fn wake(state: &AppState, session: &Session) {
+pub(super) async fn wake(state: &AppState, session: &Session) {
     let machine = session.machine();
     let run = machine.run();
     let has_heirs = !run.orphans.is_empty() || run.parent.is_some();
@@ -194,7 +155,7 @@ async fn wake(state: &AppState, session: &Session) {
     }
 }
 
-fn wrong_state(machine: &Machine, rule: &str) -> Error {
+pub(super) fn wrong_state(machine: &Machine, rule: &str) -> Error {
     let status = machine.run().status.as_str();
     Error::conflict("RUN_STATE", format!("The run is {status}; {rule}."))
 }

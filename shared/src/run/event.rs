@@ -80,6 +80,9 @@ pub enum EventKind {
         to: RunStatus,
         /// Why, in a word.
         reason: String,
+        /// The keys of the input that were replaced with it, of a retry.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        input_keys: Vec<String>,
     },
     /// An attempt at a step began. The same attempt begins again when the worker that ran it died.
     StepStarted {
@@ -153,9 +156,9 @@ impl EventKind {
             + match self {
                 Self::StepFailed { error, .. } => error.len(),
                 Self::StepLog { lines } => lines.iter().map(|line| line.len() + 3).sum(),
+                Self::StateChanged { input_keys, .. } => input_keys.iter().map(|key| key.len() + 3).sum(),
                 Self::HumanTaskCompleted { notes, .. } => notes.as_ref().map_or(0, String::len),
                 Self::RunStarted { .. }
-                | Self::StateChanged { .. }
                 | Self::StepStarted { .. }
                 | Self::StepCompleted { .. }
                 | Self::StepReused

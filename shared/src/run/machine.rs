@@ -295,8 +295,8 @@ impl Machine {
             Command::Pause => self.pause("paused", now),
             Command::Resume => self.go_on(now),
             Command::Stop(mode) => self.stop(mode, now),
-            Command::Retry { from, without_mcp } => {
-                self.retry(from, now)?;
+            Command::Retry { from, without_mcp, input_keys } => {
+                self.retry(from, input_keys, now)?;
                 self.run.without_mcp = without_mcp;
             }
             Command::Disown { children } => {
@@ -380,9 +380,17 @@ impl Machine {
     }
 
     fn change_status(&mut self, to: RunStatus, reason: &str, now: Timestamp) {
+        self.change_status_with(to, reason, Vec::new(), now);
+    }
+
+    fn change_status_with(&mut self, to: RunStatus, reason: &str, input_keys: Vec<String>, now: Timestamp) {
         let from = std::mem::replace(&mut self.run.status, to);
         self.run.progress_at = now;
-        self.page.push(now, None, EventKind::StateChanged { from, to, reason: reason.to_owned() });
+        self.page.push(
+            now,
+            None,
+            EventKind::StateChanged { from, to, reason: reason.to_owned(), input_keys },
+        );
     }
 }
 

@@ -13,6 +13,7 @@ use super::command::{Command, Refusal};
 use super::machine::Machine;
 use super::page::Page;
 use super::slot::Slot;
+use super::state::RunInput;
 use super::watch::Watched;
 use crate::analytics::Counts;
 use crate::billing::{self, Balance, LedgerEntry, Metering, Microcredits};
@@ -21,7 +22,7 @@ use crate::ids::{RunId, RunRef};
 use crate::metrics::Metric;
 use crate::patience::Trouble;
 use crate::state::AppState;
-use crate::store::{Beside, RunChange, RunRecord, Spread, StoreError};
+use crate::store::{Beside, RunChange, RunRecord, Spread, StoreError, StoredInput};
 use crate::workflow::StepIx;
 use crate::{Error, Result};
 
@@ -68,6 +69,8 @@ pub struct Session {
     beside: Beside,
     /// Closed in memory, not yet written.
     closed: Option<Page>,
+    /// Takes the place of the run's input, not yet written.
+    new_input: Option<RunInput>,
     /// Taken from the run in memory, not yet added to the counters.
     counts: Option<Counts>,
     /// Taken from the run in memory, not yet in the ledger.
@@ -115,6 +118,7 @@ impl Session {
             beside: record.beside,
             deadline: record.deadline,
             closed: None,
+            new_input: None,
             counts: None,
             debit: None,
             purse: None,
@@ -184,9 +188,26 @@ impl Session {
     /// # Errors
     /// When a store does not answer; the inner error when the state does not allow the command.
     pub async fn perform(&mut self, command: Command) -> Result<std::result::Result<(), Refusal>> {
+        self.perform_with(command, None).await
+    }
+
+    /// The same with the input that the run has from then on: [`Refusal::Overtaken`] when somebody else was faster,
+    /// because it was made from the input as it is in memory.
+    ///
+    /// # Errors
+    /// When a store does not answer; the inner error when the state does not allow the command.
+    pub async fn perform_with(
+        &mut self,
+        command: Command,
+        input: Option<RunInput>,
+    ) -> Result<std::result::Result<(), Refusal>> {
         if let Err(refusal) = self.apply(command) {
             return Ok(Err(refusal));
         }
+        if let Some(input) = &input {
+            self.beside.input = StoredInput::of(input, Some(self.machine.run().retries))?;
+        }
+        self.new_input = input;
         match self.commit().await? {
             Commit::Rebased(Some(refusal)) => Ok(Err(refusal)),
             Commit::Rebased(None) | Commit::Written | Commit::Unchanged => Ok(Ok(())),
@@ -277,6 +298,7 @@ impl Session {
             page: self.machine.page(),
             beside: &self.beside,
             closed: self.closed.as_ref(),
+            input: self.new_input.as_ref(),
             deadline,
             tasks: self.machine.tasks(),
             children: &children,
@@ -306,6 +328,7 @@ impl Session {
         self.is_postponed = false;
         self.journal.clear();
         self.counts = None;
+        self.new_input = None;
         if self.debit.take().is_some()
             && let Some(purse) = &mut self.purse
         {
@@ -358,7 +381,10 @@ impl Session {
         self.counts = None;
         self.debit = None;
         self.committed_seq = self.machine.page().next_seq();
-        let mut first = None;
+        let mut first = self.new_input.take().map(|_| Refusal::Overtaken);
+        if first.is_some() {
+            self.journal.clear();
+        }
         let machine = &mut self.machine;
         self.journal.retain(|(command, at)| match machine.apply(command.clone(), *at) {
             Ok(()) => true,
@@ -449,11 +475,11 @@ impl Session {
         Ok(None)
     }
 
-    /// What the run was started with.
+    /// What the run was started with, with what retries laid over it.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn input(&self) -> Result<super::RunInput> {
+    pub async fn input(&self) -> Result<RunInput> {
         Ok(self.state.store.run_input(&self.machine.run().key, &self.beside.input).await?)
     }
 

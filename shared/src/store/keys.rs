@@ -341,6 +341,11 @@ pub(crate) fn task(run: &RunRef, slot: Slot) -> Key {
 /// Before the rows of an input that is too large for the run's row.
 pub(crate) const INPUT: &str = "INPUT";
 
+/// The input of a run as a retry of it left it.
+pub(crate) fn retried_input(retry: u32) -> String {
+    format!("{INPUT}.{retry}")
+}
+
 /// Before the rows of each closed page of history.
 pub(crate) const PAGE: &str = "PAGE#";
 

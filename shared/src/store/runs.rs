@@ -4,6 +4,7 @@
 //! Every change of a run is one conditional write of its row (`rev` must be the one that was read), or one
 //! transaction when a page is closed with it. That single condition guards all transitions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
@@ -46,7 +47,7 @@ pub struct RunRecord {
 pub struct Beside {
     /// Which closed page holds a step's input or result.
     pub at: PageIndex,
-    /// What the run was started with.
+    /// What the run was started with, with what retries laid over it.
     pub input: StoredInput,
 }
 
@@ -63,6 +64,8 @@ pub struct RunChange<'a> {
     pub beside: &'a Beside,
     /// The page that is closed with this change.
     pub closed: Option<&'a Page>,
+    /// The input that takes the place of the run's with this change.
+    pub input: Option<&'a RunInput>,
     /// When somebody must look again.
     pub deadline: Option<Timestamp>,
     /// Human tasks that are put or taken back with this change.
@@ -102,6 +105,38 @@ pub enum StoredInput {
     Inline(RunInput),
     /// In rows of its own.
     Apart,
+    /// In rows of its own, which this retry of the run wrote: never over those of another, because their readers know
+    /// them by the run's row, and rows of two inputs must not be taken for one.
+    Retried(u32),
+}
+
+impl StoredInput {
+    /// Where this input of a new run, or of one that is retried for this time, will stand.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is no JSON.
+    pub fn of(input: &RunInput, retry: Option<u32>) -> Result<Self, StoreError> {
+        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        Ok(match retry {
+            _ if length <= LARGEST_INLINE_INPUT => Self::Inline(input.clone()),
+            None => Self::Apart,
+            Some(retry) => Self::Retried(retry),
+        })
+    }
+
+    /// What its rows begin with; none when it has none.
+    fn prefix(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Apart => Some(keys::INPUT.into()),
+            Self::Retried(retry) => Some(keys::retried_input(*retry).into()),
+        }
+    }
+
+    fn rows(&self, key: &RunRef, input: &RunInput) -> Result<Vec<Item>, StoreError> {
+        let Some(prefix) = self.prefix() else { return Ok(Vec::new()) };
+        Ok(item::chunks(&keys::run_partition(key), &prefix, &blob::encode(input)?))
+    }
 }
 
 /// Which closed page holds what.
@@ -161,7 +196,6 @@ impl Store {
     /// [`StoreError::Busy`] when another row of the counters should be tried.
     pub async fn create_run(&self, first: FirstRun<'_>) -> Result<(), StoreError> {
         let FirstRun { run, pages, input, deadline, counts, receipt, trace } = first;
-        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         let pk = keys::run_partition(&run.key);
         let mut at = PageIndex::default();
         let mut beside_rows = Vec::new();
@@ -172,19 +206,16 @@ impl Store {
             at.note(page);
             beside_rows.extend(item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?));
         }
-        let input = if length <= LARGEST_INLINE_INPUT {
-            StoredInput::Inline(input.clone())
-        } else {
-            beside_rows.extend(item::chunks(&pk, keys::INPUT, &blob::encode(input)?));
-            StoredInput::Apart
-        };
-        let beside = Beside { at, input };
+        let stored = StoredInput::of(input, None)?;
+        beside_rows.extend(stored.rows(&run.key, input)?);
+        let beside = Beside { at, input: stored };
         let row = run_item(&RunChange {
             rev: 0,
             run,
             page: newest,
             beside: &beside,
             closed: None,
+            input: None,
             deadline,
             tasks: &BTreeMap::new(),
             children: &[],
@@ -247,7 +278,8 @@ impl Store {
         record(&item).map(Some)
     }
 
-    /// Replaces a run's row if it still is the one that was read, and keeps the page closed with this change.
+    /// Replaces a run's row if it still is the one that was read, and keeps the page and the input that come with this
+    /// change.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody else was faster; [`StoreError::Busy`] when another row of the counters
@@ -256,7 +288,9 @@ impl Store {
         let row = run_item(change)?;
         let expected = (":rev", n(change.rev));
         let stands_alone = change.counts.is_none() && change.debit.is_none();
-        if change.closed.is_none() && change.tasks.is_empty() && stands_alone {
+        let input = change.input.map(|input| change.beside.input.rows(&change.run.key, input));
+        let input = input.transpose()?.unwrap_or_default();
+        if change.closed.is_none() && change.tasks.is_empty() && input.is_empty() && stands_alone {
             let put = self.put_where(row, OnContention::Conflict, |put| {
                 put.condition_expression("rev = :rev").expression_attribute_values(expected.0, expected.1)
             });
@@ -268,6 +302,9 @@ impl Store {
             for chunk in item::chunks(&pk, &keys::page(page.first_seq), &blob::encode(page)?) {
                 writes.push(self.put_of(chunk)?);
             }
+        }
+        for row in input {
+            writes.push(self.put_of(row)?);
         }
         for (slot, task) in change.tasks {
             writes.push(self.task_write(change.run, *slot, task)?);
@@ -283,19 +320,17 @@ impl Store {
         self.transact_and_count(writes, counters, OnContention::Conflict).await
     }
 
-    /// What a run was started with.
+    /// What a run was started with, with what retries laid over it.
     ///
     /// # Errors
     /// When the database does not answer or rows are damaged or missing.
     pub async fn run_input(&self, key: &RunRef, input: &StoredInput) -> Result<RunInput, StoreError> {
-        match input {
-            StoredInput::Inline(input) => Ok(input.clone()),
-            StoredInput::Apart => {
-                let pk = keys::run_partition(key);
-                let input = self.get_chunked(&pk, keys::INPUT).await?;
-                input.ok_or_else(|| StoreError::Corrupt("a run without its input".to_owned()))
-            }
+        if let StoredInput::Inline(input) = input {
+            return Ok(input.clone());
         }
+        let prefix = input.prefix().unwrap_or_default();
+        let input = self.get_chunked(&keys::run_partition(key), &prefix).await?;
+        input.ok_or_else(|| StoreError::Corrupt("a run without its input".to_owned()))
     }
 
     /// A closed page of a run's history.
@@ -340,8 +375,7 @@ pub(super) fn record(item: &Item) -> Result<RunRecord, StoreError> {
 }
 
 fn run_item(change: &RunChange<'_>) -> Result<Item, StoreError> {
-    let RunChange { rev, run, page, beside, closed: _, deadline, tasks: _, children, counts: _, debit: _ } =
-        *change;
+    let RunChange { rev, run, page, beside, deadline, children, .. } = *change;
     let place = &run.key.place;
     let mut item = keys::run(&run.key).into_map();
     let mut put = |name: &str, value: AttributeValue| {

@@ -126,7 +126,12 @@ impl Machine {
         self.open = 0;
     }
 
-    pub(super) fn retry(&mut self, from: Option<StepIx>, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn retry(
+        &mut self,
+        from: Option<StepIx>,
+        input_keys: Vec<String>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let mut again: BTreeSet<StepIx> = (0..self.run.steps.len())
             .map(step_ix)
             .filter(|step| match &self.run.steps[step.index()] {
@@ -145,7 +150,7 @@ impl Machine {
         self.run.retries += 1;
         self.run.failure = None;
         self.run.ended_at = None;
-        self.change_status(RunStatus::Running, "retried", now);
+        self.change_status_with(RunStatus::Running, "retried", input_keys, now);
         for step in &again {
             if let Some(attempt) = self.run.steps[step.index()].attempt() {
                 self.run.attempts_before.insert(*step, attempt);

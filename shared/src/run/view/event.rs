@@ -91,8 +91,12 @@ fn told(event: &Event, page: &Page, plan: &Plan) -> (&'static str, Value) {
             }
             ("run_started", data)
         }
-        EventKind::StateChanged { from, to, reason } => {
-            ("state_changed", json!({ "from": from, "to": to, "reason": reason }))
+        EventKind::StateChanged { from, to, reason, input_keys } => {
+            let mut data = json!({ "from": from, "to": to, "reason": reason });
+            if !input_keys.is_empty() {
+                data["input_keys"] = json!(input_keys);
+            }
+            ("state_changed", data)
         }
         EventKind::StepStarted { attempt } => {
             let input = event.step.and_then(|step| page.inputs.get(&step));

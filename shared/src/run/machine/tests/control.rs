@@ -243,7 +243,10 @@ fn a_run_is_only_told_what_its_state_allows() {
     let mut machine = two();
     let running = Err(Refusal::Status(RunStatus::Running));
     assert_eq!(machine.apply(Command::Resume, at(1)), running);
-    assert_eq!(machine.apply(Command::Retry { from: None, without_mcp: false }, at(1)), running);
+    assert_eq!(
+        machine.apply(Command::Retry { from: None, without_mcp: false, input_keys: Vec::new() }, at(1)),
+        running
+    );
     for id in ["a", "b"] {
         let slot = slot(&machine, id);
         execute(&mut machine, slot, success(), at(2));
@@ -254,7 +257,7 @@ fn a_run_is_only_told_what_its_state_allows() {
         Command::Resume,
         Command::Stop(StopMode::Graceful),
         Command::Stop(StopMode::Immediate),
-        Command::Retry { from: None, without_mcp: false },
+        Command::Retry { from: None, without_mcp: false, input_keys: Vec::new() },
         Command::Reap { dead_before: None },
     ] {
         assert_eq!(machine.apply(command, at(3)), completed);

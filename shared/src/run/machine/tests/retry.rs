@@ -23,7 +23,7 @@ fn slow() -> Outcome {
 
 fn retry(machine: &mut Machine, from: Option<&str>, now: i64) -> Result<(), Refusal> {
     let from = from.map(|id| machine.plan().find(id).expect("a step"));
-    machine.apply(Command::Retry { from, without_mcp: false }, at(now))
+    machine.apply(Command::Retry { from, without_mcp: false, input_keys: Vec::new() }, at(now))
 }
 
 /// A run whose step `b` has used up its two attempts.

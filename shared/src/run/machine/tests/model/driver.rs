@@ -272,7 +272,8 @@ impl Driver {
 
     fn retry(&mut self, pick: usize) -> Checked {
         let from = pick.is_multiple_of(2).then(|| (pick / 2) % self.model.specs.len());
-        let command = Command::Retry { from: from.map(|at| top(at).step), without_mcp: false };
+        let command =
+            Command::Retry { from: from.map(|at| top(at).step), without_mcp: false, input_keys: Vec::new() };
         if !matches!(self.model.status, RunStatus::Failed | RunStatus::Stopped) {
             return self.refused(command, Refusal::Status(self.model.status));
         }

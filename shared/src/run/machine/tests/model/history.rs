@@ -62,7 +62,7 @@ impl History {
     fn of_run(&mut self, kind: &EventKind) -> Checked {
         use RunStatus::{Completed, Draining, Failed, Paused, Pending, Running, Stopped};
         let (from, to, reason) = match kind {
-            EventKind::StateChanged { from, to, reason } => (*from, *to, reason.as_str()),
+            EventKind::StateChanged { from, to, reason, .. } => (*from, *to, reason.as_str()),
             EventKind::RunStarted { .. } => {
                 prop_assert_eq!(self.seq, 1);
                 return Ok(());
