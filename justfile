@@ -27,9 +27,13 @@ advisories:
 bench *arguments:
     cargo run --release -p it --bin bench -- {{ arguments }}
 
-# Writes docs/openapi.json anew from the code; a test fails while it is not what the code says.
-openapi:
+# Writes docs/openapi.json anew from the code, and the template's routes; a test fails while it is not what the code says.
+openapi: && routes
     UPDATE_OPENAPI=1 cargo test --workspace --test it openapi
+
+# Writes the routes of template.yaml anew from docs/openapi.json; a test fails while they are not what it says.
+routes:
+    python3 tests/operations-tools/gateway.py
 
 # So many cases for each group of endpoints, made from the OpenAPI document.
 schemathesis cases="1000":
