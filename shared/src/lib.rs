@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auth;
 pub mod aws;
 pub mod billing;
+mod blocking;
 mod cache;
 pub mod clock;
 pub mod config;

@@ -13,6 +13,7 @@ use super::server::{self, NewServer};
 use super::target::{Binding, of_binding};
 use super::types::{InjectAs, Overrides, ServerStatus, SourceSpec};
 use super::words::shown;
+use crate::blocking::blocking;
 use crate::connection;
 use crate::error::Kind;
 use crate::ids::{ConnectionId, InstanceId, McpServerId, Place, ProfileId, WorkflowId};
@@ -232,7 +233,8 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
     let version = state.store.mcp_version(&server.place, server.id, number).await?;
     let Some(schema) = version.and_then(|version| version.config_schema) else { return Ok(()) };
     let schema: Value = serde_json::from_str(&schema).map_err(|error| Error::internal(error.to_string()))?;
-    let filled = fill_defaults_and_check_in_part(&schema, Value::Object(spec.config.clone()));
+    let config = Value::Object(spec.config.clone());
+    let filled = blocking(move || fill_defaults_and_check_in_part(&schema, config)).await?;
     filled.map(|_| ()).map_err(|issues| {
         let first = issues.first().map(|issue| issue.message.replace("input_schema", "the schema"));
         let first = first.unwrap_or_default().replace("the input does", "it does");
@@ -413,9 +415,11 @@ pub async fn try_tool(
         None => arguments,
         Some(version) => {
             let tools = state.mcp.tools(state, place, server.id, version).await?;
-            let found =
-                tools.iter().find(|each| each.name == tool).ok_or_else(|| Error::not_found("tool"))?;
-            super::arguments(found, arguments).map_err(|why| Error::invalid(format!("arguments: {why}.")))?
+            let at = tools.iter().position(|each| each.name == tool);
+            let at = at.ok_or_else(|| Error::not_found("tool"))?;
+            super::arguments_apart(&tools, at, arguments)
+                .await?
+                .map_err(|why| Error::invalid(format!("arguments: {why}.")))?
         }
     };
     let mut mask = Mask::default();

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 
 pub use error::McpError;
-pub use result::{NoResult, arguments, value};
+pub use result::{NoResult, arguments_apart, value};
 pub use session::{Greeting, Session, Sessions, Target};
 pub use tools::ToolWarning;
 pub use types::{

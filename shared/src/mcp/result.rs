@@ -1,10 +1,13 @@
 //! What goes into a call of a tool, and what comes of it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::error::McpError;
 use super::types::ToolSpec;
 use super::words::{shown, shown_value, unexpected};
+use crate::blocking::blocking;
 use crate::json_numbers;
 use crate::workflow::input::fill_defaults_and_check_in_part;
 
@@ -13,7 +16,7 @@ use crate::workflow::input::fill_defaults_and_check_in_part;
 ///
 /// # Errors
 /// What the tool does not take, in a sentence.
-pub fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let has_empty_object = given.values().any(has_empty_object);
     match fill_defaults_and_check_in_part(&tool.input_schema, Value::Object(given)) {
         Ok(Value::Object(arguments)) => Ok(arguments),
@@ -30,6 +33,19 @@ pub fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<Strin
             Err(issues.iter().take(5).map(told).collect::<Vec<_>>().join("; "))
         }
     }
+}
+
+/// The same for the tool at this place of a server's, on a thread of its own: the schema is somebody else's.
+///
+/// # Errors
+/// Internal, when it cannot be said; the inner error as of [`arguments`].
+pub async fn arguments_apart(
+    tools: &Arc<Vec<ToolSpec>>,
+    at: usize,
+    given: Map<String, Value>,
+) -> crate::Result<Result<Map<String, Value>, String>> {
+    let tools = Arc::clone(tools);
+    blocking(move || tools.get(at).map_or_else(|| Ok(Map::new()), |tool| arguments(tool, given))).await
 }
 
 fn has_empty_object(value: &Value) -> bool {
@@ -226,6 +242,15 @@ mod tests {
         assert_eq!(json!(call(json!({ "a": 1 })).unwrap()), json!({ "a": 1, "b": 2 }));
         assert!(call(json!({ "a": "x" })).unwrap_err().contains("tool_args.a"));
         assert!(call(json!({})).unwrap_err().contains("\"a\""));
+    }
+
+    #[tokio::test]
+    async fn arguments_are_checked_apart_as_they_are_otherwise() {
+        let tool = json!({ "name": "t", "inputSchema": { "type": "object", "properties": { "a": { "type": "number" } } } });
+        let tools: Arc<Vec<ToolSpec>> = Arc::new(vec![serde_json::from_value(tool).unwrap()]);
+        let call = |given: Value| arguments_apart(&tools, 0, given.as_object().unwrap().clone());
+        assert_eq!(json!(call(json!({ "a": 1 })).await.unwrap().unwrap()), json!({ "a": 1 }));
+        assert!(call(json!({ "a": "x" })).await.unwrap().is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::error::McpError;
 use super::session::Session;
 use super::types::{ToolSpec, any_object};
 use super::words::{shown, unexpected};
+use crate::blocking::blocking;
 use crate::workflow::json_schema;
 
 /// The most tools of a server.
@@ -80,9 +81,14 @@ pub async fn ask(session: &Session) -> Result<Offer, McpError> {
         }
     }
     check(&offer.tools).map_err(McpError::Unusable)?;
-    offer.warnings.extend(unchecked(&offer.tools, None));
-    offer.warnings.truncate(MAX_WARNINGS);
-    Ok(offer)
+    let looked_through = blocking(move || {
+        offer.warnings.extend(unchecked(&offer.tools, None));
+        offer.warnings.truncate(MAX_WARNINGS);
+        offer
+    });
+    looked_through
+        .await
+        .map_err(|_| McpError::Unusable("the schemas of its tools could not be read".to_owned()))
 }
 
 /// The tools of a page, and the cursor of the next.

@@ -8,6 +8,7 @@ use super::target::{Binding, of_binding, of_server};
 use super::tools::{Offer, ToolWarning};
 use super::types::{AuthMode, ToolSpec};
 use super::{McpError, shown, tools};
+use crate::blocking::blocking;
 use crate::error::Kind;
 use crate::ids::{ConnectionId, McpServerId, Place};
 use crate::secrets::Mask;
@@ -163,8 +164,13 @@ pub async fn publish(
         ));
     }
     tools::check(&tools).map_err(|why| Error::invalid(format!("tools: {why}.")))?;
-    let warnings = tools::unchecked(&tools, publish.config_schema.as_ref());
-    if publish.config_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
+    let config_schema = publish.config_schema;
+    let (tools, config_schema, warnings) = blocking(move || {
+        let warnings = tools::unchecked(&tools, config_schema.as_ref());
+        (tools, config_schema, warnings)
+    })
+    .await?;
+    if config_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
         return Err(Error::invalid("config_schema: must be a JSON Schema, which is an object."));
     }
     if !publish.confirm_dropped {
@@ -178,7 +184,7 @@ pub async fn publish(
         number,
         version,
         tool_count: u32::try_from(tools.len()).unwrap_or(u32::MAX),
-        config_schema: publish.config_schema.map(|schema| schema.to_string()),
+        config_schema: config_schema.map(|schema| schema.to_string()),
         published_at: now,
     };
     record.latest_version = number;

@@ -8,9 +8,9 @@ use super::session::Session;
 use super::start::check_tools;
 use super::state::{RunInput, RunStatus};
 use crate::billing;
-use crate::http::LARGEST_BODY;
 use crate::ids::{RunRef, WorkflowId};
 use crate::state::AppState;
+use crate::workflow::limits::INPUT_MAX_BYTES;
 use crate::workflow::{Issue, StepIx, input::fill_defaults_and_check};
 use crate::{Error, Result};
 
@@ -99,9 +99,9 @@ async fn overlaid(session: &Session, overlay: &Map<String, Value>) -> Result<Run
     run.input = fill_defaults_and_check(schema, input).map_err(refused)?;
     // As much as a start may bring.
     let length = serde_json::to_vec(&run.input).map_err(|error| Error::internal(error.to_string()))?.len();
-    if length > LARGEST_BODY {
+    if length > INPUT_MAX_BYTES {
         return Err(Error::invalid(format!(
-            "input: laid over the run's input it takes {length} bytes of JSON; at most {LARGEST_BODY} are allowed. \
+            "input: laid over the run's input it takes {length} bytes of JSON; at most {INPUT_MAX_BYTES} are allowed. \
              Start a new run, or send less."
         )));
     }

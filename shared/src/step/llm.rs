@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::blocking::blocking;
 use crate::error::{Error, Kind};
 use crate::json_numbers;
 use crate::llm::chat::{Chat, Completion, CompletionError, FinishReason, ResponseFormat, ask};
@@ -193,8 +194,7 @@ fn result(resolved: &Resolved, completion: Completion, json: Option<Value>, spen
 /// Whether the schema is one; it may have come out of a template.
 async fn usable(schema: &Arc<Value>) -> Result<(), StepFailure> {
     let schema = Arc::clone(schema);
-    let problems =
-        tokio::task::spawn_blocking(move || json_schema::problems(&schema)).await.unwrap_or_default();
+    let problems = blocking(move || json_schema::problems(&schema)).await.unwrap_or_default();
     match problems.first() {
         Some(problem) => {
             Err(failed(format!("output_schema: this is no usable JSON Schema (2020-12): {problem}.")))
@@ -206,7 +206,7 @@ async fn usable(schema: &Arc<Value>) -> Result<(), StepFailure> {
 /// The JSON of an answer that satisfies a schema, or what is wrong with the most likely one.
 async fn satisfying(schema: &Arc<Value>, completion: &Completion) -> Result<Value, Vec<String>> {
     let (schema, text) = (Arc::clone(schema), completion.text.clone());
-    let checked = tokio::task::spawn_blocking(move || {
+    let checked = blocking(move || {
         let mut wrong = None;
         let began = std::time::Instant::now();
         for candidate in candidates(&text) {
@@ -235,7 +235,7 @@ async fn satisfying(schema: &Arc<Value>, completion: &Completion) -> Result<Valu
 /// The JSON of an answer of which no more is asked.
 async fn json_of(text: &str) -> Option<Value> {
     let text = text.to_owned();
-    tokio::task::spawn_blocking(move || json_in(&text)).await.ok().flatten()
+    blocking(move || json_in(&text)).await.ok().flatten()
 }
 
 fn correction(wrong: &[String]) -> String {

@@ -1,6 +1,8 @@
 //! The executor of `mcp_call`: arguments are checked against the tool's schema and filled with its defaults, the
 //! tool is called with the credentials that the run was bound to, and what comes of it becomes the step's result.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::error::Kind;
@@ -60,7 +62,7 @@ impl ToolCall {
         let arguments = match version {
             Some(version) => {
                 let tools = state.mcp.tools(state, &attempt.place, *server_id, *version).await;
-                self.checked(&tools.map_err(|error| unready(&error))?)?
+                self.checked(&tools.map_err(|error| unready(&error))?).await?
             }
             // Nothing is published: the server decides.
             None => self.arguments.clone(),
@@ -86,12 +88,14 @@ impl ToolCall {
         })
     }
 
-    fn checked(&self, tools: &[mcp::ToolSpec]) -> Result<Map<String, Value>, StepFailure> {
+    async fn checked(&self, tools: &Arc<Vec<mcp::ToolSpec>>) -> Result<Map<String, Value>, StepFailure> {
         let refused = |error: String| StepFailure::new(FailureCode::McpToolFailed, error);
-        let Some(tool) = tools.iter().find(|tool| tool.name == self.tool) else {
+        let Some(at) = tools.iter().position(|tool| tool.name == self.tool) else {
             return Err(refused(format!("The server's active version has no tool {:?}.", self.tool)));
         };
-        mcp::arguments(tool, self.arguments.clone())
+        let checked = mcp::arguments_apart(tools, at, self.arguments.clone()).await;
+        checked
+            .map_err(|error| unready(&error))?
             .map_err(|why| refused(format!("The tool {:?} does not take these arguments: {why}.", self.tool)))
     }
 }

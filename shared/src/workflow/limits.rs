@@ -18,6 +18,8 @@ pub const RETRY_BACKOFF_MAX_S: f64 = 300.0;
 pub const TIMEOUT_MIN_S: f64 = 0.001;
 /// The largest script, in bytes.
 pub const SCRIPT_MAX_BYTES: usize = 64 * 1024;
+/// The largest input of a run that a retry may make, in bytes of compact JSON: as much as a start may bring.
+pub const INPUT_MAX_BYTES: usize = 1024 * 1024;
 /// The most items of a `for_each`.
 pub const FOR_EACH_ITEMS_MAX: usize = 500;
 /// The most items of a `for_each` that run at the same time.

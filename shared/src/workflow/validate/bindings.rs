@@ -1,7 +1,7 @@
 //! What a graph refers to outside itself, and MCP servers, tools and their arguments, as far as the caller
 //! knows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,8 @@ use crate::llm::Provider;
 
 use super::super::{
     issue::{Check, Issue},
-    json_path, json_schema,
+    json_path,
+    json_schema::{self, Unchecked},
     steps::{McpCall, StepKind, Templated},
     suggest::quote,
     template::{has_template, templates_in},
@@ -109,10 +110,11 @@ impl Bindings for NoBindings {
 pub(super) fn check(view: &View<'_>, bindings: &dyn Bindings, findings: &mut Findings) {
     let mut calls = 0_usize;
     let mut known = 0_usize;
+    let mut left_out = LeftOut::default();
     for site in view.sites() {
         if let StepKind::McpCall(kind) = &site.step.kind {
             calls += 1;
-            known += usize::from(call(&site, kind, bindings, findings));
+            known += usize::from(call(&site, kind, bindings, &mut left_out, findings));
         }
     }
     if calls > 0 && known == 0 {
@@ -121,7 +123,13 @@ pub(super) fn check(view: &View<'_>, bindings: &dyn Bindings, findings: &mut Fin
 }
 
 /// Checks one call; `false` when nothing is known of its server.
-fn call(site: &Site<'_>, kind: &McpCall, bindings: &dyn Bindings, findings: &mut Findings) -> bool {
+fn call(
+    site: &Site<'_>,
+    kind: &McpCall,
+    bindings: &dyn Bindings,
+    left_out: &mut LeftOut,
+    findings: &mut Findings,
+) -> bool {
     let (field, name, server) = match (&kind.instance_id, &kind.server_url) {
         (Some(id), _) => ("instance_id", id, Server::Instance(id)),
         (None, Some(url)) => ("server_url", url, Server::Url(url)),
@@ -160,21 +168,31 @@ fn call(site: &Site<'_>, kind: &McpCall, bindings: &dyn Bindings, findings: &mut
         return true;
     };
     if let Some(schema) = tool.input_schema {
-        left_out(site, schema, findings);
+        left_out.tell(site, schema, findings);
         arguments(site, kind, schema, findings);
     }
     true
 }
 
-/// Says what of the tool's schema the arguments are not checked against, neither here nor in a run.
-fn left_out(site: &Site<'_>, schema: &Value, findings: &mut Findings) {
-    for part in json_schema::unchecked(schema).into_iter().take(UNCHECKED_SHOWN) {
-        let json_schema::Unchecked { path, keyword, message } = part;
-        let message = format!(
-            "the arguments are not checked against {keyword:?} at {path} of the tool's input_schema: {message}"
-        );
-        let issue = site.warning(Check::McpBindings, "mcp_schema_unchecked", "tool_name", message);
-        findings.push(issue.suggest("nothing has to be done: the server checks what it is sent"));
+/// What of tools' schemas the arguments are not checked against, neither here nor in a run: looked up once for each
+/// schema, however many steps call its tool. Known by where they stand, because they stay there for the whole check.
+#[derive(Default)]
+struct LeftOut(HashMap<*const Value, Vec<Unchecked>>);
+
+impl LeftOut {
+    fn tell(&mut self, site: &Site<'_>, schema: &Value, findings: &mut Findings) {
+        let parts = self.0.entry(schema).or_insert_with(|| {
+            let mut parts = json_schema::unchecked(schema);
+            parts.truncate(UNCHECKED_SHOWN);
+            parts
+        });
+        for Unchecked { path, keyword, message } in parts {
+            let message = format!(
+                "the arguments are not checked against {keyword:?} at {path} of the tool's input_schema: {message}"
+            );
+            let issue = site.warning(Check::McpBindings, "mcp_schema_unchecked", "tool_name", message);
+            findings.push(issue.suggest("nothing has to be done: the server checks what it is sent"));
+        }
     }
 }
 
