@@ -73,7 +73,7 @@ pub async fn main() -> ExitCode {
         metering,
         task,
     } = Arguments::parse();
-    shared::telemetry::init("warn");
+    shared::platform::telemetry::init("warn");
     if let Some(Task::Ledger(LedgerTask::Verify { data_dir })) = task {
         return crate::ledger::verify(&data_dir).await;
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use rand::TryRng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use shared::auth::PlainToken;
-use shared::error::Error;
-use shared::ids::{PatId, Place};
+use shared::services::auth::PlainToken;
+use shared::types::error::Error;
+use shared::types::ids::{PatId, Place};
 use shared::{AppState, Result};
 
 use crate::embedded::FileSecrets;
@@ -116,7 +116,7 @@ impl Credentials {
 fn random(prefix: &str) -> Result<SecretString> {
     let mut bytes = [0_u8; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(failed)?;
-    Ok(format!("{prefix}_{}", shared::text::hex(&bytes)).into())
+    Ok(format!("{prefix}_{}", shared::types::text::hex(&bytes)).into())
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use shared::billing::{self, Verified};
-use shared::clock::Clock;
+use shared::services::billing::{self, Verified};
 use shared::store::Store;
+use shared::types::clock::Clock;
 
 use crate::embedded::{EmbeddedDynamo, FileSecrets, dynamo_client};
 use crate::process::{TABLE, TABLE_FILE};

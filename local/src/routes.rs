@@ -3,7 +3,7 @@
 use axum::Router;
 use platform_mcp::Api;
 use shared::AppState;
-use shared::http::{Function, completed, described, finish, served};
+use shared::api::{Function, completed, described, finish, served};
 use utoipa::openapi::OpenApi;
 
 /// Each function's routes and their description, but for the one whose tools call the others.
@@ -15,7 +15,7 @@ const FUNCTIONS: [Function; 12] = [
     (pats::routes, pats::openapi),
     (llm::routes, llm::openapi),
     (analytics::routes, analytics::openapi),
-    (billing::routes, billing::openapi),
+    (billing_routes::routes, billing_routes::openapi),
     (connections::routes, connections::openapi),
     (inbound_webhooks::routes, inbound_webhooks::openapi),
     (webhook_ingress::routes, webhook_ingress::openapi),

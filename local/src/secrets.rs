@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use shared::secrets::SecretStore;
+use shared::platform::secrets::SecretStore;
 use shared::{Error, Result};
 
 use crate::embedded::{FileSecrets, SecretsError};

@@ -1,40 +1,17 @@
-//! What two or more functions need. Dependencies point one way: `http → auth, workflow, run, step → store,
-//! queue, secrets`; nothing below knows HTTP, nothing above knows a DynamoDB attribute name.
+//! What functions depend on: one name for the crates below it.
 
-pub mod analytics;
-pub mod audit;
-pub mod auth;
-pub mod aws;
-pub mod billing;
-mod blocking;
-mod cache;
-pub mod clock;
-pub mod config;
-pub mod connection;
-pub mod error;
-pub mod http;
-pub mod ids;
-pub mod json_numbers;
-pub mod limits;
-pub mod llm;
-pub mod mcp;
-pub mod metrics;
-pub mod outbound_http;
-pub mod patience;
-pub mod queue;
-pub mod run;
-pub mod secrets;
-pub mod state;
-pub mod step;
-pub mod store;
-mod strict;
-pub mod telemetry;
-pub mod text;
-mod tls;
-pub mod trace;
-pub mod trigger;
-pub mod webhook;
-pub mod workflow;
+pub use api;
+pub use billing;
+pub use clients;
+pub use engine;
+pub use json_schema;
+pub use lua;
+pub use platform;
+pub use services;
+pub use store;
+pub use types;
+pub use workflow;
 
-pub use error::{Error, Result};
-pub use state::AppState;
+pub use api::routes;
+pub use services::state::AppState;
+pub use types::{Error, Result};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use it::{Client, Found, Onlooker, TestApp, Workspace, interceptor, run_mixed};
 use serde_json::Value;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 /// After how many runs it is looked at.
 const RUNS: [u32; 2] = [500, 5_000];

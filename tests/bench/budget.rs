@@ -9,8 +9,9 @@ use it::{Client, Stores, Workspace, chain, issue_token};
 use local::embedded::{EmbeddedDynamo, EmbeddedSqs};
 use serde_json::json;
 use shared::AppState;
-use shared::auth::{PlainToken, Role};
-use shared::clock::Clock;
+use shared::services::auth::PlainToken;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
 
 use crate::meter::{Meter, Table, Tally};
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use it::{OPERATOR_TOKEN, Stores, issue_token};
 use local::embedded::{EmbeddedDynamo, EmbeddedSqs};
 use serde_json::Value;
-use shared::auth::Role;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 

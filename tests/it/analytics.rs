@@ -16,8 +16,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use it::{Client, Found, Onlooker, TestApp, Workspace, chain, graph, human, interceptor, lua, run_mixed};
 use serde_json::{Value, json};
-use shared::auth::Role;
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::role::Role;
 
 const ROUTES: [&str; 9] = [
     "live-runs",

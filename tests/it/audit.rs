@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use it::{Client, Fault, Faults, TestApp, Workspace, graph, human, lua, workflow};
 use serde_json::{Value, json};
-use shared::auth::Role;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
 
 use crate::isolation::Owner;
 use crate::routes::{Who, routes, some_path};

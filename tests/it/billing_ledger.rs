@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use it::TestApp;
 use serde_json::{Value, json};
-use shared::billing::{self, Bucket, Microcredits};
-use shared::clock::{Clock, Timestamp};
-use shared::ids::TenantId;
+use shared::billing::{Bucket, Microcredits};
+use shared::services::billing;
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::ids::TenantId;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

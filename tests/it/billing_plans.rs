@@ -7,7 +7,7 @@ use std::time::Duration;
 use it::{StripeStandIn, TestApp, Workspace};
 use serde_json::{Value, json};
 use shared::billing::plans::{Catalog, PlanSettings};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use it::{Fault, Faults, chain, for_each, graph, lua, lua_after, with};
 use serde_json::{Value, json};
-use shared::billing::{self, Balance, DEFAULT_STEP_PRICE, Microcredits};
+use shared::billing::{Balance, DEFAULT_STEP_PRICE, Microcredits};
+use shared::services::billing;
 
 use crate::world::{DELIVERIES, Delivery, World};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use it::{Client, Fault, Faults, StripeStandIn, TestApp, Workspace};
 use serde_json::{Value, json};
-use shared::billing::stripe::sign;
-use shared::clock::{Clock, Timestamp};
+use shared::services::billing::signature::sign;
+use shared::types::clock::{Clock, Timestamp};
 
 use crate::billing_plans::left;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use it::{StripeStandIn, TestApp, Workspace};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 use crate::billing_plans::left;
 

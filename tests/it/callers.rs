@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use it::{TestApp, workflow};
-use shared::auth::Role;
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::role::Role;
 
 #[tokio::test]
 async fn without_a_valid_token_the_answer_is_401_in_the_same_words() {

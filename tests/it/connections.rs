@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use it::{Client, Fault, Faults, TestApp, Workspace};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
-use shared::ids::{ConnectionId, InstanceId, Place, WorkflowId};
 use shared::store::{ConnectionUse, ConnectionUser};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::ids::{ConnectionId, InstanceId, Place, WorkflowId};
 
 const LIST: &str = "/v1/connections";
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use it::{Run, TestApp, Workspace, graph, human, lua, lua_after, with};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 async fn acme() -> (TestApp, Workspace) {
     let app = TestApp::without_worker(Clock::manual(Timestamp::from_millis(1_790_000_000_000))).await;

@@ -2,7 +2,7 @@
 
 use it::{TestApp, graph, lua};
 use serde_json::json;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 const ID: &str = "0199c000-0000-7000-8000-000000000001";
 

@@ -6,7 +6,7 @@ use it::{
     tool_call,
 };
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 /// Each of these fields is there.
 #[track_caller]

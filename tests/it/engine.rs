@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use it::{TestApp, Workspace, graph, lua, lua_after};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 /// Longer than a test may take; whoever needs it is cancelled.
 const ENDLESS: &str = "while true do end";

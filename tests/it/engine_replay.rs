@@ -14,7 +14,7 @@ use it::{
 use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
-use shared::clock::Timestamp;
+use shared::types::clock::Timestamp;
 use tokio::time::Instant;
 
 use crate::promises::{Kept, ensure, history};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use it::{Answer, Client, Fault, Faults, OPERATOR_TOKEN, TestApp, Workspace, graph, lua, workflow};
 use serde_json::{Value, json};
-use shared::auth::Role;
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::role::Role;
 
 use crate::requests::Counted;
 use crate::routes::{Who, routes, some_path};

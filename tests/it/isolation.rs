@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use it::{TestApp, Workspace, graph, human, lua};
 use serde_json::{Value, json};
-use shared::auth::Role;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
 
 use crate::routes::{Others, Route, routes};
 

@@ -3,7 +3,7 @@
 
 use it::{TestApp, Workspace, for_each, graph, human, lua, noise, repeat, with};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 /// The codes of a graph's issues.
 async fn codes(acme: &Workspace, graph: &Value) -> Vec<String> {

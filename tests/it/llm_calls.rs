@@ -5,8 +5,8 @@ use std::time::Duration;
 use it::{Models, Run, TestApp, Workspace, for_each, graph, openai_says};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
-use shared::secrets::SecretStore;
+use shared::platform::secrets::SecretStore;
+use shared::types::clock::{Clock, Timestamp};
 use wiremock::ResponseTemplate;
 
 use crate::llm_wire::ask;

@@ -4,8 +4,8 @@
 use it::{Fault, Faults, TestApp, Workspace, graph};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
-use shared::secrets::SecretStore;
+use shared::platform::secrets::SecretStore;
+use shared::types::clock::{Clock, Timestamp};
 
 use crate::llm_wire::ask;
 
@@ -232,22 +232,22 @@ async fn whatever_fails_while_a_key_is_made_its_row_and_its_value_are_both_there
             let acme = app.workspace("acme").await;
             let faults = Faults::at(call, fault);
             let state = app.stores.faulty_state(clock.clone(), &faults);
-            let place = shared::ids::Place {
+            let place = shared::types::ids::Place {
                 tenant_id: "acme".parse().unwrap(),
                 project_id: "default".parse().unwrap(),
             };
-            let new = shared::llm::keys::NewKey {
-                provider: shared::llm::Provider::Openai,
+            let new = shared::services::llm::keys::NewKey {
+                provider: shared::workflow::model::Provider::Openai,
                 name: "OpenAI".to_owned(),
                 is_default: false,
-                access: shared::llm::keys::Access {
+                access: shared::services::llm::keys::Access {
                     base_url: None,
                     region: None,
                     organization: None,
-                    credential: shared::llm::keys::Credential::ApiKey(VALUE.into()),
+                    credential: shared::clients::llm::Credential::ApiKey(VALUE.into()),
                 },
             };
-            let made = shared::llm::keys::create(&state, &place, new).await;
+            let made = shared::services::llm::keys::create(&state, &place, new).await;
             // Long enough for the sweep to destroy what nothing owns.
             app.pass(std::time::Duration::from_secs(20 * 60)).await;
             app.pass(std::time::Duration::from_secs(20 * 60)).await;

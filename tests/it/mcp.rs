@@ -2,8 +2,8 @@
 
 use it::{McpStandIn, Run, TestApp, for_each, graph, human, lua_after, tool_call, with};
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::ids::{Place, WorkflowId};
+use shared::types::clock::Clock;
+use shared::types::ids::{Place, WorkflowId};
 
 fn id(of: &Value) -> String {
     of["id"].as_str().expect("an id").to_owned()

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use it::{McpStandIn, TestApp, Workspace, graph, tool_call, with};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 use tokio::net::TcpListener;
 
 /// What a server answers when it is asked for its tools.

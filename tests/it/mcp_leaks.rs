@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use it::{RawMcp, RawReply, RawRequest, TestApp, graph, tool_call};
 use serde_json::json;
-use shared::clock::Clock;
-use shared::telemetry;
+use shared::platform::telemetry;
+use shared::types::clock::Clock;
 use tracing::field::{Field, Visit};
 use tracing::span;
 

@@ -2,7 +2,7 @@
 
 use it::{RawMcp, RawReply, RawRequest, TestApp, Workspace, graph, tool_call};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 async fn register(acme: &Workspace, url: &str, auth_mode: &str) -> String {
     let new = json!({ "name": format!("Server {url}"), "canonical_url": format!(" {url}\n"), "auth_mode": auth_mode });

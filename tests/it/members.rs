@@ -2,7 +2,7 @@
 
 use it::{Client, TestApp, Workspace, graph, lua, workflow};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 use crate::run_reads::text;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use it::{Run, TestApp, Workspace, chain, graph, human, lua, lua_after};
 use serde_json::{Value, json};
-use shared::billing::{self, DEFAULT_STEP_PRICE};
-use shared::clock::{Clock, Timestamp};
+use shared::billing::DEFAULT_STEP_PRICE;
+use shared::services::billing;
+use shared::types::clock::{Clock, Timestamp};
 
 const PRICE: u64 = DEFAULT_STEP_PRICE.0;
 const HOUR: Duration = Duration::from_secs(3600);

@@ -3,7 +3,7 @@
 
 use it::{McpStandIn, Models, Run, TestApp, call, for_each, graph, human, lua, openai_says, tool_call, with};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 use crate::isolation::Owner;
 use crate::llm_wire::ask;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use it::{Client, Fault, Faults, OPERATOR_TOKEN, TestApp, workflow};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 #[tokio::test]
 async fn an_operator_opens_a_workspace_and_gets_its_first_token() {

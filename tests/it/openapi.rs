@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use aws_sdk_dynamodb::types::KeySchemaElement;
 use it::TestApp;
 use serde_json::Value;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 use crate::routes::{Who, some_path, table};
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use it::{Client, TestApp, Workspace, workflow};
 use serde_json::{Value, json};
-use shared::auth::{PlainToken, Role, Scope};
-use shared::clock::{Clock, Timestamp};
+use shared::services::auth::PlainToken;
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 
 use crate::run_reads::text;
 

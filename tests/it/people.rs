@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use it::{Run, TestApp, Workspace, graph, human, lua, lua_after, with};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

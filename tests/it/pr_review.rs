@@ -7,7 +7,7 @@ use it::{
     with,
 };
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 use crate::llm_wire::ask;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use it::{Client, TestApp, Workspace};
 use shared::AppState;
-use shared::clock::{Clock, Timestamp};
-use shared::limits::Limit;
+use shared::services::limits::Limit;
+use shared::types::clock::{Clock, Timestamp};
 
 /// An environment that allows a token 2 requests a second, and 4 at once.
 async fn slow() -> (TestApp, Clock, Workspace, Client) {
@@ -32,7 +32,7 @@ async fn a_token_that_calls_too_often_is_told_when_to_come_back() {
     assert_eq!(headers.map(|name| refused.header(name)), [Some("4"), Some("0"), Some("2"), Some("1")]);
     refused.refused(429, "RATE_LIMITED");
     // Another token has its own.
-    let other = app.member(("acme", "default"), shared::auth::Role::ProjectViewer, &[], None).await;
+    let other = app.member(("acme", "default"), shared::types::role::Role::ProjectViewer, &[], None).await;
     slow.bearer(&other.token).get("/v1/workflows").await.expect(200);
     clock.advance(Duration::from_secs(1));
     client.get("/v1/workflows").await.expect(200);

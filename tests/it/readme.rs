@@ -43,7 +43,7 @@ fn settled(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(settled).collect()),
         Value::String(text) => {
             let is_uuid = |text: &str| text.len() == 36 && text.chars().filter(|c| *c == '-').count() == 4;
-            let is_time = text.parse::<shared::clock::Timestamp>().is_ok();
+            let is_time = text.parse::<shared::types::clock::Timestamp>().is_ok();
             let (head, tail) = text.split_at_checked(36).unwrap_or((text, ""));
             match text {
                 _ if is_time => Value::from("a time"),

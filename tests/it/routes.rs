@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 
 use it::{Client, TestApp, Workspace};
 use serde_json::Value;
-use shared::auth::Permission::{self, *};
-use shared::auth::{Role, Scope};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
+use shared::types::scope::Permission::{self, *};
+use shared::types::scope::Scope;
 
 use Others::*;
 use Who::*;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use it::{Client, TestApp, Workspace, chain, graph, lua, lua_after};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 pub(crate) const T0: &str = "2026-09-21T14:13:20.000Z";
 const MIB: usize = 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use it::{TestApp, chain, graph, lua, lua_after};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 fn types(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["event_type"].as_str()).collect()

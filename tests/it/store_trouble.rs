@@ -8,9 +8,10 @@ use it::{Client, Faults, Kind, Models, TestApp, Workspace, graph, lua, openai_sa
 use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
-use shared::clock::{Clock, Timestamp};
-use shared::ids::{Place, RunRef};
-use shared::run::{RunStatus, Watched};
+use shared::engine::RunStatus;
+use shared::services::run::Watched;
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::ids::{Place, RunRef};
 use tokio::time::Instant;
 use wiremock::{Request, Respond, ResponseTemplate};
 
@@ -169,7 +170,7 @@ async fn a_look_that_fails_ends_no_call() {
     let (app, acme) = app().await;
     let faults = Faults::default();
     let worker = process(&app, &faults);
-    let run_id = shared::ids::RunId::new(app.state.clock.now());
+    let run_id = shared::types::ids::RunId::new(app.state.clock.now());
     let place = Place { tenant_id: "acme".parse().unwrap(), project_id: "default".parse().unwrap() };
     let run = RunRef { place, run_id };
     let looking = Looking { faults: faults.clone(), worker: worker.clone(), run };

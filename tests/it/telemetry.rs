@@ -10,9 +10,9 @@ use local::embedded::sqs_client;
 use run_step_worker::{Message, Received};
 use serde_json::{Value, json};
 use shared::AppState;
-use shared::clock::{Clock, Timestamp};
-use shared::metrics::MetricsSink;
-use shared::telemetry;
+use shared::platform::metrics::MetricsSink;
+use shared::platform::telemetry;
+use shared::types::clock::{Clock, Timestamp};
 use tokio::time::Instant;
 
 const TRACE: &str = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use it::{McpStandIn, Run, TestApp, Workspace, call, graph, human, lua, tool_call, with};
 use serde_json::{Value, json};
-use shared::auth::{Role, Scope};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 
 /// Somebody with all rights, somebody who lacks `mcp:execute`, and tools.
 struct Scene {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use it::{Client, Fault, Faults, graph, lua};
 use serde_json::{Value, json};
-use shared::clock::Timestamp;
+use shared::types::clock::Timestamp;
 
 use crate::run_reads::text;
 use crate::trigger_runs::{World, at};

@@ -5,9 +5,9 @@ use std::time::Duration;
 use it::{Answer, Faults, TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
 use shared::AppState;
-use shared::clock::{Clock, Timestamp};
-use shared::ids::RunId;
 use shared::store::{DEADLINE_SHARDS, Due};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::ids::RunId;
 
 use crate::run_reads::text;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use it::{Answer, TestApp, Workspace, graph, lua, noise};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 use crate::run_reads::{T0, acme, text};
 

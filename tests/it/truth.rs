@@ -2,7 +2,7 @@
 
 use it::{Run, TestApp, Workspace, graph, lua, repeat, with};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 async fn acme() -> (TestApp, Workspace) {
     let app = TestApp::without_worker(Clock::System).await;

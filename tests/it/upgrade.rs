@@ -3,7 +3,7 @@
 //!
 //! A file of `upgrade/` holds the whole table, and the messages in the queue, as the version of that number left them
 //! in the middle of its work. A change of what is written comes with a new number and a new file: set the number in
-//! `shared::store::FORM`, and let `UPDATE_FIXTURES=1 cargo test -p it --test it upgrade` write the file.
+//! `shared::types::form::FORM`, and let `UPDATE_FIXTURES=1 cargo test -p it --test it upgrade` write the file.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ use base64::engine::general_purpose::STANDARD;
 use it::{Onlooker, Run, TestApp, Workspace, for_each, graph, human, interceptor, lua, lua_after};
 use run_step_worker::Message;
 use serde_json::{Value, json};
-use shared::auth::Role;
-use shared::clock::{Clock, Timestamp};
-use shared::store::FORM;
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::form::FORM;
+use shared::types::role::Role;
 use tokio::time::Instant;
 
 /// When all of it was written.

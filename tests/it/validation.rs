@@ -2,8 +2,9 @@
 
 use it::{TestApp, Workspace, graph, lua, lua_after};
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::workflow::{graph_hash, graph_schema, json_schema};
+use shared::json_schema;
+use shared::types::clock::Clock;
+use shared::workflow::{graph_hash, graph_schema};
 
 const CHECKS: [&str; 9] = [
     "graph",
@@ -383,7 +384,7 @@ async fn only_the_steps_that_are_asked_for_are_told() {
 
 #[tokio::test]
 async fn the_last_validation_of_a_graph_is_kept() {
-    let clock = Clock::manual(shared::clock::Timestamp::from_millis(1_790_000_000_000));
+    let clock = Clock::manual(shared::types::clock::Timestamp::from_millis(1_790_000_000_000));
     let app = TestApp::without_worker(clock.clone()).await;
     let acme = app.workspace("acme").await;
     let id = acme.create(&graph([lua("a", "return {}")])).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use it::{TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 const T0: &str = "2026-09-21T14:13:20.000Z";
 

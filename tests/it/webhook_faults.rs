@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use it::{Client, Fault, Faults, Sender, TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 const LIST: &str = "/v1/inbound-webhooks";
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use it::{Client, TestApp, graph, lua};
 use serde_json::json;
-use shared::auth::Role;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
 
 use crate::webhooks::{BODY, app, nothing_started, runs, standard, subscribed};
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use it::{Answer, Client, Sender, TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
-use shared::auth::{Role, Scope};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 
 const LIST: &str = "/v1/inbound-webhooks";
 pub const BODY: &[u8] = br#"{"order_id": "12345", "customer_email": "alex@example.com"}"#;

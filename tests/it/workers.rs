@@ -7,9 +7,12 @@ use std::time::Duration;
 use it::{Models, Run, TestApp, Workspace, for_each, graph, human, lua, lua_after, with};
 use run_step_worker::Message;
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
-use shared::ids::{Place, RunRef};
-use shared::run::{Command, Outcome, Session, Slot, Tokens, Work};
+use shared::engine::Work;
+use shared::engine::{Command, Outcome, Slot};
+use shared::services::run::Session;
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::ids::{Place, RunRef};
+use shared::types::tokens::Tokens;
 use tokio::time::Instant;
 
 /// Who holds steps, of workers that the tests stand in for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use it::{Answer, TestApp, Workspace, graph, lua, noise};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 
 const T0: &str = "2026-09-21T14:13:20.000Z";
 const T1: &str = "2026-09-21T14:13:21.000Z";

@@ -9,7 +9,7 @@ use it::{Client, Commits, Faults, Planted, TestApp, Workspace};
 use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
-use shared::clock::{Clock, Timestamp};
+use shared::types::clock::{Clock, Timestamp};
 use tokio::time::Instant;
 
 /// How messages reach workers.
@@ -94,7 +94,7 @@ impl World {
     pub fn next_scenario(&mut self) {
         // So that what an earlier run has started can be told from what this one does.
         self.clock.advance(Duration::from_secs(1));
-        self.run_id = shared::ids::RunId::new(self.clock.now()).to_string();
+        self.run_id = shared::types::ids::RunId::new(self.clock.now()).to_string();
         self.lost.set(0);
         self.scenarios += 1;
     }

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "template.yaml").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 # The names in `Metric::name`.
-WRITTEN = set(re.findall(r'Self::\w+ => "([a-z_]+)"', (ROOT / "shared/src/metrics.rs").read_text()))
+WRITTEN = set(re.findall(r'Self::\w+ => "([a-z_]+)"', (ROOT / "shared/platform/src/metrics.rs").read_text()))
 # The most lines of the template that people write.
 BY_HAND = 1600
 

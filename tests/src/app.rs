@@ -12,19 +12,21 @@ use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
 use run_step_worker::Message;
 use serde_json::json;
 use shared::AppState;
-use shared::auth::{PlainToken, Role, Scope};
 use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
-use shared::clock::{Clock, Timestamp};
-use shared::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
-use shared::ids::{MemberId, PatId, Place, RunId};
-use shared::limits::Limit;
-use shared::metrics::MetricsSink;
-use shared::outbound_http::OutboundPolicy;
-use shared::queue::ready;
-use shared::secrets::SecretStore;
-use shared::state::Clients;
+use shared::platform::metrics::MetricsSink;
+use shared::platform::outbound_http::OutboundPolicy;
+use shared::platform::queue::ready;
+use shared::platform::secrets::SecretStore;
+use shared::services::auth::PlainToken;
+use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
+use shared::services::limits::Limit;
+use shared::services::state::Clients;
 use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord};
+use shared::types::clock::{Clock, Timestamp};
+use shared::types::ids::{MemberId, PatId, Place, RunId};
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -194,7 +196,7 @@ impl Stores {
             .region(Region::from_static("us-east-1"))
             .credentials_provider(any.build())
             .endpoint_url(url)
-            .http_client(shared::aws::http_client())
+            .http_client(shared::platform::aws::http_client())
             .retry_config(RetryConfig::disabled());
         for interceptor in interceptors {
             config.push_interceptor(interceptor.clone());

@@ -114,7 +114,7 @@ impl Found {
         let status = run["status"].as_str().expect("a status").to_owned();
         *self.by_status.entry(status.clone()).or_default() += 1;
         let Some(ended_at) = run["ended_at"].as_str() else { return };
-        let time = |text: &str| text.parse::<shared::clock::Timestamp>().expect("a time");
+        let time = |text: &str| text.parse::<shared::types::clock::Timestamp>().expect("a time");
         let took = time(ended_at).since(time(run["started_at"].as_str().expect("a start")));
         self.durations.push(u64::try_from(took.as_millis()).expect("not so long"));
         *self.by_day.entry(ended_at[..10].to_owned()).or_default().entry(status).or_default() += 1;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use shared::secrets::SecretStore;
+use shared::platform::secrets::SecretStore;
 use shared::{Error, Result};
 
 use crate::faults::Faults;

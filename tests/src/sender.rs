@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use shared::auth::PlainToken;
+use shared::services::auth::PlainToken;
 
 use crate::client::{Answer, Client, Workspace};
 

@@ -12,7 +12,7 @@ mod success_rate;
 mod usage_timeseries;
 
 use axum::Router;
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

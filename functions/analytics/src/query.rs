@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 use shared::Result;
-use shared::analytics::{Granularity, Range, Window};
-use shared::clock::Timestamp;
+use shared::engine::analytics::{Granularity, Range, Window};
+use shared::types::clock::Timestamp;
 use utoipa::IntoParams;
 
 /// Which time.

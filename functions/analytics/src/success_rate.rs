@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::analytics::{self, SuccessRateView};
-use shared::http::{CanReadAnalytics, CommonErrors, Query};
+use shared::api::{CanReadAnalytics, CommonErrors, Query};
+use shared::services::analytics::{self, SuccessRateView};
 use shared::{AppState, Result};
 
 use crate::query::RangeQuery;

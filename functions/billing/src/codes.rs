@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use shared::api::{Body, CanChangeBilling, CommonErrors, Operator};
+use shared::billing::Code;
 use shared::billing::Microcredits;
-use shared::billing::codes::{Code, apply, spelled};
-use shared::clock::Timestamp;
-use shared::http::{Body, CanChangeBilling, CommonErrors, Operator};
+use shared::services::billing::codes::{apply, spelled};
 use shared::store::StoreError;
+use shared::types::clock::Timestamp;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

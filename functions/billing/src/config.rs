@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{CanReadBilling, CommonErrors};
+use shared::api::{CanReadBilling, CommonErrors};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ pub async fn get_stripe_config(
     State(state): State<AppState>,
     _: CanReadBilling,
 ) -> Result<Json<StripeConfig>> {
-    let enabled = state.provider_keys.are_there(&state).await?;
+    let enabled = state.provider_keys.are_there(&state.secrets).await?;
     let key = &state.config.plans.publishable_key;
     let publishable_key = Some(key.clone()).filter(|key| enabled && !key.is_empty());
     Ok(Json(StripeConfig { enabled, publishable_key }))

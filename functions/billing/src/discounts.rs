@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::billing::stripe::{PromotionCode, Provider};
-use shared::error::Kind;
-use shared::http::{Body, CanChangeBilling, CommonErrors};
-use shared::{AppState, Error, Result, text};
+use shared::api::{Body, CanChangeBilling, CommonErrors};
+use shared::clients::stripe::{PromotionCode, Provider};
+use shared::types::error::Kind;
+use shared::types::text;
+use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
 /// A code to look at.
@@ -66,7 +67,7 @@ pub async fn validate_discount(
     Body(asked): Body<DiscountCode>,
 ) -> Result<Json<Discount>> {
     let code = text::name("code", &asked.code)?;
-    let provider = Provider::of(&state).await?;
+    let provider = shared::services::billing::provider(&state).await?;
     let found = provider.promotion(&code).await?.map(Discount::from);
     Ok(Json(found.unwrap_or(Discount {
         code,

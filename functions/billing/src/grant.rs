@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared::billing::{self, Bucket, Grant, LedgerEntry, Microcredits, What};
-use shared::clock::Timestamp;
-use shared::error::Kind;
-use shared::http::{Body, CommonErrors, Operator};
-use shared::ids::TenantId;
+use shared::api::{Body, CommonErrors, Operator};
+use shared::billing::{Bucket, LedgerEntry, Microcredits, What};
+use shared::services::billing::{self, Grant};
+use shared::types::clock::Timestamp;
+use shared::types::error::Kind;
+use shared::types::ids::TenantId;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

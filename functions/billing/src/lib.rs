@@ -15,7 +15,7 @@ mod usage_dimensions;
 mod usage_history;
 
 use axum::Router;
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use shared::api::{CanReadBilling, CommonErrors, Cursor, Page, Query};
 use shared::billing::payments::Payment;
-use shared::clock::Timestamp;
-use shared::http::{CanReadBilling, CommonErrors, Cursor, Page, Query};
+use shared::types::clock::Timestamp;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use shared::api::{CanReadBilling, CommonErrors};
 use shared::billing::plans::{Interval, Plan, PlanSettings};
-use shared::http::{CanReadBilling, CommonErrors};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::billing::{self, Account, Action, Microcredits};
-use shared::http::{Body, CanReadBilling, CommonErrors, Operator};
+use shared::api::{Body, CanReadBilling, CommonErrors, Operator};
+use shared::billing::{Account, Action, Microcredits};
+use shared::services::billing;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::billing::subscription::{Standing, Status, TrialView, read, status};
-use shared::clock::Timestamp;
-use shared::http::{CanReadBilling, CommonErrors};
-use shared::{AppState, Result, billing};
+use shared::api::{CanReadBilling, CommonErrors};
+use shared::billing::subscription::{Standing, Status, TrialView, status};
+use shared::services::billing;
+use shared::services::billing::subscription::read;
+use shared::types::clock::Timestamp;
+use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::usage::UsageView;
@@ -67,7 +69,7 @@ impl StandingView {
             scheduled_plan_code: paid.and_then(|paid| paid.next_plan.clone()),
             trial_available: standing.trial.is_none() && paid.is_none(),
             trial: TrialView::of(standing, now),
-            payments_enabled: state.provider_keys.are_there(state).await?,
+            payments_enabled: state.provider_keys.are_there(&state.secrets).await?,
         })
     }
 }

@@ -6,11 +6,13 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Serialize;
-use shared::billing::stripe::{Event, EventObject, PaymentIntent, Provider, Signature};
-use shared::billing::subscription::{Posting, ask_provider, post};
+use shared::api::{CommonErrors, read_bytes};
+use shared::billing::subscription::Posting;
 use shared::billing::{Bucket, Microcredits};
-use shared::error::Kind;
-use shared::http::{CommonErrors, read_bytes};
+use shared::clients::stripe::{Event, EventObject, PaymentIntent, Provider};
+use shared::services::billing::signature::{Signature, check_event};
+use shared::services::billing::subscription::{ask_provider, post};
+use shared::types::error::Kind;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -30,12 +32,12 @@ pub struct Received {
                params(("Stripe-Signature" = String, Header, example = "t=1764288000,v1=5257a869e7ec")),
                responses((status = 200, body = Received), CommonErrors))]
 pub async fn receive_event(State(state): State<AppState>, request: Request) -> Result<Json<Received>> {
-    let provider = Provider::of(&state).await?;
+    let provider = shared::services::billing::provider(&state).await?;
     let (parts, body) = request.into_parts();
     let header = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let signature = Signature::read(header.unwrap_or_default());
     let body = read_bytes(&parts.headers, body).await?;
-    provider.check(&signature, &body)?;
+    check_event(provider.webhook_secrets(), &signature, &body, state.clock.now())?;
     let event: Event = serde_json::from_slice(&body).map_err(|error| {
         Error::new(Kind::Unreadable, "UNREADABLE", "The body is no event.").with_context(error.to_string())
     })?;

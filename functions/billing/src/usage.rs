@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::billing::{self, Balance, Microcredits};
-use shared::http::{CanReadBilling, CommonErrors};
+use shared::api::{CanReadBilling, CommonErrors};
+use shared::billing::{Balance, Microcredits};
+use shared::services::billing;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

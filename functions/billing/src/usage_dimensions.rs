@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::analytics::{Granularity, Range, Window};
-use shared::billing::{self, DimensionsView};
-use shared::clock::Timestamp;
-use shared::http::{CanReadUsage, CommonErrors, Query};
+use shared::api::{CanReadUsage, CommonErrors, Query};
+use shared::engine::analytics::{Granularity, Range, Window};
+use shared::services::billing::{self, DimensionsView};
+use shared::types::clock::Timestamp;
 use shared::{AppState, Result};
 use utoipa::IntoParams;
 

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use shared::api::{CanReadBilling, CommonErrors, Cursor, Page, Query};
 use shared::billing::{Bucket, LedgerEntry, Microcredits, What};
-use shared::clock::Timestamp;
-use shared::http::{CanReadBilling, CommonErrors, Cursor, Page, Query};
-use shared::ids::{ProjectId, RunId, WorkflowId};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{ProjectId, RunId, WorkflowId};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
 

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::connection::{self, CredentialChanges, NewConnection, Service};
-use shared::http::{Body, CanWriteConnections, CommonErrors};
-use shared::text;
+use shared::api::{Body, CanWriteConnections, CommonErrors};
+use shared::services::connection::{self, CredentialChanges, NewConnection};
+use shared::store::service::Service;
+use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::connection::{MaskedCredential, credentials};
-use shared::http::{CanReadConnections, CommonErrors, Path};
-use shared::ids::ConnectionId;
+use shared::api::{CanReadConnections, CommonErrors, Path};
+use shared::services::connection::{MaskedCredential, credentials};
+use shared::types::ids::ConnectionId;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

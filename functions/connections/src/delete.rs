@@ -3,9 +3,9 @@
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::connection::delete;
-use shared::http::{CanWriteConnections, CommonErrors, Path, Query};
-use shared::ids::ConnectionId;
+use shared::api::{CanWriteConnections, CommonErrors, Path, Query};
+use shared::services::connection::delete;
+use shared::types::ids::ConnectionId;
 use shared::{AppState, Result};
 use utoipa::IntoParams;
 

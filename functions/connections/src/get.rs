@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::connection::find;
-use shared::http::{CanReadConnections, CommonErrors, Path};
-use shared::ids::ConnectionId;
+use shared::api::{CanReadConnections, CommonErrors, Path};
+use shared::services::connection::find;
+use shared::types::ids::ConnectionId;
 use shared::{AppState, Result};
 
 use crate::view::ConnectionView;

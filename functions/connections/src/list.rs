@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadConnections, CommonErrors, Cursor, Page, Query};
+use shared::api::{CanReadConnections, CommonErrors, Cursor, Page, Query};
 use shared::store::ConnectionRecord;
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::connection::{ConnectionChange, CredentialChanges, change};
-use shared::http::{Body, CanWriteConnections, CommonErrors, Path};
-use shared::ids::ConnectionId;
-use shared::text;
+use shared::api::{Body, CanWriteConnections, CommonErrors, Path};
+use shared::services::connection::{ConnectionChange, CredentialChanges, change};
+use shared::types::ids::ConnectionId;
+use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -1,10 +1,11 @@
 //! Connections as callers see them: never a value.
 
 use serde::Serialize;
-use shared::clock::Timestamp;
-use shared::connection::{Service, instances};
-use shared::ids::{ConnectionId, InstanceId};
+use shared::services::connection::instances;
+use shared::store::service::Service;
 use shared::store::{ConnectionRecord, ConnectionUser};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{ConnectionId, InstanceId};
 use utoipa::ToSchema;
 
 /// Whether a connection can be used.

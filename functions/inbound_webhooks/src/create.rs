@@ -5,11 +5,12 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanWriteWebhooks, CommonErrors};
-use shared::ids::{PatId, WorkflowId};
-use shared::text;
-use shared::text::secret;
-use shared::webhook::{Extras, NewSubscription, Sender, create};
+use shared::api::{Body, CanWriteWebhooks, CommonErrors};
+use shared::services::webhook::{Extras, NewSubscription, create};
+use shared::store::sender::Sender;
+use shared::types::ids::{PatId, WorkflowId};
+use shared::types::text;
+use shared::types::text::secret;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

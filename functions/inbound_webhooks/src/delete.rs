@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWriteWebhooks, CommonErrors, Path};
-use shared::ids::SubscriptionId;
-use shared::webhook::delete;
+use shared::api::{CanWriteWebhooks, CommonErrors, Path};
+use shared::services::webhook::delete;
+use shared::types::ids::SubscriptionId;
 use shared::{AppState, Result};
 
 /// Delete an inbound webhook and destroy its secrets. Runs that it started go on.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::http::{CanReadWebhooks, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::{RunId, SubscriptionId};
+use shared::api::{CanReadWebhooks, CommonErrors, Cursor, Page, Path, Query};
+use shared::services::webhook::find;
 use shared::store::DeliveryRecord;
-use shared::webhook::{Outcome, find};
+use shared::store::delivery::Outcome;
+use shared::types::clock::Timestamp;
+use shared::types::ids::{RunId, SubscriptionId};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
 

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanReadWebhooks, CommonErrors, Path};
-use shared::ids::SubscriptionId;
-use shared::webhook::find;
+use shared::api::{CanReadWebhooks, CommonErrors, Path};
+use shared::services::webhook::find;
+use shared::types::ids::SubscriptionId;
 use shared::{AppState, Result};
 
 use crate::view::SubscriptionView;

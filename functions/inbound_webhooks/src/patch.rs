@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::SecretString;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
-use shared::ids::SubscriptionId;
-use shared::text;
-use shared::text::secret;
-use shared::webhook::{Extras, Sender, SubscriptionChange, change};
+use shared::api::{Body, CanWriteWebhooks, CommonErrors, Path};
+use shared::services::webhook::{Extras, SubscriptionChange, change};
+use shared::store::sender::Sender;
+use shared::types::ids::SubscriptionId;
+use shared::types::text;
+use shared::types::text::secret;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -6,11 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::http::{Body, CanWriteWebhooks, CommonErrors, Path};
-use shared::ids::SubscriptionId;
-use shared::text::secret;
-use shared::webhook::{LONGEST_GRACE, USUAL_GRACE, rotate};
+use shared::api::{Body, CanWriteWebhooks, CommonErrors, Path};
+use shared::services::webhook::{LONGEST_GRACE, USUAL_GRACE, rotate};
+use shared::types::clock::Timestamp;
+use shared::types::ids::SubscriptionId;
+use shared::types::text::secret;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

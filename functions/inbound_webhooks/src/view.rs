@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use shared::Result;
-use shared::clock::Timestamp;
-use shared::ids::{PatId, SubscriptionId, WorkflowId};
+use shared::services::webhook::Extras;
 use shared::store::SubscriptionRecord;
-use shared::webhook::{Extras, Sender};
+use shared::store::sender::Sender;
+use shared::types::clock::Timestamp;
+use shared::types::ids::{PatId, SubscriptionId, WorkflowId};
 use utoipa::ToSchema;
 
 /// A subscription of an inbound webhook.

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use serde::Serialize;
-use shared::http::{CanReadLlmKeys, CommonErrors};
-use shared::llm::Provider;
-use shared::llm::catalog::{Entry, Model, catalog};
+use shared::api::{CanReadLlmKeys, CommonErrors};
+use shared::workflow::model::Provider;
+use shared::workflow::model::catalog::{Entry, Model, catalog};
 use utoipa::ToSchema;
 
 /// Providers and their models.

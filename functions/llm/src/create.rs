@@ -5,11 +5,12 @@ use axum::extract::State;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteLlmKeys, CommonErrors};
-use shared::llm::Provider;
-use shared::llm::keys::{NewKey, create};
-use shared::text::secret;
-use shared::{AppState, Result, text};
+use shared::api::{Body, CanWriteLlmKeys, CommonErrors};
+use shared::services::llm::keys::{NewKey, create};
+use shared::types::text;
+use shared::types::text::secret;
+use shared::workflow::model::Provider;
+use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::values::Values;

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWriteLlmKeys, CommonErrors, Path};
-use shared::ids::LlmKeyId;
-use shared::llm::keys::delete;
+use shared::api::{CanWriteLlmKeys, CommonErrors, Path};
+use shared::services::llm::keys::delete;
+use shared::types::ids::LlmKeyId;
 use shared::{AppState, Result};
 
 /// Delete a key; its value is destroyed. Steps that name it fail from now on.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadLlmKeys, CommonErrors, Cursor, Page, Query};
+use shared::api::{CanReadLlmKeys, CommonErrors, Cursor, Page, Query};
 use shared::workflow::steps::CredentialScope;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -50,7 +50,7 @@ pub async fn list_keys(
         keys.extend(all.iter().map(|record| KeyView::new(record.clone(), &all)));
     }
     if query.scope != Some(CredentialScope::Tenant) {
-        keys.extend(state.system_keys.all(&state).await?.values().map(KeyView::of_system));
+        keys.extend(state.system_keys.all(&state.secrets).await?.values().map(KeyView::of_system));
     }
     // There are at most fifty, and a handful of the deployment's: the whole list is read for any page.
     let begin = match &page.after {

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteLlmKeys, CommonErrors, Path};
-use shared::ids::LlmKeyId;
-use shared::llm::keys::change;
-use shared::{AppState, Result, text};
+use shared::api::{Body, CanWriteLlmKeys, CommonErrors, Path};
+use shared::services::llm::keys::change;
+use shared::types::ids::LlmKeyId;
+use shared::types::text;
+use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::view::KeyView;

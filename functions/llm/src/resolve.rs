@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanReadLlmKeys, CommonErrors};
-use shared::llm::catalog::{Model, model};
-use shared::llm::{Asked, KeySource, ModelRef, Provider, resolve};
+use shared::api::{Body, CanReadLlmKeys, CommonErrors};
+use shared::clients::llm::KeySource;
+use shared::services::llm::{Asked, resolve};
+use shared::workflow::model::catalog::{Model, model};
+use shared::workflow::model::{ModelRef, Provider};
 use shared::workflow::steps::CredentialScope;
 use shared::{AppState, Result};
 use utoipa::ToSchema;

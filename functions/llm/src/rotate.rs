@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{Body, CanWriteLlmKeys, CommonErrors, Path};
-use shared::ids::LlmKeyId;
-use shared::llm::keys::rotate;
+use shared::api::{Body, CanWriteLlmKeys, CommonErrors, Path};
+use shared::services::llm::keys::rotate;
+use shared::types::ids::LlmKeyId;
 use shared::{AppState, Result};
 
 use crate::values::Values;

@@ -2,8 +2,9 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use shared::llm::keys::{Access, Credential};
-use shared::text::secret;
+use shared::clients::llm::Credential;
+use shared::services::llm::keys::Access;
+use shared::types::text::secret;
 use shared::{Error, Result};
 use utoipa::ToSchema;
 

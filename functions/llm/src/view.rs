@@ -1,10 +1,11 @@
 //! Keys as callers see them: never a value.
 
 use serde::Serialize;
-use shared::clock::Timestamp;
-use shared::llm::keys::default_of;
-use shared::llm::{Provider, SystemKey};
+use shared::clients::llm::SystemKey;
+use shared::services::llm::keys::default_of;
 use shared::store::LlmKeyRecord;
+use shared::types::clock::Timestamp;
+use shared::workflow::model::Provider;
 use utoipa::ToSchema;
 
 /// Whose a key is.

@@ -3,8 +3,8 @@
 use axum::Json;
 use serde::Serialize;
 use shared::Result;
-use shared::http::{CanReadMcp, CommonErrors};
-use shared::mcp::catalog::{CatalogEntry, entries};
+use shared::api::{CanReadMcp, CommonErrors};
+use shared::services::mcp::catalog::{CatalogEntry, entries};
 use utoipa::ToSchema;
 
 /// Well-known servers.

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
-use shared::ids::{ConnectionId, InstanceId, WorkflowId};
-use shared::mcp::instance;
+use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
+use shared::services::mcp::instance;
+use shared::types::ids::{ConnectionId, InstanceId, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanReadMcp, CommonErrors, Cursor, Page, Query};
-use shared::ids::{InstanceId, McpServerId};
+use shared::api::{CanReadMcp, CommonErrors, Cursor, Page, Query};
+use shared::types::ids::{InstanceId, McpServerId};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
 

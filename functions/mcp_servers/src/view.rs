@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::clock::Timestamp;
-use shared::ids::{ConnectionId, InstanceId, McpServerId, ProfileId};
-use shared::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec, ToolWarning};
+use shared::clients::mcp::ToolWarning;
 use shared::store::{InstanceRecord, McpServerRecord, McpVersionRecord, ProfileRecord};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{ConnectionId, InstanceId, McpServerId, ProfileId};
+use shared::types::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec};
 use shared::{Error, Result};
 use utoipa::ToSchema;
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::auth::{PlainToken, Role};
-use shared::clock::Timestamp;
-use shared::ids::{MemberId, Place, seed};
+use shared::services::auth::PlainToken;
 use shared::store::{MemberRecord, PatRecord};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{MemberId, Place, seed};
+use shared::types::role::Role;
 use shared::{AppState, Result};
 
 /// What they are called.

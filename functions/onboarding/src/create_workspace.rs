@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared::audit::{Actor, AuditRecord, Outcome};
-use shared::auth::PlainToken;
-use shared::http::{Body, CommonErrors, Operator};
-use shared::ids::{PatId, Place, ProjectId, TenantId, seed};
+use shared::api::{Body, CommonErrors, Operator};
+use shared::services::auth::PlainToken;
+use shared::store::{Actor, AuditOutcome as Outcome, AuditRecord};
 use shared::store::{NewTenant, ProjectRecord, StoreError};
+use shared::types::ids::{PatId, Place, ProjectId, TenantId, seed};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -51,7 +51,7 @@ pub async fn create_workspace(
     _: Operator,
     Body(new): Body<NewWorkspace>,
 ) -> Result<(StatusCode, Json<Workspace>)> {
-    let name = shared::text::name("name", &new.name)?;
+    let name = shared::types::text::name("name", &new.name)?;
     let tenant_id: TenantId = new.slug.parse().map_err(|why| Error::invalid(format!("slug: {why}.")))?;
     let project_id = new.project_id.as_deref().unwrap_or("default");
     let project_id: ProjectId =

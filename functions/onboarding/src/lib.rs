@@ -8,7 +8,7 @@ mod create_workspace;
 pub use create_workspace::open;
 
 use axum::Router;
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::audit::{AUDIT_KEPT_FOR, Actor, AuditRecord, Outcome};
-use shared::auth::Role;
-use shared::clock::Timestamp;
-use shared::error::Kind;
-use shared::http::{CanAudit, CommonErrors, Cursor, Page, Query};
-use shared::ids::{AuditId, MemberId, PatId, Place, ProjectId};
+use shared::api::{CanAudit, CommonErrors, Cursor, Page, Query};
 use shared::store::TrailSpan;
+use shared::store::{AUDIT_KEPT_FOR, Actor, AuditOutcome as Outcome, AuditRecord};
+use shared::types::clock::Timestamp;
+use shared::types::error::Kind;
+use shared::types::ids::{AuditId, MemberId, PatId, Place, ProjectId};
+use shared::types::role::Role;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

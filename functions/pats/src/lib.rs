@@ -7,7 +7,7 @@ mod pats;
 mod projects;
 
 use axum::Router;
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
-use shared::error::Kind;
-use shared::http::{ErrorBody, retry_after_s, status};
+use shared::api::{ErrorBody, retry_after_s, status};
+use shared::types::error::Kind;
 use shared::{Error, Result};
 use tower::ServiceExt;
 

@@ -18,8 +18,9 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::http::{CanConnect, CommonErrors, ErrorBody, LARGEST_BODY, read_bytes};
-use shared::json_numbers::{self, Unrepresentable, unrepresentable};
+use shared::api::{CanConnect, CommonErrors, ErrorBody, read_bytes};
+use shared::types::json_numbers::{self, Unrepresentable, unrepresentable};
+use shared::types::limits::LARGEST_BODY;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -1,7 +1,7 @@
 //! `ar_get_started`: what a model needs to know before its first workflow.
 
 use serde_json::{Map, Value, json};
-use shared::http::CanConnect;
+use shared::api::CanConnect;
 
 use crate::tools::{Context, Effect, Entry, Nothing, Outcome, Own, nothing};
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use shared::http::CanRead;
+use shared::api::CanRead;
 
 use crate::tools::{Context, Effect, Nothing, Outcome, Own, nothing};
 

@@ -13,7 +13,7 @@ mod tools;
 pub use api::Api;
 
 use axum::{Extension, Router};
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

@@ -12,7 +12,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
-use shared::auth::Caller;
+use shared::services::auth::Caller;
 
 use crate::api::{Answer, Api, Call};
 use crate::tools::exposed::{self, Called};

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::error::Kind;
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::queue::Wake;
-use shared::run::{
-    Command, FailureCode, Outcome, Parent, Reader, RunStatus, Session, Slot, StartRequest, StopMode, start,
-};
+use shared::engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StopMode};
+use shared::platform::queue::Wake;
+use shared::services::run::{Reader, Session, StartRequest, start};
+use shared::types::error::Kind;
+use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::workflow::StepKind;
 use shared::workflow::limits::{CALL_DEPTH_MAX, RESULT_MAX_BYTES};
 use shared::workflow::steps::WorkflowCall;

@@ -10,7 +10,7 @@
 //! one write begins a call, the next one settles it (and begins what follows).
 //!
 //! What a call brought has been paid for, and is never paid for again because something else cannot be done just now: a
-//! store that does not answer is waited for until the calls' leases end (`shared::patience`), and an error anywhere in a
+//! store that does not answer is waited for until the calls' leases end (`shared::platform::patience`), and an error anywhere in a
 //! run leaves what is in flight alone until it has ended and is written.
 
 mod others;
@@ -20,13 +20,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::Timestamp;
-use shared::ids::RunId;
-use shared::patience::Patience;
-use shared::queue::Wake;
-use shared::run::{Command, Commit, FailureCode, Machine, Outcome, Session, Slot, Tokens, Wait, Work};
-use shared::step::lua::Pool;
-use shared::step::{Effect, Performed, Script, Scripted};
+use shared::engine::Work;
+use shared::engine::{Command, FailureCode, Machine, Outcome, Slot, Wait};
+use shared::lua::Pool;
+use shared::platform::patience::Patience;
+use shared::platform::queue::Wake;
+use shared::services::run::{Commit, Session};
+use shared::services::step::{Effect, Performed, Script, Scripted};
+use shared::types::clock::Timestamp;
+use shared::types::ids::RunId;
+use shared::types::tokens::Tokens;
 use shared::workflow::StepKind;
 use shared::{AppState, Error, Result};
 use tokio::sync::OwnedSemaphorePermit;

@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shared::ids::RunRef;
-use shared::run::{Machine, RunWatch, Slot, Waiter};
-use shared::step::lua::Cancel;
+use shared::engine::{Machine, Slot};
+use shared::lua::Cancel;
+use shared::services::run::{RunWatch, Waiter};
+use shared::types::ids::RunRef;
 use tokio::task::{AbortHandle, Id};
 use tokio::time::{Instant, sleep_until};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use shared::run::{Inner, LOOP_TOO_LARGE, Loop, Outcome, Session, Slot};
+use shared::engine::{Inner, LOOP_TOO_LARGE, Loop, Outcome, Slot};
+use shared::services::run::Session;
 use shared::workflow::limits::RESULT_MAX_BYTES;
 use shared::workflow::{Body, StepIx, StepKind};
 use shared::{Error, Result};

@@ -13,7 +13,7 @@ const UNKNOWN_DEADLINE: Duration = Duration::from_secs(900);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init("info");
+    shared::platform::telemetry::init("info");
     let state = AppState::from_env();
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| batch(state.clone(), event))).await
 }

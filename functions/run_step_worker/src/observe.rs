@@ -1,9 +1,9 @@
 //! What is seen of the work from outside: the ids in every line of its log, and its figures.
 
 use shared::AppState;
-use shared::metrics::Metric;
-use shared::run::{Machine, Outcome, Slot};
-use shared::trace::Trace;
+use shared::engine::{Machine, Outcome, Slot};
+use shared::platform::metrics::Metric;
+use shared::platform::trace::Trace;
 use tracing::Span;
 use tracing::field::Empty;
 

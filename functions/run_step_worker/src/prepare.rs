@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use shared::Result;
-use shared::clock::Timestamp;
-use shared::ids::RunId;
-use shared::run::{FailureCode, Machine, Outcome, Session, SkipReason, Slot, Wait};
-use shared::step::lua::{Cancel, StepReferences, step_references};
-use shared::step::{Attempt, Effect, Script};
+use shared::engine::{FailureCode, Machine, Outcome, SkipReason, Slot, Wait};
+use shared::lua::{Cancel, StepReferences, step_references};
+use shared::services::run::Session;
+use shared::services::step::{Attempt, Effect, Script};
+use shared::types::clock::Timestamp;
+use shared::types::ids::RunId;
 use shared::workflow::limits::FOR_EACH_ITEMS_MAX;
 use shared::workflow::steps::Templated;
 use shared::workflow::template::{Condition, UnresolvedCause, expand, paths_in};

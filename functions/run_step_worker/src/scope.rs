@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use shared::Result;
-use shared::clock::{Clock, Timestamp};
-use shared::mcp::bind::connection_view;
-use shared::run::{RunInput, Session, Slot};
-use shared::step::{RoundScope, StepScope, run_view, step_view};
+use shared::engine::{RunInput, Slot};
+use shared::services::mcp::bind::connection_view;
+use shared::services::run::Session;
+use shared::services::step::{RoundScope, StepScope, run_view, step_view};
+use shared::types::clock::{Clock, Timestamp};
 use shared::workflow::template::Path;
 use shared::workflow::{Body, Plan, StepIx, StepKind};
 
@@ -146,7 +147,8 @@ impl Scopes {
         }
         let mut prev = Map::new();
         if !is_each && let Some(before) = inner.round.checked_sub(1) {
-            let before = Slot { step: slot.step, inner: Some(shared::run::Inner { round: before, ..inner }) };
+            let before =
+                Slot { step: slot.step, inner: Some(shared::engine::Inner { round: before, ..inner }) };
             for place in made_before {
                 if let Some(output) = session.result(before.at_place(place)).await? {
                     prev.insert(inner_id(body, place), Value::clone(&output));

@@ -7,11 +7,13 @@ use axum::extract::State;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Permission};
-use shared::clock::Timestamp;
-use shared::http::{Body, CanRun, CommonErrors, Path, Trail};
-use shared::ids::{Place, RunId, RunRef, WorkflowId};
-use shared::run::{Control, Reader, RunStatus, StartRequest, StopMode, control, read_params, start};
+use shared::api::{Body, CanRun, CommonErrors, Path, Trail};
+use shared::engine::{RunStatus, StopMode};
+use shared::services::auth::Caller;
+use shared::services::run::{Control, Reader, StartRequest, control, read_params, start};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{Place, RunId, RunRef, WorkflowId};
+use shared::types::scope::Permission;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::{EventView, Reader};
+use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
+use shared::services::run::{EventView, Reader};
+use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

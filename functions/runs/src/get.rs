@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{CanRead, CommonErrors, Path, Query};
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::{Reader, RunView};
+use shared::api::{CanRead, CommonErrors, Path, Query};
+use shared::services::run::{Reader, RunView};
+use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Result};
 use utoipa::IntoParams;
 

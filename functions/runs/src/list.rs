@@ -5,11 +5,12 @@ use std::str::FromStr;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::{ProjectId, RunId, WorkflowId};
-use shared::run::{RunStatus, RunView};
+use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
+use shared::engine::RunStatus;
+use shared::services::run::RunView;
 use shared::store::{Feed, Listed, RunRow};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{ProjectId, RunId, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 
@@ -143,6 +144,9 @@ fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     text.map(|text| text.parse().map_err(invalid)).transpose()
 }
 
-fn parsed<T: FromStr<Err = shared::ids::InvalidId>>(field: &str, text: Option<&str>) -> Result<Option<T>> {
+fn parsed<T: FromStr<Err = shared::types::ids::InvalidId>>(
+    field: &str,
+    text: Option<&str>,
+) -> Result<Option<T>> {
     text.map(|text| text.parse().map_err(|why| Error::invalid(format!("{field}: {why}.")))).transpose()
 }

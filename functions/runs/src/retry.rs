@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::auth::Permission;
-use shared::http::{Body, CanRun, CommonErrors, Path};
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::{Retry, retry};
+use shared::api::{Body, CanRun, CommonErrors, Path};
+use shared::services::run::{Retry, retry};
+use shared::types::ids::{RunId, RunRef, WorkflowId};
+use shared::types::scope::Permission;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanRead, CommonErrors, Path};
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::{Reader, RunSummary};
+use shared::api::{CanRead, CommonErrors, Path};
+use shared::services::run::{Reader, RunSummary};
+use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Result};
 
 /// Read a run in short.

@@ -6,7 +6,7 @@ use shared::AppState;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init("info");
+    shared::platform::telemetry::init("info");
     let state = AppState::from_env();
     lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| tick(state.clone()))).await
 }

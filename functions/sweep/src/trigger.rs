@@ -5,12 +5,13 @@
 //! read. So each due time starts one run, and a trigger that somebody changed goes by its new schedule.
 
 use serde_json::{Map, Value};
-use shared::clock::Timestamp;
-use shared::error::Kind;
-use shared::ids::{RunId, TriggerRef};
-use shared::run::{StartRequest, Started, TriggerType, start};
+use shared::engine::TriggerType;
+use shared::engine::trigger::{Move, Schedule, TriggerError, next_move};
+use shared::services::run::{StartRequest, Started, start};
 use shared::store::{StoreError, TriggerRecord};
-use shared::trigger::{Move, Schedule, TriggerError, next_move};
+use shared::types::clock::Timestamp;
+use shared::types::error::Kind;
+use shared::types::ids::{RunId, TriggerRef};
 use shared::{AppState, Error, Result};
 
 /// The most moves of one trigger in one sweep: a minute's schedule that catches up takes seven. What remains,
@@ -60,7 +61,7 @@ async fn advance(state: &AppState, record: &mut TriggerRecord) -> Result<Option<
             return Ok(Some(false));
         }
     };
-    match next_move(record, &schedule, now) {
+    match next_move(&record.pending(), &schedule, now) {
         Move::Wait => Ok(None),
         Move::PassOver { to, catching_up } => {
             tracing::info!(trigger_id = %record.id, missed = ?record.next_run_at, "missed due times");

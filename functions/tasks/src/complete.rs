@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::http::{Body, CanRun, CommonErrors, Path};
-use shared::ids::{RunId, RunRef, WorkflowId};
-use shared::run::{Answer, complete_task};
+use shared::api::{Body, CanRun, CommonErrors, Path};
+use shared::engine::Answer;
+use shared::services::run::complete_task;
+use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

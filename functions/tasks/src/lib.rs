@@ -4,7 +4,7 @@ mod complete;
 mod pending;
 
 use axum::Router;
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::clock::Timestamp;
-use shared::http::{CanRead, CanReadTasks, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::{RunId, RunRef, WorkflowId};
+use shared::api::{CanRead, CanReadTasks, CommonErrors, Cursor, Page, Path, Query};
 use shared::store::{TaskRecord, WorkflowRecord};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

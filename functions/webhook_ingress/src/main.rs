@@ -4,7 +4,7 @@ use shared::AppState;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::telemetry::init("info");
+    shared::platform::telemetry::init("info");
     let state = AppState::from_env();
     lambda_http::run(webhook_ingress::router(state)).await
 }

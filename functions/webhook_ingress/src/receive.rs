@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
-use shared::error::Kind;
-use shared::http::{CommonErrors, ErrorBody, Exchange, Path};
-use shared::ids::{RunId, SubscriptionId};
-use shared::run::RunStatus;
-use shared::webhook::{Delivery, MAX_BODY, Reply, receive};
+use shared::api::{CommonErrors, ErrorBody, Exchange, Path};
+use shared::engine::RunStatus;
+use shared::services::webhook::{Delivery, MAX_BODY, Reply, receive};
+use shared::types::error::Kind;
+use shared::types::ids::{RunId, SubscriptionId};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::run::StartRequest;
-use shared::step::is_available;
+use shared::services::run::StartRequest;
+use shared::services::step::is_available;
+use shared::types::issue::{Check, Issue};
 use shared::workflow::validate::{Request, ignored_field};
-use shared::workflow::{Check, Issue};
 use shared::{Error, Result};
 use utoipa::ToSchema;
 

@@ -5,10 +5,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::http::{Body, CanWrite, CommonErrors};
-use shared::ids::{WorkflowId, seed};
+use shared::api::{Body, CanWrite, CommonErrors};
 use shared::store::{StoreError, ToolChange, WorkflowRecord};
-use shared::text;
+use shared::types::ids::{WorkflowId, seed};
+use shared::types::text;
 use shared::workflow::Graph;
 use shared::workflow::tool::ExposedTool;
 use shared::{AppState, Error, Result};
@@ -89,7 +89,7 @@ pub async fn create_workflow(
 pub fn read_draft(graph: &Value) -> Result<Graph> {
     Graph::read(graph).map_err(|issues| {
         Error::new(
-            shared::error::Kind::Invalid,
+            shared::types::error::Kind::Invalid,
             "GRAPH_UNREADABLE",
             "graph: cannot be read as a graph; see issues.",
         )

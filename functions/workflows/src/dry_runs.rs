@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::clock::Timestamp;
-use shared::http::{CanRead, CommonErrors, Path, Query};
-use shared::ids::WorkflowId;
+use shared::api::{CanRead, CommonErrors, Path, Query};
+use shared::types::clock::Timestamp;
+use shared::types::ids::WorkflowId;
+use shared::types::issue::{Check, Issue};
 use shared::workflow::validate::{CheckResult, Readiness, Report};
-use shared::workflow::{Check, Issue, graph_hash, graph_schema_hash};
+use shared::workflow::{graph_hash, graph_schema_hash};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use shared::http::{CanRead, CommonErrors, Path};
-use shared::ids::WorkflowId;
+use shared::api::{CanRead, CommonErrors, Path};
+use shared::types::ids::WorkflowId;
 use shared::{AppState, Result};
 
 use crate::tools::exposed;

@@ -19,7 +19,7 @@ mod versions;
 mod view;
 
 use axum::Router;
-use shared::http::{Routes, finish};
+use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanRead, CommonErrors, Cursor, Page, Query};
+use shared::api::{CanRead, CommonErrors, Cursor, Page, Query};
 use shared::store::WorkflowStatus;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};

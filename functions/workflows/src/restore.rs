@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use shared::http::{CanWrite, CommonErrors, Path};
-use shared::ids::WorkflowId;
+use shared::api::{CanWrite, CommonErrors, Path};
 use shared::store::{Draft, ToolChange};
+use shared::types::ids::WorkflowId;
 use shared::{AppState, Result};
 
 use crate::tools::exposed;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::Json;
 use serde_json::Value;
 use shared::Result;
-use shared::http::{CanRead, CommonErrors};
+use shared::api::{CanRead, CommonErrors};
 use shared::workflow::graph_schema;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(graph_schema);

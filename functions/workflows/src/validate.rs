@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde_json::Value;
-use shared::http::{Body, CanWrite, CommonErrors, Path};
-use shared::ids::{McpServerId, Place, WorkflowId};
-use shared::mcp::ToolSpec;
-use shared::mcp::bind::{Directory, MOST_REFERENCES, Reference, Resolved, references};
+use shared::api::{Body, CanWrite, CommonErrors, Path};
+use shared::services::mcp::bind::{Directory, MOST_REFERENCES, Reference, Resolved, references};
 use shared::store::WorkflowRecord;
+use shared::types::ids::{McpServerId, Place, WorkflowId};
+use shared::types::mcp::ToolSpec;
 use shared::workflow::validate::{Bindings, Called, ModelKeys, Report, Server, Tool, Tools, validate_with};
 use shared::{AppState, Error, Result};
 
@@ -46,7 +46,7 @@ impl Others {
                 && let Some(version) = found.1.active_version
                 && !others.tools.contains_key(&found.1.id)
             {
-                let tools = state.mcp.tools(state, place, found.1.id, version).await?;
+                let tools = state.mcp.tools(&state.store, place, found.1.id, version).await?;
                 others.tools.insert(found.1.id, tools);
             }
         }

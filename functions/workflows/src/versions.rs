@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::clock::Timestamp;
-use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::WorkflowId;
+use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
 use shared::store::Version;
+use shared::types::clock::Timestamp;
+use shared::types::ids::WorkflowId;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

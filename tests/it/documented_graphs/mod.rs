@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use it::{McpStandIn, Models, Run, TestApp, ToolCall, Workspace, openai_says};
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::workflow::{graph_schema, json_schema};
+use shared::json_schema;
+use shared::types::clock::Clock;
+use shared::workflow::graph_schema;
 
 macro_rules! graphs {
     ($($name:literal),* $(,)?) => {

@@ -2,7 +2,7 @@
 
 use it::{McpStandIn, TestApp, graph, lua, pat_id};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 use super::tools::Caller;
 

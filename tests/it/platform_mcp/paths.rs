@@ -3,7 +3,7 @@
 
 use it::{McpClient, TestApp};
 use serde_json::json;
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 /// Every one of these is `/v1/pats`, `/v1/workflows` or nothing to somebody who undoes enough escapes.
 const OUTSIDE: &[&str] = &[

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use it::{McpClient, TestApp, Workspace, graph, human};
 use serde_json::{Value, json};
-use shared::auth::{Permission, Role, Scope};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
+use shared::types::scope::{Permission, Scope};
 
 use super::tools::TOOLS;
 use crate::routes::{Who, table as routes};

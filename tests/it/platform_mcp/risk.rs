@@ -2,8 +2,9 @@
 
 use it::{Client, McpClient, TestApp, Workspace, graph, lua};
 use serde_json::json;
-use shared::auth::{Role, Scope};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 
 use super::tools::{Caller, TOOLS};
 

@@ -2,8 +2,9 @@
 
 use it::{TestApp, graph, human, lua};
 use serde_json::{Value, json};
-use shared::auth::{Role, Scope};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 
 use super::tools::Caller;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use it::{McpClient, TestApp, Workspace, graph, human, lua};
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 /// The tools that every deployment has.
 pub const TOOLS: &[&str] = &[

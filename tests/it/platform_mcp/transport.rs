@@ -2,7 +2,7 @@
 
 use it::{Client, McpClient, TestApp};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::types::clock::Clock;
 
 const MIB: usize = 1024 * 1024;
 

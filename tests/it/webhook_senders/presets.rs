@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use it::Workspace;
 use serde_json::{Value, json};
-use shared::auth::{Role, Scope};
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 
 use super::{FORM, Hook, Scene, Sent, forged};
 use crate::webhooks::{BODY, runs};

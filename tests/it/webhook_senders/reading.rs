@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::body::Frame;
 use it::{Answer, Client};
 use serde_json::json;
-use shared::config::Config;
+use shared::services::config::Config;
 
 use super::{FORM, Hook, LIST, Scene, Sent, forged};
 use crate::webhooks::BODY;
@@ -163,7 +163,7 @@ async fn a_body_that_does_not_come_in_time_is_408() {
 async fn strangers_use_up_what_arrives_and_not_what_is_the_senders() {
     let scene = Scene::new().await;
     let hook = scene.hook(json!({ "require_bearer": false })).await;
-    let limit = shared::limits::Limit::per_second(1);
+    let limit = shared::services::limits::Limit::per_second(1);
     let state = scene.app.stores.limited(scene.app.state.clock.clone(), limit);
     let slow = Client::new(local::router(state));
     let good =

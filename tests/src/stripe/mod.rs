@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::billing::plans::PlanSettings;
-use shared::billing::stripe::sign;
-use shared::clock::Clock;
+use shared::services::billing::signature::sign;
+use shared::types::clock::Clock;
 use tokio::net::TcpListener;
 
 use crate::client::{Answer, Client};

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::billing::stripe::Provider;
-use shared::billing::subscription::{Standing, ask_provider, change, read};
-use shared::http::{Body, CanChangeBilling, CommonErrors};
+use shared::api::{Body, CanChangeBilling, CommonErrors};
+use shared::billing::subscription::Standing;
+use shared::services::billing::subscription::{ask_provider, change, read};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -40,7 +40,7 @@ pub async fn cancel(
         let (standing, ()) = change(&state, &tenant, end).await?;
         return Ok(Json(Changed::done(&state, &standing).await?));
     }
-    let provider = Provider::of(&state).await?;
+    let provider = shared::services::billing::provider(&state).await?;
     let (_, key) = begin(&state, &tenant).await?;
     let standing = ask_provider(&state, &provider, &tenant, None).await?;
     let Some(paid) = standing.live() else { return Ok(Json(Changed::done(&state, &standing).await?)) };

@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use shared::api::{Body, CanChangeBilling, CommonErrors};
 use shared::billing::plans::{Move, Plan};
-use shared::billing::stripe::{Key, Provider, Subscription};
-use shared::billing::subscription::{Paid, ProviderState, Standing, ask_provider, change, read};
-use shared::http::{Body, CanChangeBilling, CommonErrors};
-use shared::ids::TenantId;
+use shared::billing::subscription::{Paid, ProviderState, Standing};
+use shared::clients::stripe::{Key, Provider, Subscription};
+use shared::services::billing::subscription::{ask_provider, change, read};
+use shared::types::ids::TenantId;
 use shared::{AppState, Error, Result};
 
 use super::{Changed, PlanChoice, begin, subscribe};
@@ -30,7 +31,7 @@ pub async fn change_plan(
     if read(&state, &tenant).await?.live().is_none() {
         return Ok(Json(subscribe::take(&state, &tenant, plan, &choice).await?));
     }
-    let provider = Provider::of(&state).await?;
+    let provider = shared::services::billing::provider(&state).await?;
     let (_, key) = begin(&state, &tenant).await?;
     // What is asked for depends on how things are, not on what was last heard of them.
     let standing = ask_provider(&state, &provider, &tenant, None).await?;

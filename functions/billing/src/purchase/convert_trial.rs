@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::billing::stripe::Provider;
-use shared::billing::subscription::{ProviderState, ask_provider, read};
-use shared::error::Kind;
-use shared::http::{Body, CanChangeBilling, CommonErrors};
+use shared::api::{Body, CanChangeBilling, CommonErrors};
+use shared::billing::subscription::ProviderState;
+use shared::services::billing::subscription::{ask_provider, read};
+use shared::types::error::Kind;
 use shared::{AppState, Error, Result};
 
 use super::{Beginning, Changed, PlanChoice, begin, checkout};
@@ -41,7 +41,7 @@ pub async fn convert_trial(
         let message = "plan_code: is another than the one taken during the trial; change the plan first.";
         return Err(Error::conflict("ALREADY_SUBSCRIBED", message));
     }
-    let provider = Provider::of(&state).await?;
+    let provider = shared::services::billing::provider(&state).await?;
     let (_, key) = begin(&state, &tenant).await?;
     let standing = ask_provider(&state, &provider, &tenant, None).await?;
     let paid = standing.live().filter(|paid| paid.state == ProviderState::Trialing).ok_or_else(no_trial)?;

@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::billing::plans::Plan;
-use shared::billing::stripe::{Key, NewCheckout, Provider};
-use shared::billing::subscription::{Checkout, Refusal, Standing, ask_provider, change};
-use shared::clock::Timestamp;
-use shared::ids::TenantId;
+use shared::billing::subscription::{Checkout, Refusal, Standing};
+use shared::clients::stripe::{Key, NewCheckout, Provider};
+use shared::services::billing::subscription::{ask_provider, change};
+use shared::types::clock::Timestamp;
+use shared::types::ids::TenantId;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -145,7 +146,7 @@ async fn begin(state: &AppState, tenant: &TenantId) -> Result<(Standing, Key)> {
         Ok(standing.changes)
     })
     .await?;
-    Ok((standing, Key::of_change(state, tenant, number)))
+    Ok((standing, Key::of_change(&state.config.table_name, tenant, number)))
 }
 
 /// Who the tenant is to the provider; made when it is nobody yet.
@@ -154,7 +155,8 @@ async fn customer(state: &AppState, provider: &Provider<'_>, standing: &Standing
         return Ok(known.clone());
     }
     let tenant = &standing.tenant_id;
-    let made = provider.create_customer(tenant, &Key::of_call(state, tenant, "customer")).await?;
+    let made =
+        provider.create_customer(tenant, &Key::of_call(&state.config.table_name, tenant, "customer")).await?;
     // First, so that whatever names the customer finds the tenant.
     state.store.link_customer(&made, tenant).await?;
     let keep =
@@ -180,7 +182,7 @@ async fn checkout(
     (plan, choice): (&Plan, &PlanChoice),
     beginning: Beginning,
 ) -> Result<Changed> {
-    let provider = Provider::of(state).await?;
+    let provider = shared::services::billing::provider(state).await?;
     let price = state.config.plans.price_of(plan).ok_or_else(|| {
         let message =
             format!("plan_code: {} is not for sale here; its operator has set no price.", plan.plan_code);

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use shared::api::{Body, CanChangeBilling, CommonErrors};
 use shared::billing::plans::Plan;
-use shared::billing::subscription::{Standing, change};
-use shared::http::{Body, CanChangeBilling, CommonErrors};
-use shared::ids::TenantId;
+use shared::billing::subscription::Standing;
+use shared::services::billing::subscription::change;
+use shared::types::ids::TenantId;
 use shared::{AppState, Result};
 
 use super::{Beginning, Changed, PlanChoice, checkout, refused};

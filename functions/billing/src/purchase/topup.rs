@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use shared::api::{Body, CanChangeBilling, CommonErrors};
 use shared::billing::Microcredits;
 use shared::billing::plans::Payg;
-use shared::billing::stripe::{Key, NewTopup, Provider};
-use shared::billing::subscription::read;
-use shared::http::{Body, CanChangeBilling, CommonErrors};
+use shared::clients::stripe::{Key, NewTopup};
+use shared::services::billing::subscription::read;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -65,7 +65,7 @@ pub async fn begin_topup(
     let payg = &state.config.plans.product()?.payg;
     let microcredits = bought(payg, &asked)?;
     let name = name(&asked)?;
-    let provider = Provider::of(&state).await?;
+    let provider = shared::services::billing::provider(&state).await?;
     let tenant = caller.place.tenant_id;
     let customer = customer(&state, &provider, &read(&state, &tenant).await?).await?;
     let new = NewTopup {
@@ -74,7 +74,9 @@ pub async fn begin_topup(
         currency: &payg.currency,
         microcredits,
     };
-    let made = provider.create_payment(&tenant, &new, &Key::of_call(&state, &tenant, &name)).await?;
+    let made = provider
+        .create_payment(&tenant, &new, &Key::of_call(&state.config.table_name, &tenant, &name))
+        .await?;
     Ok(Json(TopupIntent {
         payment_intent_id: made.id,
         client_secret: made.client_secret.unwrap_or_default(),
@@ -108,6 +110,6 @@ fn name(asked: &Topup) -> Result<String> {
         }
         return Ok(format!("topup {key}"));
     }
-    let request = shared::ids::seed::request();
+    let request = shared::types::ids::seed::request();
     Ok(format!("topup request {}", request.unwrap_or_else(|| Uuid::new_v4().to_string())))
 }

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
+use shared::api::{Body, CanChangeBilling, CommonErrors};
 use shared::billing::plans::Plan;
-use shared::billing::subscription::{Refusal, Standing, change, read};
-use shared::http::{Body, CanChangeBilling, CommonErrors};
+use shared::billing::subscription::{Refusal, Standing};
+use shared::services::billing::subscription::{change, read};
 use shared::{AppState, Error, Result};
 
 use super::{Beginning, Changed, PlanChoice, checkout, refused};

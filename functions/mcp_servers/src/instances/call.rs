@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::http::{Body, CanExecuteMcp, CommonErrors, Path};
-use shared::ids::InstanceId;
-use shared::mcp::instance::try_tool;
+use shared::api::{Body, CanExecuteMcp, CommonErrors, Path};
+use shared::services::mcp::instance::try_tool;
+use shared::types::ids::InstanceId;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

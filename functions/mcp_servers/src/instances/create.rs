@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteMcp, CommonErrors};
-use shared::ids::McpServerId;
-use shared::mcp::instance::{create, of_catalog};
-use shared::text;
+use shared::api::{Body, CanWriteMcp, CommonErrors};
+use shared::services::mcp::instance::{create, of_catalog};
+use shared::types::ids::McpServerId;
+use shared::types::text;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
-use shared::ids::InstanceId;
-use shared::mcp::instance;
-use shared::text;
+use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
+use shared::services::mcp::instance;
+use shared::types::ids::InstanceId;
+use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{CanReadMcp, CommonErrors, Cursor, Page, Query};
+use shared::api::{CanReadMcp, CommonErrors, Cursor, Page, Query};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

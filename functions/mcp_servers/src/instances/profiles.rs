@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::{InstanceId, ProfileId};
-use shared::mcp::{SourceSpec, instance};
-use shared::text;
+use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
+use shared::services::mcp::instance;
+use shared::types::ids::{InstanceId, ProfileId};
+use shared::types::mcp::SourceSpec;
+use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::http::{Body, CanReadMcp, CommonErrors};
-use shared::ids::{ConnectionId, InstanceId, McpServerId, WorkflowId};
-use shared::mcp::bind::{Directory, Reference, Resolved, references};
+use shared::api::{Body, CanReadMcp, CommonErrors};
+use shared::services::mcp::bind::{Directory, Reference, Resolved, references};
+use shared::types::ids::{ConnectionId, InstanceId, McpServerId, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
@@ -89,7 +89,7 @@ pub async fn resolve_instances(
     };
     let overrides = match what.workflow_id {
         Some(id) => state.store.overrides(&caller.place, id).await?,
-        None => shared::mcp::Overrides::default(),
+        None => shared::types::mcp::Overrides::default(),
     };
     let named = references(&graph);
     let directory = Directory::load(&state, &caller.place, &named).await?;

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanWriteMcp, CommonErrors, Path};
-use shared::ids::InstanceId;
-use shared::mcp::instance::find_with_server;
-use shared::mcp::server::{Validity, validate};
-use shared::mcp::target::{Binding, of_binding};
-use shared::secrets::Mask;
+use shared::api::{CanWriteMcp, CommonErrors, Path};
+use shared::platform::secrets::Mask;
+use shared::services::mcp::instance::find_with_server;
+use shared::services::mcp::server::{Validity, validate};
+use shared::services::mcp::target::{binding_of, of_binding};
+use shared::types::ids::InstanceId;
 use shared::{AppState, Result};
 
 /// Check whether an instance can be used, with what its active profile says.
@@ -19,7 +19,7 @@ pub async fn validate_instance(
     Path(id): Path<InstanceId>,
 ) -> Result<Json<Validity>> {
     let (instance, server) = find_with_server(&state, &caller.place, id).await?;
-    let binding = Binding::of(&instance, &server, None)?;
+    let binding = binding_of(&instance, &server, None)?;
     let mut mask = Mask::default();
     let target = of_binding(&state, &caller.place, &binding, &mut mask).await;
     Ok(Json(validate(&state, &server, target, &mask).await))

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteMcp, CommonErrors};
-use shared::mcp::server::{NewServer, register};
-use shared::mcp::{AuthMode, Mode};
-use shared::text;
+use shared::api::{Body, CanWriteMcp, CommonErrors};
+use shared::services::mcp::server::{NewServer, register};
+use shared::types::mcp::{AuthMode, Mode};
+use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWriteMcp, CommonErrors, Path};
-use shared::ids::McpServerId;
-use shared::mcp::server::delete;
+use shared::api::{CanWriteMcp, CommonErrors, Path};
+use shared::services::mcp::server::delete;
+use shared::types::ids::McpServerId;
 use shared::{AppState, Result};
 
 /// Delete an MCP server that has no instances.

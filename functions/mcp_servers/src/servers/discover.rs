@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{Body, CanWriteMcp, CommonErrors, Path};
-use shared::ids::{ConnectionId, McpServerId};
-use shared::mcp::versions::discover;
-use shared::mcp::{ToolSpec, ToolWarning};
+use shared::api::{Body, CanWriteMcp, CommonErrors, Path};
+use shared::clients::mcp::ToolWarning;
+use shared::services::mcp::versions::discover;
+use shared::types::ids::{ConnectionId, McpServerId};
+use shared::types::mcp::ToolSpec;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
@@ -52,7 +53,8 @@ pub async fn discover_tools(
 ) -> Result<Json<Discovered>> {
     let found = discover(&state, &caller.place, id, with.connection_id).await?;
     let greeting = found.session.greeting();
-    let said = |what: fn(shared::mcp::Greeting) -> String| greeting.clone().map(what).unwrap_or_default();
+    let said =
+        |what: fn(shared::clients::mcp::Greeting) -> String| greeting.clone().map(what).unwrap_or_default();
     Ok(Json(Discovered {
         server_name: said(|greeting| greeting.name),
         server_version: said(|greeting| greeting.version),

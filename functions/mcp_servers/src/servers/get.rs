@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanReadMcp, CommonErrors, Path};
-use shared::ids::McpServerId;
-use shared::mcp::server::find;
+use shared::api::{CanReadMcp, CommonErrors, Path};
+use shared::services::mcp::server::find;
+use shared::types::ids::McpServerId;
 use shared::{AppState, Result};
 
 use crate::view::ServerView;
@@ -19,7 +19,7 @@ pub async fn get_server(
 ) -> Result<Json<ServerView>> {
     let record = find(&state, &caller.place, id).await?;
     let tools = match record.active_version {
-        Some(version) => Some(state.mcp.tools(&state, &caller.place, id, version).await?),
+        Some(version) => Some(state.mcp.tools(&state.store, &caller.place, id, version).await?),
         None => None,
     };
     Ok(Json(ServerView::with_tools(record, tools.as_deref().map(Vec::as_slice))))

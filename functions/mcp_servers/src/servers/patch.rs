@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Body, CanWriteMcp, CommonErrors, Path};
-use shared::ids::McpServerId;
-use shared::mcp::AuthMode;
-use shared::mcp::server::{ServerChange, change};
-use shared::text;
+use shared::api::{Body, CanWriteMcp, CommonErrors, Path};
+use shared::services::mcp::server::{ServerChange, change};
+use shared::types::ids::McpServerId;
+use shared::types::mcp::AuthMode;
+use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::connection;
-use shared::http::{CanWriteMcp, CommonErrors, Path};
-use shared::ids::{ConnectionId, McpServerId};
-use shared::mcp::server::{Validity, find, validate};
-use shared::mcp::target::of_server;
-use shared::secrets::Mask;
+use shared::api::{CanWriteMcp, CommonErrors, Path};
+use shared::platform::secrets::Mask;
+use shared::services::connection;
+use shared::services::mcp::server::{Validity, find, validate};
+use shared::services::mcp::target::of_server;
+use shared::types::ids::{ConnectionId, McpServerId};
 use shared::{AppState, Result};
 
 /// Check whether a server can be used, without credentials.

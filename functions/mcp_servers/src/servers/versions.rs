@@ -5,11 +5,11 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::http::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::McpServerId;
-use shared::mcp::ToolSpec;
-use shared::mcp::server::find;
-use shared::mcp::versions::{Publish, publish};
+use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
+use shared::services::mcp::server::find;
+use shared::services::mcp::versions::{Publish, publish};
+use shared::types::ids::McpServerId;
+use shared::types::mcp::ToolSpec;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 

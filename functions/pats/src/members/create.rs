@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::auth::Role;
-use shared::http::{Body, CanManageMembers, CommonErrors};
-use shared::ids::{MemberId, ProjectId, seed};
+use shared::api::{Body, CanManageMembers, CommonErrors};
 use shared::store::{MemberRecord, StoreError};
-use shared::{AppState, Result, text};
+use shared::types::ids::{MemberId, ProjectId, seed};
+use shared::types::role::Role;
+use shared::types::text;
+use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use super::view::{self, MemberView};

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanManageMembers, CommonErrors, Path};
-use shared::ids::MemberId;
+use shared::api::{CanManageMembers, CommonErrors, Path};
 use shared::store::StoreError;
+use shared::types::ids::MemberId;
 use shared::{AppState, Result};
 
 use super::patch::check_admins;

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanManageMembers, CommonErrors, Path};
-use shared::ids::MemberId;
+use shared::api::{CanManageMembers, CommonErrors, Path};
+use shared::types::ids::MemberId;
 use shared::{AppState, Result};
 
 use super::view::{MemberView, find};

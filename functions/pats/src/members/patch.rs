@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::auth::Role;
-use shared::http::{Body, CanManageMembers, CommonErrors, Path, given};
-use shared::ids::{MemberId, ProjectId, TenantId};
+use shared::api::{Body, CanManageMembers, CommonErrors, Path, given};
 use shared::store::{MemberRecord, StoreError};
-use shared::{AppState, Error, Result, text};
+use shared::types::ids::{MemberId, ProjectId, TenantId};
+use shared::types::role::Role;
+use shared::types::text;
+use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
 use super::view::{self, MemberView};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use shared::auth::Role;
-use shared::clock::Timestamp;
-use shared::ids::{MemberId, ProjectId, TenantId};
 use shared::store::MemberRecord;
+use shared::types::clock::Timestamp;
+use shared::types::ids::{MemberId, ProjectId, TenantId};
+use shared::types::role::Role;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

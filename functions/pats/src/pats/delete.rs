@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::auth::{Caller, Role};
-use shared::error::Kind;
-use shared::http::{CanManagePats, CommonErrors, Path};
-use shared::ids::PatId;
+use shared::api::{CanManagePats, CommonErrors, Path};
+use shared::services::auth::Caller;
 use shared::store::PatRecord;
+use shared::types::error::Kind;
+use shared::types::ids::PatId;
+use shared::types::role::Role;
 use shared::{AppState, Error, Result};
 
 use super::revoke;

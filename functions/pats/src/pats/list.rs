@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::http::{CanListPats, CommonErrors, Cursor, Page, Query};
-use shared::ids::PatId;
+use shared::api::{CanListPats, CommonErrors, Cursor, Page, Query};
+use shared::types::clock::Timestamp;
+use shared::types::ids::PatId;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

@@ -1,9 +1,9 @@
 //! `GET /v1/pats/{id}/reveal`.
 
 use axum::extract::State;
-use shared::error::Kind;
-use shared::http::{CanManagePats, CommonErrors, ErrorBody, Path};
-use shared::ids::PatId;
+use shared::api::{CanManagePats, CommonErrors, ErrorBody, Path};
+use shared::types::error::Kind;
+use shared::types::ids::PatId;
 use shared::{AppState, Error, Result};
 
 use super::delete::find;

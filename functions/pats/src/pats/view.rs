@@ -1,10 +1,11 @@
 //! Tokens as callers see them: everything but the token.
 
 use serde::Serialize;
-use shared::auth::{Role, Scope};
-use shared::clock::Timestamp;
-use shared::ids::{MemberId, PatId};
 use shared::store::PatRecord;
+use shared::types::clock::Timestamp;
+use shared::types::ids::{MemberId, PatId};
+use shared::types::role::Role;
+use shared::types::scope::Scope;
 use utoipa::ToSchema;
 
 /// A token, without the token itself.

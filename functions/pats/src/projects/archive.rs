@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::auth::Caller;
-use shared::http::{CanManageMembers, CommonErrors, Path};
-use shared::ids::{Place, WorkflowId};
+use shared::api::{CanManageMembers, CommonErrors, Path};
+use shared::services::auth::Caller;
 use shared::store::{ProjectRecord, StoreError};
+use shared::types::ids::{Place, WorkflowId};
 use shared::{AppState, Error, Result};
 
 use super::view::find;

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::http::{Body, CanManageMembers, CommonErrors};
-use shared::ids::{ProjectId, seed};
+use shared::api::{Body, CanManageMembers, CommonErrors};
 use shared::store::{ProjectRecord, StoreError};
-use shared::{AppState, Error, Result, text};
+use shared::types::ids::{ProjectId, seed};
+use shared::types::text;
+use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 
 use super::view::ProjectView;

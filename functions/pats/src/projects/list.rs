@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanManageMembers, CommonErrors, Cursor, Page, Query};
+use shared::api::{CanManageMembers, CommonErrors, Cursor, Page, Query};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
 

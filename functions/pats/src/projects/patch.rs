@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Body, CanManageMembers, CommonErrors, Path};
+use shared::api::{Body, CanManageMembers, CommonErrors, Path};
 use shared::store::StoreError;
-use shared::{AppState, Result, text};
+use shared::types::text;
+use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use super::view::{ProjectView, find};

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::http::{CanManageMembers, CommonErrors, Path};
+use shared::api::{CanManageMembers, CommonErrors, Path};
 use shared::store::StoreError;
 use shared::{AppState, Result};
 

@@ -1,10 +1,10 @@
 //! Projects as callers see them.
 
 use serde::Serialize;
-use shared::auth::Caller;
-use shared::clock::Timestamp;
-use shared::ids::ProjectId;
+use shared::services::auth::Caller;
 use shared::store::ProjectRecord;
+use shared::types::clock::Timestamp;
+use shared::types::ids::ProjectId;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use http::{HeaderValue, Method, Request, Response};
-use shared::error::Kind;
-use shared::trace::{self, Trace};
-use shared::{Error, Result, aws};
+use shared::platform::aws;
+use shared::platform::trace::{self, Trace};
+use shared::types::error::Kind;
+use shared::{Error, Result};
 
 use super::AGAIN;
 

@@ -1,6 +1,6 @@
 //! Tools that read figures: how a project's runs go, over a range of time.
 
-use shared::http::CanReadAnalytics;
+use shared::api::CanReadAnalytics;
 
 use super::Definition;
 

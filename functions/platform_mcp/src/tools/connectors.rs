@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::http::CanReadMcp;
+use shared::api::CanReadMcp;
 
 use super::Effect;
 use super::own::{Context, Outcome, Own};

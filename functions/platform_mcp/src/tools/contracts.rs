@@ -1,7 +1,7 @@
 //! Tools that say what the author of a graph has to keep to, where the graph's JSON Schema cannot.
 
 use serde_json::{Map, Value, json};
-use shared::http::CanConnect;
+use shared::api::CanConnect;
 use shared::workflow::limits;
 
 use super::Effect;

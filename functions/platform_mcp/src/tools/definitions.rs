@@ -1,11 +1,11 @@
 //! The tools that lead to one route each.
 
 use serde_json::{Map, Value, json};
-use shared::auth::Caller;
-use shared::http::{
+use shared::api::{
     CanListPats, CanManagePats, CanRead, CanReadMcp, CanReadTasks, CanReadWebhooks, CanRun, CanWrite,
     CanWriteWebhooks,
 };
+use shared::services::auth::Caller;
 
 use super::Effect;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rmcp::model::{JsonObject, Tool};
 use serde_json::{Map, Value, json};
-use shared::auth::Caller;
-use shared::http::{CanRead, CanRun};
-use shared::ids::WorkflowId;
+use shared::api::{CanRead, CanRun};
+use shared::services::auth::Caller;
+use shared::types::ids::WorkflowId;
 use shared::workflow::tool::{RESERVED_TOOL_PREFIXES, is_tool_name};
 
 use super::own::Context;

@@ -15,8 +15,8 @@ mod runs;
 use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{Tool, ToolAnnotations};
-use shared::auth::Caller;
-use shared::http::{CanExecuteMcp, CanReadMcp, CanWriteMcp};
+use shared::api::{CanExecuteMcp, CanReadMcp, CanWriteMcp};
+use shared::services::auth::Caller;
 
 pub use catalog::{call as catalog_call, succeeded as catalog_succeeded};
 pub use definitions::Definition;

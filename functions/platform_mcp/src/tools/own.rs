@@ -7,8 +7,8 @@ use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use shared::Error;
-use shared::auth::Caller;
-use shared::http::read_arguments;
+use shared::api::read_arguments;
+use shared::services::auth::Caller;
 
 use super::{Effect, Entry, visible};
 use crate::api::{Answer, Api, Call};

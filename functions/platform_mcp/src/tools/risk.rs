@@ -1,7 +1,7 @@
 //! Tools whose answers hold secrets, and those that take such secrets back: absent unless the deployment enables the
 //! `risk` group.
 
-use shared::http::{CanManagePats, CanWriteWebhooks};
+use shared::api::{CanManagePats, CanWriteWebhooks};
 
 use super::{Definition, Effect};
 

@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::Error;
-use shared::error::Kind;
-use shared::http::{CanRead, CanRun};
-use shared::ids::{RunId, WorkflowId};
+use shared::api::{CanRead, CanRun};
+use shared::types::error::Kind;
+use shared::types::ids::{RunId, WorkflowId};
 
 use super::Effect;
 use super::own::{Context, Outcome, Own};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::Result;
-use shared::queue::{LONGEST_DELAY, Wake};
+use shared::platform::queue::{LONGEST_DELAY, Wake};
 
 use super::{Drive, hand};
 use crate::hands::{Hand, SCRIPTS_SIDE_BY_SIDE};

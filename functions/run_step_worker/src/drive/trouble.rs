@@ -1,6 +1,6 @@
 //! What a drive does when a store fails it: what is in flight goes on.
 
-use shared::patience::Patience;
+use shared::platform::patience::Patience;
 use shared::{Error, Result};
 use tokio::time::sleep_until;
 

@@ -5,12 +5,12 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::auth::Permission;
-use shared::http::{Body, CanWrite, CommonErrors, Path};
-use shared::ids::{TriggerId, WorkflowId, seed};
+use shared::api::{Body, CanWrite, CommonErrors, Path};
+use shared::engine::trigger::{CatchUp, Schedule, TriggerKind};
 use shared::store::{MOST_TRIGGERS, StoreError, TriggerRecord};
-use shared::text;
-use shared::trigger::{CatchUp, Schedule, TriggerKind};
+use shared::types::ids::{TriggerId, WorkflowId, seed};
+use shared::types::scope::Permission;
+use shared::types::text;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
 

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{CanWrite, CommonErrors, Path};
-use shared::ids::{TriggerId, TriggerRef, WorkflowId};
+use shared::api::{CanWrite, CommonErrors, Path};
 use shared::store::StoreError;
+use shared::types::ids::{TriggerId, TriggerRef, WorkflowId};
 use shared::{AppState, Error, Result};
 
 use super::MOST_TRIES;

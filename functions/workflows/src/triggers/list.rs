@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{CanRead, CommonErrors, Cursor, Page, Path, Query};
-use shared::ids::WorkflowId;
+use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
+use shared::types::ids::WorkflowId;
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 

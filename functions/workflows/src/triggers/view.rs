@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::clock::Timestamp;
-use shared::ids::{RunId, TriggerId, WorkflowId};
-use shared::run::StartRequest;
+use shared::engine::trigger::{CatchUp, TriggerError, TriggerKind};
+use shared::services::run::StartRequest;
 use shared::store::TriggerRecord;
-use shared::trigger::{CatchUp, TriggerError, TriggerKind};
+use shared::types::clock::Timestamp;
+use shared::types::ids::{RunId, TriggerId, WorkflowId};
 use shared::{Error, Result};
 use utoipa::ToSchema;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::http::CanReadMcp;
+use shared::api::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};

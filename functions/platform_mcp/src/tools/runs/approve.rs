@@ -4,8 +4,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::Error;
-use shared::http::CanRun;
-use shared::ids::{RunId, WorkflowId};
+use shared::api::CanRun;
+use shared::types::ids::{RunId, WorkflowId};
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};

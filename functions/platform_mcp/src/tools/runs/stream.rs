@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::http::CanRead;
-use shared::ids::{RunId, WorkflowId};
+use shared::api::CanRead;
+use shared::types::ids::{RunId, WorkflowId};
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};

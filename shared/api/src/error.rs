@@ -1,0 +1,138 @@
+//! The one map from the domain's errors to answers.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+use types::error::{Error, Kind};
+use types::issue::Issue;
+
+/// An error as callers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What is wrong, where, and what to do.
+    pub error: String,
+    /// The same for machines.
+    pub code: String,
+    /// Finds the request in the logs.
+    pub request_id: String,
+    /// What is wrong with a graph or an input, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>, required = false)]
+    pub issues: Vec<Issue>,
+}
+
+/// What any route may answer with besides its own answers.
+#[derive(Debug, IntoResponses)]
+pub enum CommonErrors {
+    /// The request cannot be read.
+    #[response(status = 400)]
+    Unreadable(ErrorBody),
+    /// No or no valid token.
+    #[response(status = 401)]
+    Unauthenticated(ErrorBody),
+    /// The workspace has no credits left.
+    #[response(status = 402)]
+    PaymentRequired(ErrorBody),
+    /// The token's role, scope or place does not allow it.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// No such thing here.
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// The state does not allow it.
+    #[response(status = 409)]
+    Conflict(ErrorBody),
+    /// The body is larger than 1 MiB.
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The body's `Content-Encoding` is not read.
+    #[response(status = 415)]
+    UnsupportedEncoding(ErrorBody),
+    /// Readable, but wrong.
+    #[response(status = 422)]
+    Invalid(ErrorBody),
+    /// Too many requests; `Retry-After` says when to try again.
+    #[response(status = 429)]
+    TooMany(ErrorBody),
+    /// Something went wrong on our side.
+    #[response(status = 500)]
+    Internal(ErrorBody),
+    /// A dependency does not answer; `Retry-After` says when to try again.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+}
+
+/// The status of an answer that is an error of this kind.
+pub fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Unreadable => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::Conflict | Kind::Overtaken | Kind::InProgress { .. } => StatusCode::CONFLICT,
+        Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Kind::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::Gone => StatusCode::GONE,
+        Kind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The answer to a request that met this error.
+pub(super) fn answer(error: Error, request_id: &str) -> Response {
+    if matches!(error.kind, Kind::Internal | Kind::Unavailable { .. }) {
+        tracing::error!(code = error.code, context = error.context, "request failed");
+    } else {
+        tracing::debug!(code = error.code, context = error.context, "request refused");
+    }
+    let kind = error.kind;
+    let mut response = (status(kind), Json(ErrorBody::of(error, request_id))).into_response();
+    if let Some(seconds) = retry_after_s(kind) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if kind == Kind::UnsupportedEncoding {
+        response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    if kind == Kind::Unauthenticated {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+impl ErrorBody {
+    /// Of the answer to a request that met this error.
+    pub fn of(error: Error, request_id: &str) -> Self {
+        Self {
+            error: error.message,
+            code: error.code.to_owned(),
+            request_id: request_id.to_owned(),
+            issues: error.issues,
+        }
+    }
+}
+
+/// After how many seconds to try again what ended in an error of this kind, if that may help.
+pub fn retry_after_s(kind: Kind) -> Option<u64> {
+    match kind {
+        Kind::Unavailable { retry_after }
+        | Kind::TooMany { retry_after }
+        | Kind::InProgress { retry_after } => Some(whole_seconds(retry_after)),
+        _ => None,
+    }
+}
+
+/// Rounded up: whoever comes after this long comes late enough.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}

@@ -1,0 +1,70 @@
+//! Lists: `limit`, an opaque `cursor`, `next_cursor`.
+
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use types::{Error, Result};
+
+const MOST: usize = 100;
+const USUAL: usize = 20;
+
+/// How many entries to give and where to begin.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// How many.
+    pub limit: usize,
+    /// After this place.
+    pub after: Option<String>,
+}
+
+/// A place in a list, as callers carry it.
+#[derive(Debug)]
+pub struct Cursor;
+
+impl Page {
+    /// Checks what the caller asked for.
+    ///
+    /// # Errors
+    /// Invalid, naming the parameter.
+    pub fn asked(limit: Option<usize>, cursor: Option<&str>) -> Result<Self> {
+        let limit = limit.unwrap_or(USUAL);
+        if !(1..=MOST).contains(&limit) {
+            return Err(Error::invalid(format!("limit: must be 1 to {MOST}.")));
+        }
+        Ok(Self { limit, after: cursor.map(Cursor::read).transpose()? })
+    }
+
+    /// The place to go on after, as this list names its places.
+    ///
+    /// # Errors
+    /// Invalid when the cursor is of another list.
+    pub fn after<T: FromStr>(&self) -> Result<Option<T>> {
+        let foreign = |_| Error::invalid("cursor: is not one of this list's.");
+        self.after.as_deref().map(|place| place.parse().map_err(foreign)).transpose()
+    }
+}
+
+impl Cursor {
+    /// Writes a place.
+    pub fn write(place: &str) -> String {
+        URL_SAFE_NO_PAD.encode(place)
+    }
+
+    /// Reads a place.
+    ///
+    /// # Errors
+    /// Invalid when it is none of ours.
+    pub fn read(text: &str) -> Result<String> {
+        let invalid = || Error::invalid("cursor: is not one of ours; send next_cursor as it was answered.");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
+        let place = String::from_utf8(bytes).map_err(|_| invalid())?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-:.#_".contains(c);
+        if place.is_empty() || place.len() > 200 || !place.chars().all(plain) {
+            Err(invalid())
+        } else {
+            Ok(place)
+        }
+    }
+}

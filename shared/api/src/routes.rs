@@ -1,0 +1,87 @@
+//! A function's routes, which are listed once and serve or are described: a function that starts on Lambda makes no OpenAPI
+//! document, which would be a third of its start, and has none of it in its program.
+
+use axum::Router;
+use axum::routing::MethodRouter;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use super::openapi::document;
+use services::state::AppState;
+
+/// What becomes of routes: a [`Router`] that serves them, or the [`OpenApi`] document that describes them.
+pub trait Routes {
+    /// Without routes.
+    fn none() -> Self;
+
+    /// With a path's handlers, which the macro [`routes!`](crate::routes) names.
+    #[must_use]
+    fn with(self, route: Route<impl FnOnce() -> UtoipaMethodRouter<AppState>>) -> Self;
+}
+
+/// A function's routes, and their description.
+pub type Function = (fn() -> Router<AppState>, fn() -> OpenApi);
+
+/// The routes of these functions.
+pub fn served(functions: &[Function]) -> Router<AppState> {
+    functions.iter().fold(Router::new(), |whole, (routes, _)| whole.merge(routes()))
+}
+
+/// The description of their routes.
+pub fn described(functions: &[Function]) -> OpenApi {
+    functions.iter().fold(document(), |whole, (_, openapi)| whole.merge_from(openapi()))
+}
+
+/// The handlers of a path.
+#[derive(Debug)]
+pub struct Route<D> {
+    path: String,
+    handlers: MethodRouter<AppState>,
+    describe: D,
+}
+
+impl<D: FnOnce() -> UtoipaMethodRouter<AppState>> Route<D> {
+    /// For the macro [`routes!`](crate::routes), with each handler's path.
+    pub fn new(paths: &[String], handlers: MethodRouter<AppState>, describe: D) -> Self {
+        let path = paths.first().cloned().unwrap_or_default();
+        debug_assert!(paths.iter().all(|other| *other == path), "handlers of several paths: {paths:?}");
+        Self { path, handlers, describe }
+    }
+}
+
+impl Routes for Router<AppState> {
+    fn none() -> Self {
+        Self::new()
+    }
+
+    fn with(self, route: Route<impl FnOnce() -> UtoipaMethodRouter<AppState>>) -> Self {
+        self.route(&route.path, route.handlers)
+    }
+}
+
+impl Routes for OpenApi {
+    fn none() -> Self {
+        document()
+    }
+
+    fn with(self, route: Route<impl FnOnce() -> UtoipaMethodRouter<AppState>>) -> Self {
+        OpenApiRouter::with_openapi(self).routes((route.describe)()).into_openapi()
+    }
+}
+
+/// A path's handlers for [`Routes::with`]: `routes!(list::list_runs, create::create_run)`. Each has `#[utoipa::path]`, and all
+/// have the same path.
+#[macro_export]
+macro_rules! routes {
+    ($($($handler:ident)::+),+ $(,)?) => {{
+        use $crate::utoipa_axum::PathItemExt;
+        let handlers = axum::routing::MethodRouter::new();
+        $(
+            let handlers = $crate::utoipa_axum::routes!(@path [methods()] of $($handler)::+)
+                .into_iter()
+                .fold(handlers, |handlers, method| handlers.on(method.to_method_filter(), $($handler)::+));
+        )+
+        let paths = [$($crate::utoipa_axum::routes!(@path [path()] of $($handler)::+)),+];
+        $crate::Route::new(&paths, handlers, || $crate::utoipa_axum::routes!($($($handler)::+),+))
+    }};
+}

@@ -1,0 +1,184 @@
+//! A question to a model and its answer, in the words that all providers have in common.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::credential::Credential;
+use super::reasoning::{Separated, separate};
+use super::resolved::Resolved;
+use super::wire;
+use platform::outbound_http::Outbound;
+use types::clock::Clock;
+use types::tokens::Tokens;
+use workflow::model::ResponseFormat;
+use workflow::model::params::stops;
+use workflow::steps::{LlmCall, Templated};
+
+/// Who says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChatRole {
+    /// Whoever asks.
+    User,
+    /// The model.
+    Model,
+}
+
+/// A question, with what was said before.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    /// The provider's name of the model.
+    pub model: String,
+    /// What holds for all that is said.
+    pub system: Option<String>,
+    /// What was said, in order; the last is a question.
+    pub turns: Vec<(ChatRole, String)>,
+    /// The sampling temperature.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// The most tokens of the answer.
+    pub max_tokens: Option<u64>,
+    /// Texts at which the answer ends.
+    pub stop: Vec<String>,
+    /// The seed of the sampling.
+    pub seed: Option<i64>,
+    /// What form the answer is to have.
+    pub response_format: ResponseFormat,
+}
+
+impl Chat {
+    /// The question of a step whose fields are expanded.
+    pub fn of(call: &LlmCall, model: &str, response_format: ResponseFormat) -> Self {
+        let params = call.llm_params.as_ref();
+        let number = |field: Option<&Templated<f64>>| field.and_then(Templated::value).copied();
+        Self {
+            model: model.to_owned(),
+            system: call.system.clone().filter(|system| !system.trim().is_empty()),
+            turns: vec![(ChatRole::User, call.prompt.clone())],
+            temperature: number(params.and_then(|params| params.temperature.as_ref())),
+            top_p: number(params.and_then(|params| params.top_p.as_ref())),
+            max_tokens: params.and_then(|params| params.max_tokens.as_ref()?.value().copied()),
+            stop: stops(params.and_then(|params| params.stop.as_ref())),
+            seed: params.and_then(|params| params.seed.as_ref()?.value().copied()),
+            response_format,
+        }
+    }
+
+    /// Adds the model's answer and a reply to it.
+    pub fn push_turn(&mut self, answer: String, reply: String) {
+        self.turns.push((ChatRole::Model, answer));
+        self.turns.push((ChatRole::User, reply));
+    }
+
+    /// The system's text with what the form of the answer asks for, for providers that have no field for it.
+    pub(super) fn system_with_form(&self) -> Option<String> {
+        let form = match &self.response_format {
+            ResponseFormat::Text => return self.system.clone(),
+            ResponseFormat::Json => "Answer with one JSON object and nothing else.".to_owned(),
+            ResponseFormat::Schema(schema) => format!(
+                "Answer with one JSON value and nothing else. It must satisfy this JSON Schema:\n{schema}"
+            ),
+        };
+        Some(match &self.system {
+            Some(system) => format!("{system}\n\n{form}"),
+            None => form,
+        })
+    }
+
+    /// Whether the author asks for text with this tag, so that it is part of the answer.
+    fn asks_for(&self, tag: &str) -> bool {
+        let mut texts = self.system.iter().chain(self.turns.first().map(|(_, text)| text));
+        self.response_format == ResponseFormat::Text && texts.any(|text| text.contains(tag))
+    }
+
+    /// The schema of the answer, when it asks for an object: what providers take in a field of its own.
+    pub(super) fn object_schema(&self) -> Option<&Value> {
+        match &self.response_format {
+            ResponseFormat::Schema(schema)
+                if schema.get("type").and_then(Value::as_str) == Some("object") =>
+            {
+                Some(schema)
+            }
+            ResponseFormat::Schema(_) | ResponseFormat::Json | ResponseFormat::Text => None,
+        }
+    }
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishReason {
+    /// By itself.
+    Stop,
+    /// At `max_tokens`, or where the model can hold no more.
+    Length,
+    /// The model or its provider would not answer; why, in the provider's words.
+    Refused(String),
+    /// The provider failed while it answered.
+    Error {
+        /// Why, in the provider's words.
+        reason: String,
+        /// Whether another attempt may pass.
+        may_pass: bool,
+        /// What the provider asked us to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// Its text without reasoning; JSON when that was asked for and given.
+    pub text: String,
+    /// What came beside or instead of text, by the provider's fields: tool calls, reasoning, nothing.
+    pub other: Vec<String>,
+    /// The model that says it answered.
+    pub model: Option<String>,
+    /// What it cost.
+    pub tokens: Tokens,
+    /// How it ended.
+    pub finish: FinishReason,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletionError {
+    /// Provider, model and reason; never a key.
+    pub message: String,
+    /// Whether another attempt may pass.
+    pub may_pass: bool,
+    /// What the provider asked us to wait.
+    pub retry_after: Option<Duration>,
+    /// The time was up.
+    pub timed_out: bool,
+}
+
+/// What a question needs of the process.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// The way out.
+    pub outbound: &'a Outbound,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+/// Asks a model. `call_key` names the call to providers that do a call once.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn ask(
+    world: World<'_>,
+    resolved: &Resolved,
+    credential: &Credential,
+    chat: &Chat,
+    call_key: &str,
+    time: Duration,
+) -> Result<Completion, CompletionError> {
+    let mut completion = wire::ask(world, resolved, credential, chat, call_key, time).await?;
+    let Separated { answer, had_reasoning } = separate(&completion.text, |tag| chat.asks_for(tag));
+    if had_reasoning {
+        completion.text = answer.to_owned();
+        completion.other.push("reasoning between tags in its text".to_owned());
+    }
+    Ok(completion)
+}

@@ -1,0 +1,13 @@
+//! Providers of models: one question and its answer, in the words that all have in common and in those of each.
+
+pub mod chat;
+pub mod credential;
+pub mod json_text;
+mod reasoning;
+pub mod resolved;
+mod system;
+mod wire;
+
+pub use credential::Credential;
+pub use resolved::{KeySource, KeyValues, Resolved, UsedKey};
+pub use system::{SystemKey, SystemKeys};

@@ -1,0 +1,229 @@
+//! What leaves for each provider and what comes back, over the guarded client.
+
+mod anthropic;
+mod bedrock;
+mod body;
+mod failure;
+mod google;
+mod openai;
+mod received;
+mod sign;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, header};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use self::body::Unexpected;
+use self::received::Received;
+use super::chat::{Chat, Completion, CompletionError, FinishReason, World};
+use super::credential::Credential;
+use super::resolved::Resolved;
+use super::resolved::api_key;
+use platform::outbound_http::{Limits, Outbound, OutboundError};
+use platform::secrets::Mask;
+use types::tokens::Tokens;
+use workflow::model::Provider;
+
+/// The most bytes of an answer: a result takes 1 MiB, and its text may be escaped.
+const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// A request, but for the values that give access.
+#[derive(Debug)]
+struct Written {
+    /// Behind the base URL.
+    path: String,
+    headers: Vec<(HeaderName, String)>,
+    body: Value,
+}
+
+/// Asks a provider.
+pub(super) async fn ask(
+    world: World<'_>,
+    resolved: &Resolved,
+    credential: &Credential,
+    chat: &Chat,
+    call_key: &str,
+    time: Duration,
+) -> Result<Completion, CompletionError> {
+    let title = resolved.provider.title();
+    let failed = |why: String, may_pass: bool| CompletionError {
+        message: format!("{title} ({}): {}.", chat.model, why.trim_end_matches('.')),
+        may_pass,
+        retry_after: None,
+        timed_out: false,
+    };
+    let mut mask = Mask::default();
+    credential.note(&mut mask);
+    let request = request(world, resolved, credential, chat, call_key, &mut mask)
+        .await
+        .map_err(|why| failed(why, false))?;
+    let limits = Limits { time, bytes: LARGEST_ANSWER };
+    let unanswered = |error: OutboundError| CompletionError {
+        timed_out: matches!(error, OutboundError::Timeout(_)),
+        ..failed(mask.text(&error.to_string()).into_owned(), error.may_pass())
+    };
+    let answer = world.outbound.send(request, limits).await.map_err(unanswered)?;
+    let (status, headers) = (answer.status, answer.headers.clone());
+    let bytes = answer.bytes().await.map_err(unanswered)?;
+    let received = Received::read(&bytes, &mask);
+    let now = world.clock.now();
+    if !status.is_success() {
+        let error_type = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+        let error_type = error_type.map(|kind| mask.text(kind));
+        let headers = (&headers, error_type.as_deref());
+        return Err(failure::refused(resolved, &chat.model, status, headers, &received, now));
+    }
+    if let Some((why, may_pass)) = received.describe(&headers) {
+        return Err(failed(why, may_pass));
+    }
+    let body = received.json();
+    let retry_after = failure::asked_wait(&headers, body, now);
+    match completion(resolved.provider, body) {
+        Ok(mut completion) => {
+            if let FinishReason::Error { may_pass: true, retry_after: asked, .. } = &mut completion.finish {
+                *asked = retry_after;
+            }
+            Ok(completion)
+        }
+        Err(NoCompletion::Error { reason, may_pass }) => Err(CompletionError {
+            retry_after: retry_after.filter(|_| may_pass),
+            ..failed(format!("the answer holds an error: {reason}"), may_pass)
+        }),
+        Err(NoCompletion::Unexpected(field)) => Err(failed(
+            format!("the answer is none that this provider gives; look at the key's base_url. {field}"),
+            false,
+        )),
+    }
+}
+
+/// Why a body of JSON is no answer.
+enum NoCompletion {
+    /// It is an error.
+    Error { reason: String, may_pass: bool },
+    /// It is something else.
+    Unexpected(Unexpected),
+}
+
+fn completion(provider: Provider, body: &Value) -> Result<Completion, NoCompletion> {
+    let read = match provider {
+        _ if !body.is_object() => Err(Unexpected::new("", "an object", Some(body))),
+        Provider::Openai | Provider::OpenaiCompatible => openai::read(body),
+        Provider::Anthropic => anthropic::read(body),
+        Provider::Google => google::read(body),
+        Provider::Bedrock => bedrock::read(body),
+    };
+    let ended = read.as_ref().map_or(FinishReason::Stop, |completion| completion.finish.clone());
+    // Some answer with a list that holds it.
+    let error = body.get("error").or_else(|| body.get(0)?.get("error"));
+    match (read, error.and_then(|error| failure::stated(error, &ended))) {
+        (Ok(completion), Some(error)) => Ok(Completion { finish: error, ..completion }),
+        (Ok(completion), None) => Ok(completion),
+        (Err(_), Some(FinishReason::Error { reason, may_pass, .. })) => {
+            Err(NoCompletion::Error { reason, may_pass })
+        }
+        (Err(unexpected), _) => Err(match failure::message(body) {
+            Some(reason) => {
+                NoCompletion::Error { reason: format!("{reason} ({unexpected})"), may_pass: false }
+            }
+            None => NoCompletion::Unexpected(unexpected),
+        }),
+    }
+}
+
+async fn request(
+    world: World<'_>,
+    resolved: &Resolved,
+    credential: &Credential,
+    chat: &Chat,
+    call_key: &str,
+    mask: &mut Mask,
+) -> Result<http::Request<Vec<u8>>, String> {
+    let written = match resolved.provider {
+        Provider::Openai => openai::write(chat, true, resolved.key.organization.as_deref()),
+        Provider::OpenaiCompatible => openai::write(chat, false, resolved.key.organization.as_deref()),
+        Provider::Anthropic => anthropic::write(chat),
+        Provider::Google => google::write(chat),
+        Provider::Bedrock => bedrock::write(chat),
+    };
+    let region = resolved.key.region.as_deref().unwrap_or_default();
+    let base = match (&resolved.key.base_url, resolved.provider.base_url()) {
+        (Some(base), _) => base.clone(),
+        (None, Some(base)) => base.to_owned(),
+        (None, None) => bedrock::base_url(region),
+    };
+    let uri = address(world.outbound, resolved.provider, &base, &written.path)?;
+    let body = serde_json::to_vec(&written.body)
+        .map_err(|error| format!("the question cannot be written: {error}"))?;
+    let mut request = http::Request::post(&uri)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json");
+    for (name, value) in written.headers {
+        request = request.header(name, value);
+    }
+    if resolved.provider != Provider::Bedrock {
+        request = request.header("idempotency-key", call_key);
+    }
+    if let Some(key) = api_key(credential) {
+        let (name, value) = match resolved.provider {
+            Provider::Anthropic => (HeaderName::from_static("x-api-key"), key.expose_secret().to_owned()),
+            Provider::Google => (HeaderName::from_static("x-goog-api-key"), key.expose_secret().to_owned()),
+            Provider::Openai | Provider::OpenaiCompatible | Provider::Bedrock => {
+                (header::AUTHORIZATION, format!("Bearer {}", key.expose_secret()))
+            }
+        };
+        let mut value =
+            HeaderValue::from_str(&value).map_err(|_| "the key cannot stand in a header".to_owned())?;
+        value.set_sensitive(true);
+        request = request.header(name, value);
+    }
+    let mut request =
+        request.body(body).map_err(|error| format!("the request cannot be written: {error}"))?;
+    if resolved.provider == Provider::Bedrock {
+        sign::sign(world.clock, &mut request, credential, region, mask).await?;
+    }
+    Ok(request)
+}
+
+/// Where a request goes: behind the base URL, as a parser of URLs writes it (a host in another script, blanks around that
+/// an older version kept).
+fn address(outbound: &Outbound, provider: Provider, base: &str, path: &str) -> Result<String, String> {
+    let base = outbound.url(base.trim()).map_err(|error| format!("base_url: {error}"))?;
+    let base = base.as_str().trim_end_matches('/');
+    // The version is in Anthropic's paths, and in the base URLs of its compatible servers' manuals.
+    let base = match provider {
+        Provider::Anthropic => base.strip_suffix("/v1").unwrap_or(base),
+        _ => base,
+    };
+    Ok(format!("{base}{path}"))
+}
+
+/// Puts a field into a body when there is something to put.
+fn put(body: &mut Map<String, Value>, field: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        body.insert(field.to_owned(), value.into());
+    }
+}
+
+/// A list, unless it is empty.
+fn list(texts: &[String]) -> Option<Value> {
+    (!texts.is_empty()).then(|| Value::from(texts.to_vec()))
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut path, byte| {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => path.push(char::from(byte)),
+            false => {
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+        path
+    })
+}
+
+#[cfg(test)]
+mod tests;

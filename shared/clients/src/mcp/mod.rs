@@ -1,0 +1,16 @@
+//! Servers of MCP: sessions, calls, and what comes back.
+
+pub mod error;
+mod events;
+mod message;
+pub mod result;
+pub mod session;
+pub mod tools;
+mod transport;
+pub mod words;
+
+pub use error::McpError;
+pub use result::{NoResult, arguments_apart, value};
+pub use session::{Greeting, Session, Sessions, Target};
+pub use tools::ToolWarning;
+pub use words::shown;

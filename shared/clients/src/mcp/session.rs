@@ -1,0 +1,310 @@
+//! Sessions with servers: opened by the first call, kept for the next ones of the same environment, and given up
+//! when they are no longer used or something is wrong with them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use moka::sync::Cache;
+use rmcp::RoleClient;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
+    ListToolsRequest, PaginatedRequestParams, RequestMetaObject, ServerResult,
+};
+use rmcp::service::{RunningService, serve_client};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use super::error::McpError;
+use super::tools::page;
+use super::transport::{Backend, BackendState, transparent};
+use super::words::shown;
+use platform::cache::LazyCache;
+use platform::outbound_http::{Outbound, OutboundError, Url};
+use platform::secrets::Mask;
+use types::Error;
+use types::clock::Clock;
+use types::error::Kind;
+use types::ids::Place;
+
+/// The key of a call's `_meta` that names the attempt: the same for every delivery of it.
+const ATTEMPT_KEY: &str = "agentruntime/attempt";
+/// The key of a call's `_meta` that holds the settings of the instance's profile.
+const SETTINGS_KEY: &str = "agentruntime/settings";
+
+/// A session that nobody uses ends after this time.
+const IDLE: Duration = Duration::from_secs(120);
+const MOST_SESSIONS: u64 = 128;
+/// As many calls of one session at a time as a worker makes for a run.
+const CALLS_AT_ONCE: usize = 128;
+/// How long the handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(20);
+/// Pages of tools that are read.
+const MOST_PAGES: usize = 100;
+
+/// What to do when a server wants credentials that nobody gave.
+const NO_CONNECTION: &str = "no connection was named or bound: make one with POST /v1/connections, then send its id as \
+                             connection_id with POST …/discover, or name it in the active config profile of an instance.";
+
+/// Whom to call, and with what.
+pub struct Target {
+    /// The address, with credentials that belong into its query.
+    pub url: Url,
+    /// Credentials that belong into headers.
+    pub headers: HeaderMap,
+    /// What must not be seen of what the server says.
+    pub mask: Arc<Mask>,
+    /// Whether it goes with credentials of a connection.
+    pub authenticated: bool,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.url.origin().ascii_serialization())
+    }
+}
+
+impl Target {
+    /// Adds a header whose value is a secret.
+    ///
+    /// # Errors
+    /// When it cannot stand in a header.
+    pub fn header(&mut self, name: &str, value: &str) -> Result<(), McpError> {
+        let unusable =
+            |what: &str| McpError::Unusable(format!("the {what} of the header {name:?} cannot be sent"));
+        let name = HeaderName::try_from(name).map_err(|_| unusable("name"))?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| unusable("value"))?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(())
+    }
+
+    /// An error of this target in a sentence, with what to do where the server wants credentials.
+    pub fn explained(&self, error: &McpError) -> String {
+        match (error.asks_for_credentials(), self.authenticated) {
+            (false, _) => format!("{error}."),
+            (true, true) => format!("{error}; it does not take the connection's credentials."),
+            (true, false) => format!("{error}; it asks for credentials, and {NO_CONNECTION}"),
+        }
+    }
+
+    /// An error of this target, for whoever called it.
+    pub fn error(&self, error: &McpError) -> Error {
+        let code = match error.asks_for_credentials() && !self.authenticated {
+            true => "CONNECTION_REQUIRED",
+            false => "MCP_SERVER",
+        };
+        let message = format!("The MCP server cannot be used: {}", self.explained(error));
+        Error::new(Kind::Invalid, code, message)
+    }
+
+    /// What tells it from other targets; nothing can be read out of it.
+    fn fingerprint(&self, place: &Place) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [place.tenant_id.as_str(), place.project_id.as_str(), self.url.as_str()] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        for (name, value) in &self.headers {
+            hash.update(name.as_str().len().to_be_bytes());
+            hash.update(name.as_str());
+            hash.update(value.len().to_be_bytes());
+            hash.update(value.as_bytes());
+        }
+        // A session masks what it was opened with.
+        self.mask.hash_into(&mut hash);
+        hash.finalize().into()
+    }
+}
+
+type Running = RunningService<RoleClient, ClientConfig>;
+type Opening = Arc<OnceCell<Arc<Running>>>;
+
+/// The sessions of this environment.
+#[derive(Clone)]
+pub struct Sessions {
+    open: Arc<LazyCache<[u8; 32], Opening>>,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sessions({})", self.open.entry_count())
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let open = || Cache::builder().max_capacity(MOST_SESSIONS).time_to_idle(IDLE).build();
+        Self { open: Arc::new(LazyCache::new(open)) }
+    }
+}
+
+/// An open session.
+#[derive(Clone)]
+pub struct Session {
+    running: Arc<Running>,
+    of: Sessions,
+    key: [u8; 32],
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The version of the protocol that was agreed on.
+    pub protocol_version: String,
+}
+
+impl Sessions {
+    /// The session with this target; opened when there is none.
+    ///
+    /// # Errors
+    /// When the server does not answer as it should.
+    pub async fn open(
+        &self,
+        outbound: &Arc<Outbound>,
+        clock: &Clock,
+        place: &Place,
+        target: &Target,
+    ) -> Result<Session, McpError> {
+        let key = target.fingerprint(place);
+        let cell = self.open.get_with(key, Opening::default);
+        if cell.get().is_some_and(|running| running.is_closed()) {
+            self.open.invalidate(&key);
+            return Box::pin(self.open(outbound, clock, place, target)).await;
+        }
+        let backend = || Backend {
+            outbound: Arc::clone(outbound),
+            clock: clock.clone(),
+            url: target.url.clone(),
+            headers: target.headers.clone(),
+            mask: Arc::clone(&target.mask),
+            state: Arc::new(Mutex::new(BackendState::default())),
+        };
+        // Many steps at once open one session: the others wait for the first, or take over when it gives up.
+        let running = cell.get_or_try_init(|| connect(backend())).await?;
+        Ok(Session { running: Arc::clone(running), of: self.clone(), key })
+    }
+}
+
+async fn connect(backend: Backend) -> Result<Arc<Running>, McpError> {
+    let config = StreamableHttpClientTransportConfig::with_uri(backend.url.origin().ascii_serialization())
+        .max_concurrent_requests(CALLS_AT_ONCE);
+    let transport = StreamableHttpClientTransport::with_client(backend, config);
+    let ours = Implementation::new("agentruntime", env!("CARGO_PKG_VERSION"));
+    let client = ClientConfig::new(ClientCapabilities::default(), ours);
+    let opened = tokio::time::timeout(HANDSHAKE, serve_client(client, transport)).await;
+    Ok(Arc::new(opened.map_err(|_| McpError::Timeout(HANDSHAKE))??))
+}
+
+impl Session {
+    /// What the server says of itself.
+    pub fn greeting(&self) -> Option<Greeting> {
+        let info = self.running.peer().peer_info()?;
+        Some(Greeting {
+            name: info.server_info.as_ref().map(|server| shown(&server.name)).unwrap_or_default(),
+            version: info.server_info.as_ref().map(|server| shown(&server.version)).unwrap_or_default(),
+            protocol_version: shown(info.protocol_version.as_str()),
+        })
+    }
+
+    /// Every tool of the server as it describes it, page by page, until there are more than `most`.
+    ///
+    /// # Errors
+    /// When the server does not answer as it should, or its pages do not end.
+    pub async fn tools(&self, most: usize) -> Result<Vec<Value>, McpError> {
+        // Whoever does not wait for the end gives the session up, and with it a request that is still under way.
+        let mut abandoned = Abandoned(Some(self));
+        let tools = self.pages(most).await;
+        abandoned.0 = None;
+        tools
+    }
+
+    async fn pages(&self, most: usize) -> Result<Vec<Value>, McpError> {
+        let mut tools = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let request = ListToolsRequest {
+                params: Some(PaginatedRequestParams::default().with_cursor(cursor.clone())),
+                ..ListToolsRequest::default()
+            };
+            let request = ClientRequest::ListToolsRequest(request);
+            let answer = self.ended(self.running.peer().send_request(request).await)?;
+            let (found, next) = page(transparent(answer)?)?;
+            tools.extend(found);
+            let next = next.filter(|next| !next.is_empty());
+            if next.is_none() || tools.len() > most {
+                return Ok(tools);
+            }
+            if next == cursor {
+                return Err(McpError::Protocol("its list of tools goes round in a circle".to_owned()));
+            }
+            cursor = next;
+        }
+        Err(McpError::Protocol(format!("its list of tools has more than {MOST_PAGES} pages")))
+    }
+
+    /// Calls a tool and returns its result as it came. Dropped before its end, it tells the server so.
+    ///
+    /// # Errors
+    /// When the server does not answer as it should.
+    pub async fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+        attempt: Option<&str>,
+        settings: &Map<String, Value>,
+    ) -> Result<Value, McpError> {
+        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let mut meta = RequestMetaObject::new();
+        if let Some(attempt) = attempt {
+            meta.0.0.insert(ATTEMPT_KEY.to_owned(), attempt.into());
+        }
+        if !settings.is_empty() {
+            meta.0.0.insert(SETTINGS_KEY.to_owned(), Value::Object(settings.clone()));
+        }
+        params.meta = Some(meta);
+        match self.ended(self.running.peer().call_tool_once(params).await)? {
+            CallToolResponse::Complete(result) => transparent(ServerResult::CallToolResult(result)),
+            _ => Err(McpError::Protocol("the answer cannot be read".to_owned())),
+        }
+    }
+
+    fn ended<T>(&self, ended: Result<T, rmcp::ServiceError>) -> Result<T, McpError> {
+        ended.map_err(McpError::from).inspect_err(|error| {
+            if error.ends_session() {
+                self.of.open.invalidate(&self.key);
+            }
+        })
+    }
+}
+
+/// Gives a session up when it is dropped.
+struct Abandoned<'s>(Option<&'s Session>);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.0 {
+            session.of.open.invalidate(&session.key);
+        }
+    }
+}
+
+impl From<OutboundError> for McpError {
+    fn from(error: OutboundError) -> Self {
+        Self::Outbound(error)
+    }
+}

@@ -1,0 +1,228 @@
+//! A server's tools: asking for them, and what of them can be kept and used.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::error::McpError;
+use super::session::Session;
+use super::words::{shown, unexpected};
+use platform::blocking::blocking;
+use types::mcp::{ToolSpec, any_object};
+
+/// The most tools of a server.
+pub const MOST_TOOLS: usize = 500;
+/// The most characters of a tool's name.
+pub const LONGEST_TOOL_NAME: usize = 128;
+/// The most bytes of a tool's schema.
+pub const LARGEST_SCHEMA: usize = 256 * 1024;
+/// The most bytes of all tools of a server, as JSON.
+pub const LARGEST_CATALOG: usize = 2 * 1024 * 1024;
+/// The most characters of a tool's description.
+const LONGEST_DESCRIPTION: usize = 10_000;
+
+/// The most warnings of one answer.
+const MAX_WARNINGS: usize = 100;
+
+/// What is not as it should be with a tool that somebody else describes. The tools beside it are not affected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ToolWarning {
+    /// The tool; empty where it is about `config_schema`.
+    #[schema(example = "create_ticket")]
+    pub tool: String,
+    /// Where in what describes it.
+    #[schema(example = "input_schema.properties.key.pattern")]
+    pub path: String,
+    /// The keyword of a schema that calls are not checked against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "pattern")]
+    pub keyword: Option<String>,
+    /// What is wrong, and what follows from it.
+    pub message: String,
+}
+
+/// The tools of a server that can be kept, and what is wrong with them and with those that cannot.
+#[derive(Debug, Default)]
+pub struct Offer {
+    /// The tools.
+    pub tools: Vec<ToolSpec>,
+    /// What is wrong.
+    pub warnings: Vec<ToolWarning>,
+}
+
+/// The tools that a server says it has.
+///
+/// # Errors
+/// When it does not answer as it should, or has more than is kept.
+pub async fn ask(session: &Session) -> Result<Offer, McpError> {
+    let described = session.tools(MOST_TOOLS).await?;
+    if described.len() > MOST_TOOLS {
+        return Err(McpError::Unusable(format!("it has more than {MOST_TOOLS} tools")));
+    }
+    let mut offer = Offer::default();
+    let mut names = BTreeSet::new();
+    for (position, tool) in described.into_iter().enumerate() {
+        match spec(tool, position, &mut offer.warnings) {
+            Ok(tool) if !names.insert(tool.name.clone()) => {
+                let message = "the server has two tools of this name; the second is left out".to_owned();
+                offer.warnings.push(ToolWarning {
+                    tool: tool.name,
+                    path: "name".to_owned(),
+                    keyword: None,
+                    message,
+                });
+            }
+            Ok(tool) => offer.tools.push(tool),
+            Err(warning) => offer.warnings.push(warning),
+        }
+    }
+    check(&offer.tools).map_err(McpError::Unusable)?;
+    let looked_through = blocking(move || {
+        offer.warnings.extend(unchecked(&offer.tools, None));
+        offer.warnings.truncate(MAX_WARNINGS);
+        offer
+    });
+    looked_through
+        .await
+        .map_err(|_| McpError::Unusable("the schemas of its tools could not be read".to_owned()))
+}
+
+/// The tools of a page, and the cursor of the next.
+pub(super) fn page(mut result: Value) -> Result<(Vec<Value>, Option<String>), McpError> {
+    let wrong = |field: &str, found: Option<&Value>, expected: &str| {
+        let what = unexpected(field, found, expected);
+        Err(McpError::Protocol(format!("in the answer to tools/list, {what}")))
+    };
+    if !result.is_object() {
+        return wrong("result", Some(&result), "an object");
+    }
+    let next = match result["nextCursor"].take() {
+        Value::Null => None,
+        Value::String(next) => Some(next),
+        other => return wrong("result.nextCursor", Some(&other), "a string"),
+    };
+    match result.get_mut("tools").map(Value::take) {
+        Some(Value::Array(tools)) => Ok((tools, next)),
+        other => wrong("result.tools", other.as_ref(), "a list"),
+    }
+}
+
+/// A tool as it is kept; what cannot be used of it is left out with a warning.
+fn spec(mut tool: Value, position: usize, warnings: &mut Vec<ToolWarning>) -> Result<ToolSpec, ToolWarning> {
+    let left_out = |path: &str, what: String| ToolWarning {
+        tool: format!("tools[{position}]"),
+        path: path.to_owned(),
+        keyword: None,
+        message: format!("{what}; the tool is left out"),
+    };
+    if !tool.is_object() {
+        return Err(left_out("", unexpected("the tool", Some(&tool), "an object")));
+    }
+    let Value::String(name) = tool["name"].take() else {
+        return Err(left_out("name", "the tool has no name that is a string".to_owned()));
+    };
+    name_problem(&name).map_err(|what| left_out("name", what))?;
+    let mut warn = |path: &str, message: String| {
+        warnings.push(ToolWarning { tool: name.clone(), path: path.to_owned(), keyword: None, message });
+    };
+    let mut object = |field: &str, path: &str, is_needed: bool| {
+        let found = tool.get_mut(field).map(Value::take);
+        let size = found.as_ref().map_or(0, |found| found.to_string().len());
+        match found {
+            Some(_) if size > LARGEST_SCHEMA => {
+                warn(
+                    path,
+                    format!("it takes {size} bytes; at most {LARGEST_SCHEMA} are kept, so it is left out"),
+                );
+                None
+            }
+            Some(found @ Value::Object(_)) => Some(found),
+            None | Some(Value::Null) if !is_needed => None,
+            other => {
+                warn(path, format!("{}; it is left out", unexpected(field, other.as_ref(), "an object")));
+                None
+            }
+        }
+    };
+    let input_schema = object("inputSchema", "input_schema", true).unwrap_or_else(any_object);
+    let output_schema = object("outputSchema", "output_schema", false);
+    let annotations = object("annotations", "annotations", false);
+    let description =
+        tool["description"].as_str().map(|text| text.chars().take(LONGEST_DESCRIPTION).collect());
+    Ok(ToolSpec { name, description, input_schema, output_schema, annotations })
+}
+
+fn name_problem(name: &str) -> Result<(), String> {
+    let length = name.chars().count();
+    if length == 0 || length > LONGEST_TOOL_NAME || name.chars().any(char::is_control) {
+        let name = shown(&name.chars().take(LONGEST_TOOL_NAME).collect::<String>());
+        return Err(format!(
+            "the name of the tool {name:?} must have 1 to {LONGEST_TOOL_NAME} characters, none of them control characters"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether these tools can be kept.
+///
+/// # Errors
+/// What is wrong with which of them.
+pub fn check(tools: &[ToolSpec]) -> Result<(), String> {
+    if tools.len() > MOST_TOOLS {
+        return Err(format!("it has more than {MOST_TOOLS} tools"));
+    }
+    let mut names = BTreeSet::new();
+    let mut total = 0;
+    for tool in tools {
+        name_problem(&tool.name)?;
+        let name = shown(&tool.name);
+        if !names.insert(&tool.name) {
+            return Err(format!("it has two tools named {name:?}"));
+        }
+        let objects = [Some(&tool.input_schema), tool.output_schema.as_ref(), tool.annotations.as_ref()];
+        for object in objects.into_iter().flatten() {
+            if !object.is_object() {
+                return Err(format!(
+                    "of the tool {name:?}, input_schema, output_schema and annotations must be objects"
+                ));
+            }
+            let size = object.to_string().len();
+            if size > LARGEST_SCHEMA {
+                return Err(format!(
+                    "a schema of the tool {name:?} takes {size} bytes; at most {LARGEST_SCHEMA} are kept"
+                ));
+            }
+        }
+        total += serde_json::to_vec(tool).map_or(0, |json| json.len());
+    }
+    if total > LARGEST_CATALOG {
+        return Err(format!("its tools take {total} bytes; at most {LARGEST_CATALOG} are kept"));
+    }
+    Ok(())
+}
+
+/// What of the schemas of tools, and of the one for profiles' `config`, nothing is checked against: the server does that
+/// itself.
+pub fn unchecked(tools: &[ToolSpec], config_schema: Option<&Value>) -> Vec<ToolWarning> {
+    let schemas = tools.iter().map(|tool| (&*tool.name, "input_schema", &tool.input_schema));
+    let schemas = schemas.chain(config_schema.map(|schema| ("", "config_schema", schema)));
+    let of = |(tool, path, schema): (&str, &'static str, &Value)| {
+        let tool = tool.to_owned();
+        json_schema::unchecked(schema).into_iter().map(move |part| ToolWarning {
+            tool: tool.clone(),
+            path: part.path.replacen('$', path, 1),
+            keyword: Some(part.keyword).filter(|keyword| !keyword.is_empty()),
+            message: format!("{}; nothing is checked against it", shown(&part.message)),
+        })
+    };
+    schemas.flat_map(of).take(MAX_WARNINGS).collect()
+}
+
+impl fmt::Display for ToolWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.tool, self.path, self.message)
+    }
+}

@@ -1,0 +1,26 @@
+//! The way to AWS and to the world: clients and TLS, guarded HTTP, secrets, the queue, metrics and tracing. Nothing
+//! here knows what the product does.
+
+pub mod aws;
+pub mod blocking;
+pub mod cache;
+pub mod metrics;
+pub mod outbound_http;
+pub mod patience;
+pub mod queue;
+pub mod secrets;
+pub mod telemetry;
+pub mod tls;
+pub mod trace;
+
+use std::time::Duration;
+
+use types::clock::Clock;
+
+/// Waits for so long. Nobody moves a manual clock for those who wait, so there it is a chance for others only.
+pub async fn pause(clock: &Clock, time: Duration) {
+    match clock {
+        Clock::System => tokio::time::sleep(time).await,
+        Clock::Manual(_) => tokio::task::yield_now().await,
+    }
+}

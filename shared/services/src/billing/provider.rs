@@ -1,0 +1,14 @@
+//! The payment provider, with this deployment's keys.
+
+use crate::state::AppState;
+use clients::stripe::Provider;
+use types::Result;
+
+/// The provider.
+///
+/// # Errors
+/// Unavailable when this deployment has none, or the secret store does not answer.
+pub async fn provider(state: &AppState) -> Result<Provider<'_>> {
+    let keys = state.provider_keys.read(&state.secrets).await?;
+    Ok(Provider::new(keys, &state.config.plans, &state.outbound, &state.clock))
+}

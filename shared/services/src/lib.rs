@@ -1,0 +1,17 @@
+//! What the product does: use cases, a folder for each resource, over [`state::AppState`].
+
+pub mod analytics;
+pub mod audit;
+pub mod auth;
+pub mod billing;
+pub mod config;
+pub mod connection;
+pub mod custody;
+pub mod idempotency;
+pub mod limits;
+pub mod llm;
+pub mod mcp;
+pub mod run;
+pub mod state;
+pub mod step;
+pub mod webhook;

@@ -1,0 +1,11 @@
+//! Models of other companies: who provides them, with whose key they are called, and how each provider wants to be
+//! asked.
+//!
+//! [`resolve`](resolve()) says which provider, model and key a step's fields come to; [`keys`] keeps the keys of
+//! projects, [`SystemKeys`] reads those of the deployment; [`chat`](chat::Chat) is one question and its answer in
+//! words that all providers have in common, and `wire` translates it for each of them.
+
+pub mod keys;
+mod resolve;
+
+pub use resolve::{Asked, find_model, resolve};

@@ -1,0 +1,28 @@
+//! Runs: their states, what changes them, what readers see of it, and how a change is kept.
+//!
+//! [`Machine`] is the pure part: it holds a run in memory and applies [`Command`]s to it without I/O, clock or
+//! randomness. [`Session`] loads a run, journals commands, and commits them with one conditional write; when
+//! somebody else was faster it reloads and applies its journal again, so that every guard stands in one place.
+//! [`Reader`] is what the API shows of a run.
+
+mod control;
+mod plans;
+mod reader;
+mod recover;
+mod retry;
+mod session;
+mod start;
+mod view;
+mod watch;
+
+pub use control::{Control, complete_task, control};
+pub use plans::PlanCache;
+pub use reader::Reader;
+pub use recover::Resume;
+pub use retry::{Retry, retry};
+pub use session::{Commit, Session};
+
+pub use start::{StartRequest, Started, check_steps, read_params, start};
+
+pub use view::{ContextView, EventView, Phase, RunSummary, RunView, StepContext, StepCounts, StepView};
+pub use watch::{RunWatch, Waiter, Watched};

@@ -1,0 +1,159 @@
+//! What a process builds once and every request shares: settings, clients, caches.
+
+use std::num::NonZeroU32;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::auth::Authenticator;
+use crate::config::Config;
+use crate::limits::Limiter;
+use crate::llm::keys::LlmKeys;
+use crate::mcp::Mcp;
+use crate::run::{PlanCache, RunWatch};
+use crate::webhook::Webhooks;
+use clients::llm::SystemKeys;
+use clients::stripe::ProviderKeys;
+use platform::aws;
+use platform::metrics::Metrics;
+use platform::outbound_http::Outbound;
+use platform::queue::{LazyClient, Queue};
+use platform::secrets::{SecretStore, Secrets, SecretsManager};
+use store::Store;
+use types::clock::Clock;
+use types::ids::{PatId, SubscriptionId};
+
+/// What handlers share. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<dyn Held>);
+
+/// Something that is held by all. As a trait object, whose end is compiled here: every crate that lets go of an
+/// [`AppState`] would otherwise have what it takes to drop each client and cache.
+trait Held: std::fmt::Debug + Send + Sync {
+    fn shared(&self) -> &Shared;
+}
+
+impl Held for Shared {
+    fn shared(&self) -> &Shared {
+        self
+    }
+}
+
+/// The parts of an [`AppState`].
+#[derive(Debug)]
+pub struct Shared {
+    /// The deployment's settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// State.
+    pub store: Store,
+    /// Wakes workers.
+    pub queue: Queue,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// Tells callers by their tokens.
+    pub auth: Authenticator,
+    /// How often somebody may call.
+    pub limits: Limits,
+    /// Compiled versions of workflows.
+    pub plans: PlanCache,
+    /// What is known of subscriptions of webhooks.
+    pub webhooks: Webhooks,
+    /// Those who wait for runs in this process.
+    pub watch: RunWatch,
+    /// Permits for running scripts.
+    pub scripts: Arc<Semaphore>,
+    /// Permits for calls of MCP servers and models.
+    pub calls: Arc<Semaphore>,
+    /// MCP: sessions, and tools that are known.
+    pub mcp: Mcp,
+    /// The way out.
+    pub outbound: Arc<Outbound>,
+    /// Projects' keys of model providers.
+    pub llm_keys: LlmKeys,
+    /// The deployment's.
+    pub system_keys: SystemKeys,
+    /// The deployment's of its payment provider.
+    pub provider_keys: ProviderKeys,
+    /// Figures for CloudWatch.
+    pub metrics: Metrics,
+}
+
+/// How many deliveries may arrive for each that a subscription takes: so much room is left to its sender while others
+/// send what they cannot prove.
+const ARRIVALS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// The rate limits of a process.
+#[derive(Debug)]
+pub struct Limits {
+    /// Of tokens.
+    pub tokens: Limiter<PatId>,
+    /// Of webhook subscriptions, for what their senders deliver.
+    pub subscriptions: Limiter<SubscriptionId>,
+    /// Of webhook subscriptions, for what arrives before anybody knows who sends it.
+    pub arrivals: Limiter<SubscriptionId>,
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        self.0.shared()
+    }
+}
+
+/// The outside of a process: what differs between Lambda, the local process and tests.
+#[derive(Debug)]
+pub struct Clients {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SQS.
+    pub sqs: LazyClient,
+    /// Where secrets are.
+    pub secrets: Arc<dyn SecretStore>,
+}
+
+impl AppState {
+    /// Around these clients.
+    pub fn new(config: Config, clock: Clock, clients: Clients) -> Self {
+        Self(Arc::new(Shared {
+            store: Store::new(clients.dynamodb, &config.table_name, clock.clone()),
+            queue: Queue::new(clients.sqs, &config.queue_url),
+            auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret, clock.clone()),
+            limits: Limits {
+                tokens: Limiter::new(config.token_limit, clock.clone()),
+                subscriptions: Limiter::new(config.subscription_limit, clock.clone()),
+                arrivals: Limiter::new(config.subscription_limit.times(ARRIVALS), clock.clone()),
+            },
+            secrets: Secrets::new(clients.secrets, &config.secret_prefix),
+            plans: PlanCache::default(),
+            webhooks: Webhooks::default(),
+            watch: RunWatch::default(),
+            scripts: Arc::new(Semaphore::new(config.script_parallelism)),
+            calls: Arc::new(Semaphore::new(config.call_parallelism)),
+            mcp: Mcp::default(),
+            outbound: Arc::new(Outbound::new(config.outbound.clone())),
+            llm_keys: LlmKeys::default(),
+            system_keys: SystemKeys::new(&config.llm_system_secret, &config.bedrock_region),
+            provider_keys: ProviderKeys::new(&config.plans.stripe_secret),
+            metrics: Metrics::new(config.metrics.clone()),
+            clock,
+            config,
+        }))
+    }
+
+    /// Around the clients of the AWS account that the environment names.
+    pub fn from_env() -> Self {
+        let config = Config::from_env();
+        let aws = aws::sdk_config();
+        let secrets = SecretsManager::new(aws::secrets_manager(&aws), &config.secret_kms_key);
+        let clients = Clients {
+            dynamodb: aws::dynamodb(&aws),
+            sqs: LazyClient::new(Box::new(move || aws::sqs(&aws))),
+            secrets: Arc::new(secrets),
+        };
+        Self::new(config, Clock::System, clients)
+    }
+}

@@ -1,0 +1,93 @@
+//! The executor of `lua_script`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::scope::StepScope;
+use engine::{FailureCode, Outcome, StepFailure};
+use lua::{Cancel, FailureKind, Globals, Limits, Pool};
+
+/// A script with all that it may see.
+#[derive(Debug)]
+pub struct Script {
+    /// The id of its step, for messages about its result.
+    pub step_id: String,
+    /// The source.
+    pub source: String,
+    /// What it may read.
+    pub scope: StepScope,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// Ends it early.
+    pub cancel: Cancel,
+}
+
+/// What became of a script.
+#[derive(Debug)]
+pub struct Scripted {
+    /// Its result or failure.
+    pub outcome: Outcome,
+    /// What it printed.
+    pub log: Vec<String>,
+}
+
+impl Scripted {
+    /// What stands in for a script whose sandbox broke down.
+    pub fn crashed() -> Self {
+        tracing::error!("the sandbox of a script broke down");
+        let error = "The script broke its sandbox; it was ended.";
+        Self { outcome: Outcome::failure(FailureCode::LuaError, error), log: Vec::new() }
+    }
+}
+
+impl Script {
+    /// Runs the script on this thread, in a VM of its run's pool.
+    pub fn run(self, pool: &Pool) -> Scripted {
+        let steps: Vec<(&str, Value)> =
+            self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
+        let round = self.scope.round.as_ref();
+        let extra = round.map(super::RoundScope::globals).unwrap_or_default();
+        let globals = Globals {
+            input: &self.scope.input,
+            steps: &steps,
+            run: &self.scope.run,
+            connection: &self.scope.connection,
+            extra: &extra,
+            body: round.map(|round| &round.body),
+            iteration: round.filter(|round| round.item.is_none()).map(|round| (round.index, &round.prev)),
+        };
+        let limits = Limits { time: self.timeout, ..Limits::default() };
+        let ended = pool.run(&self.source, &globals, &limits, &self.cancel);
+        let outcome = match ended.result {
+            Ok(result) => {
+                let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());
+                Outcome::Success { result: Arc::new(result), bytes }
+            }
+            Err(failure) => {
+                let message = match failure.kind {
+                    FailureKind::ReturnType => format!("step {:?}: {}", self.step_id, failure.message),
+                    _ => failure.message,
+                };
+                Outcome::Failure(StepFailure {
+                    jitter: rand::random(),
+                    ..StepFailure::new(code(failure.kind), message)
+                })
+            }
+        };
+        Scripted { outcome, log: ended.log }
+    }
+}
+
+fn code(kind: FailureKind) -> FailureCode {
+    match kind {
+        FailureKind::Error => FailureCode::LuaError,
+        FailureKind::Timeout => FailureCode::LuaTimeout,
+        FailureKind::Memory => FailureCode::LuaMemory,
+        FailureKind::ReturnType => FailureCode::LuaReturnType,
+        FailureKind::ResultTooLarge => FailureCode::ResultTooLarge,
+        // Only a worker that drops the outcome cancels.
+        FailureKind::Cancelled => FailureCode::LuaTimeout,
+    }
+}
