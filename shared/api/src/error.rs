@@ -136,3 +136,67 @@ pub fn retry_after_s(kind: Kind) -> Option<u64> {
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(kind: Kind) -> Response {
+        answer(Error::new(kind, "CODE", "A sentence."), "r-1")
+    }
+
+    fn header_of(response: &Response, name: header::HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn kinds_are_answered_with_their_own_status() {
+        let retry_after = Duration::from_secs(1);
+        let statuses = [
+            (Kind::Unreadable, 400),
+            (Kind::Unauthenticated, 401),
+            (Kind::PaymentRequired, 402),
+            (Kind::Forbidden, 403),
+            (Kind::NotFound, 404),
+            (Kind::MethodNotAllowed, 405),
+            (Kind::TimedOut, 408),
+            (Kind::Conflict, 409),
+            (Kind::Overtaken, 409),
+            (Kind::InProgress { retry_after }, 409),
+            (Kind::Gone, 410),
+            (Kind::PreconditionFailed, 412),
+            (Kind::TooLarge, 413),
+            (Kind::UnsupportedEncoding, 415),
+            (Kind::Invalid, 422),
+            (Kind::TooMany { retry_after }, 429),
+            (Kind::Internal, 500),
+            (Kind::Unavailable { retry_after }, 503),
+        ];
+        for (kind, status) in statuses {
+            let response = answered(kind);
+            assert_eq!(response.status().as_u16(), status, "{kind:?}");
+            let may_help = matches!(status, 429 | 503) || matches!(kind, Kind::InProgress { .. });
+            assert_eq!(header_of(&response, header::RETRY_AFTER).is_some(), may_help, "{kind:?}");
+            let asks = header_of(&response, header::WWW_AUTHENTICATE);
+            assert_eq!(asks, (status == 401).then_some("Bearer"), "{kind:?}");
+            let encodings = header_of(&response, header::ACCEPT_ENCODING);
+            assert_eq!(encodings, (status == 415).then_some("identity"), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_after_retry_after_comes_late_enough() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (59_999, "60")] {
+            let response = answered(Kind::TooMany { retry_after: Duration::from_millis(millis) });
+            assert_eq!(header_of(&response, header::RETRY_AFTER), Some(seconds), "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn what_is_for_the_log_is_not_told() {
+        let error = Error::unavailable("The database", "table agentruntime-prod: connection refused");
+        let body = serde_json::to_string(&ErrorBody::of(error, "r-1")).unwrap();
+        assert!(body.contains("r-1") && body.contains("The database"), "{body}");
+        assert!(!body.contains("agentruntime-prod") && !body.contains("issues"), "{body}");
+    }
+}

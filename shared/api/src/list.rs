@@ -68,3 +68,37 @@ impl Cursor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_1_to_100_and_20_when_absent() {
+        for (asked, given) in [(None, 20), (Some(1), 1), (Some(100), 100)] {
+            assert_eq!(Page::asked(asked, None).unwrap().limit, given);
+        }
+        for wrong in [0, 101, usize::MAX] {
+            let error = Page::asked(Some(wrong), None).unwrap_err();
+            assert!(error.message.starts_with("limit:"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_comes_back_as_it_was_written_and_nothing_else_is_one() {
+        for place in ["0199c000-0000-7000-8000-000000000001", "RUN#1790000000000#a_b.c:d"] {
+            let page = Page::asked(None, Some(&Cursor::write(place))).unwrap();
+            assert_eq!(page.after.as_deref(), Some(place));
+        }
+        let long = "x".repeat(201);
+        let unwritten = ["", "!", "bm90IGEgcGxhY2U", "_w", "eA==", "e A"].map(str::to_owned);
+        let written = ["", "two words", "a/b", "ä", "nul\0", long.as_str()].map(Cursor::write);
+        for cursor in unwritten.iter().chain(&written) {
+            let error = Page::asked(None, Some(cursor)).unwrap_err();
+            assert!(error.message.starts_with("cursor:"), "{cursor}: {error:?}");
+        }
+        // Of another list.
+        let page = Page::asked(None, Some(&Cursor::write("a-name"))).unwrap();
+        assert!(page.after::<uuid::Uuid>().unwrap_err().message.starts_with("cursor:"));
+    }
+}

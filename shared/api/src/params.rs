@@ -47,8 +47,63 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let query = MapDeserializer::<_, serde::de::value::Error>::new(pairs);
         serde_path_to_error::deserialize(query).map(Self).map_err(|error| {
             let why = with_short_name(&error.to_string())
-                .replace("invalid digit found in string", "must be a whole number, 0 or more");
+                .replace("invalid digit found in string", "must be a whole number, 0 or more")
+                .replace("expected usize", "expected a whole number, 0 or more");
             Error::invalid(format!("The query: {why}."))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        limit: Option<usize>,
+        q: Option<String>,
+        deep: Option<bool>,
+    }
+
+    async fn read(query: &str) -> Result<Asked, Error> {
+        let request = http::Request::get(format!("/v1/things?{query}")).body(()).unwrap();
+        let (mut parts, ()) = request.into_parts();
+        Query::from_request_parts(&mut parts, &()).await.map(|Query(asked)| asked)
+    }
+
+    #[tokio::test]
+    async fn parameters_are_read_as_they_are_escaped() {
+        let asked = |limit, q: Option<&str>, deep| Asked { limit, q: q.map(str::to_owned), deep };
+        for (query, expected) in [
+            ("", asked(None, None, None)),
+            ("limit=5&deep=true", asked(Some(5), None, Some(true))),
+            ("q=a%26b+c%3D1", asked(None, Some("a&b c=1"), None)),
+            // Text stays text, whatever it looks like.
+            ("q=007", asked(None, Some("007"), None)),
+            ("q=", asked(None, Some(""), None)),
+        ] {
+            assert_eq!(read(query).await.unwrap(), expected, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_named() {
+        for (query, named) in [
+            ("limt=5", "limt"),
+            ("limit=five", "whole number"),
+            ("limit=-1", "whole number"),
+            ("limit=1&limit=2", "limit"),
+            ("deep=perhaps", "deep: "),
+        ] {
+            let error = read(query).await.unwrap_err();
+            assert_eq!(error.kind, Kind::Invalid);
+            assert!(
+                error.message.starts_with("The query:") && error.message.contains(named),
+                "{query}: {error:?}"
+            );
+        }
     }
 }

@@ -160,7 +160,7 @@ pub fn in_json_words(problem: &str) -> String {
         return format!("{found}, expected {expected}");
     }
     let expected = match expected {
-        "u32" | "u64" => "a whole number, 0 or more",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
         "i64" => "a whole number",
         "f64" => "a number",
         "a map" => "an object",
