@@ -3,14 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use it::{LocalProcess, chain, graph, lua, lua_after};
+use it::{LocalProcess, chain, graph, lua, lua_after, with};
 use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};
 
 const ROUNDS: u64 = 24;
+/// Events of the first workflow's run until its long step has started.
+const UP_TO_THE_LONG_STEP: u64 = 10;
 
 struct Api {
     http: Client,
@@ -35,6 +36,25 @@ impl Api {
         request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
+    /// Answers as soon as the run has more than so many events, or is over.
+    async fn has_come_to(&self, workflow: &str, run: &str, events: u64) {
+        let path = format!("/v1/workflows/{workflow}/runs/{run}/events");
+        let seen = self.get(&format!("{path}?after={}&limit=1&wait_s=20", events.saturating_sub(1))).await;
+        assert!(seen["events"].is_array(), "{seen:#}");
+    }
+
+    /// The run when it is over, for which a busy machine has a minute.
+    async fn ended(&self, workflow: &str, run: &str) -> Value {
+        let path = format!("/v1/workflows/{workflow}/runs/{run}?wait_s=20");
+        let mut view = self.get(&path).await;
+        for _ in 0..2 {
+            if view["ended_at"].is_null() {
+                view = self.get(&path).await;
+            }
+        }
+        view
+    }
+
     async fn publish(&self, graph: Value) -> String {
         let created = self.post("/v1/workflows", &json!({ "name": "w", "graph": graph })).await.unwrap();
         let id = created["id"].as_str().unwrap().to_owned();
@@ -43,16 +63,19 @@ impl Api {
     }
 }
 
-/// Some steps are quick and committed in groups; some are slow enough to be claimed first. Takes some 300 ms, so that most
-/// kills meet it at work.
+/// Some steps are quick and committed in groups; some are slow enough to be claimed first. The last but one takes longer
+/// than it takes to see what came before it and to kill.
 fn mixed() -> Value {
-    let busy = "local n = 0 for i = 1, 4000000 do n = n + i % 7 end return { n = n }";
+    let busy = "local n = 0 for i = 1, 2000000 do n = n + i % 7 end return { n = n }";
+    let busier = &busy.replace("2000000", "4000000");
+    // Of a machine that has others to serve nothing is known.
+    let patient = |step: Value| with(step, &json!({ "timeout_s": 30 }));
     graph([
         lua("a", "return { n = 1 }"),
-        lua_after("b", &["a"], busy),
-        lua_after("c", &["a"], busy),
+        patient(lua_after("b", &["a"], busy)),
+        patient(lua_after("c", &["a"], busy)),
         lua_after("d", &["b", "c"], "return { n = steps.b.result.n + steps.c.result.n }"),
-        lua_after("e", &["d"], busy),
+        patient(lua_after("e", &["d"], busier)),
         lua_after("f", &["e"], "return { done = true }"),
     ])
 }
@@ -62,7 +85,6 @@ async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
     let data = tempfile::tempdir().unwrap();
     let mut api = Api::start(data.path());
     let workflows = [api.publish(mixed()).await, api.publish(chain(40)).await];
-    let mut open_at_kill = 0;
     for round in 0..ROUNDS {
         let mut accepted = Vec::new();
         for workflow in &workflows {
@@ -74,30 +96,37 @@ async fn a_killed_process_loses_no_run_and_commits_no_step_twice() {
         let late = json!({ "command": "start", "params": {} });
         let path = format!("/v1/workflows/{}/command", workflows[0]);
         let mut started = None;
-        let until_killed = async {
+        let starting = async {
             started = api.post(&path, &late).await.ok();
             std::future::pending::<()>().await;
         };
-        let _ = tokio::time::timeout(moment(round), until_killed).await;
+        let (of, moment) = moment(round);
+        let (workflow, run) = &accepted[of];
+        tokio::select! {
+            biased;
+            () = api.has_come_to(workflow, run, moment) => {}
+            () = starting => {}
+        }
         if let Some(started) = started {
             accepted.push((&workflows[0], started["run_id"].as_str().unwrap().to_owned()));
         }
         api.process.kill();
         let killed_at = Timestamp::now();
+        let mut open_at_kill = 0;
         api = Api::start(data.path());
         for (workflow, run) in &accepted {
-            let run = api.get(&format!("/v1/workflows/{workflow}/runs/{run}?wait_s=20")).await;
+            let run = api.ended(workflow, run).await;
             assert_eq!(run["status"], "completed", "round {round}: {run:#}");
             let ended_at: Timestamp = run["ended_at"].as_str().unwrap().parse().unwrap();
             open_at_kill += u64::from(ended_at > killed_at);
             check_events(&api, workflow, run["run_id"].as_str().unwrap()).await;
         }
+        assert!(open_at_kill > 0, "round {round}: no run was open when the process was killed");
     }
-    assert!(open_at_kill >= ROUNDS / 2, "only {open_at_kill} runs were open when their process was killed");
     // Those too whose starts nobody heard of.
     for run in api.get("/v1/runs?limit=100").await["runs"].as_array().unwrap() {
         let id = |key: &str| run[key].as_str().unwrap();
-        api.get(&format!("/v1/workflows/{}/runs/{}?wait_s=20", id("workflow_id"), id("run_id"))).await;
+        api.ended(id("workflow_id"), id("run_id")).await;
     }
     let usage =
         api.get("/v1/billing/usage-dimensions?window=all").await["actions"][0]["microcredits"].clone();
@@ -120,10 +149,10 @@ fn a_ledger_that_is_not_there_is_not_verified() {
     assert!(String::from_utf8(verified.stderr).unwrap().contains("there is no data"));
 }
 
-/// From 0 to about 300 ms, spread over the rounds and a little different in each.
-fn moment(round: u64) -> Duration {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
-    Duration::from_micros(round * 300_000 / ROUNDS + u64::from(nanos % 12_000))
+/// When the process dies: as soon as this run is seen to have so many events. Of the first each moment up to the step that
+/// takes long is there, and the second is met anywhere.
+fn moment(round: u64) -> (usize, u64) {
+    if round % 3 == 2 { (1, round * 2) } else { (0, 1 + round % UP_TO_THE_LONG_STEP) }
 }
 
 async fn check_events(api: &Api, workflow: &str, run: &str) {

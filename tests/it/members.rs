@@ -1,6 +1,8 @@
 //! Members and projects: who has which role where, and what becomes of tokens when that changes.
 
-use it::{Client, TestApp, Workspace, graph, lua, workflow};
+use std::collections::BTreeSet;
+
+use it::{Client, Gate, TestApp, Workspace, graph, lua, workflow};
 use serde_json::{Value, json};
 use shared::types::clock::Clock;
 
@@ -168,17 +170,46 @@ async fn a_workspace_keeps_an_admin() {
     assert_eq!(second_token.get("/v1/members").await.expect(200)["members"].as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
+/// One is held up before each of its calls to the stores while the other leaves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_admins_that_leave_at_the_same_moment_do_not_both() {
-    let (app, acme) = acme().await;
-    let first = text(&acme.client.get("/v1/members").await.expect(200)["members"][0], "id").to_owned();
-    let second = member(&acme, json!({ "display_name": "Second", "role": "tenant_admin" })).await;
-    let (_, other) = token_of(&app, &acme, &second, json!({})).await;
-    let (one, two) = (format!("/v1/members/{first}"), format!("/v1/members/{second}"));
-    let (a, b) = tokio::join!(acme.client.delete(&one), other.delete(&two));
-    let mut statuses = [a.status.as_u16(), b.status.as_u16()];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [204, 409], "{:#} {:#}", a.body, b.body);
+    let app = TestApp::without_worker(Clock::System).await;
+    let mut losers = BTreeSet::new();
+    for at in 0.. {
+        let acme = app.workspace(&format!("acme-{at}")).await;
+        let first = text(&acme.client.get("/v1/members").await.expect(200)["members"][0], "id").to_owned();
+        let second = member(&acme, json!({ "display_name": "Second", "role": "tenant_admin" })).await;
+        let (_, other) = token_of(&app, &acme, &second, json!({})).await;
+        let (gate, keeper) = Gate::at(at);
+        let process = app.stores.state(Clock::System, &[gate.interceptor()]);
+        let held = Client::new(local::router(process)).bearer(&acme.token);
+        let mut leaving = tokio::spawn(async move { held.delete(&format!("/v1/members/{first}")).await });
+        tokio::select! {
+            _ = keeper.reached => {}
+            // It made fewer calls: there is no moment left.
+            left = &mut leaving => {
+                left.unwrap().expect(204);
+                assert!(at > 2, "{at} calls");
+                break;
+            }
+        }
+        let theirs = other.delete(&format!("/v1/members/{second}")).await;
+        keeper.go_on.send(()).unwrap();
+        let ours = leaving.await.unwrap();
+        let told = format!("before call {at}: {:#} {:#}", ours.body, theirs.body);
+        let answers = [("first", &ours), ("second", &theirs)];
+        let refused: Vec<_> = answers.iter().filter(|(_, answer)| answer.status == 409).collect();
+        let left = answers.iter().filter(|(_, answer)| answer.status == 204).count();
+        assert_eq!((left, refused.len()), (1, 1), "{told}");
+        assert_eq!(refused[0].1.body["code"], "LAST_ADMIN", "{told}");
+        losers.insert(refused[0].0);
+        let stays = if refused[0].0 == "first" { &acme.client } else { &other };
+        let members = stays.get("/v1/members").await.expect(200);
+        let roles: Vec<_> =
+            members["members"].as_array().unwrap().iter().map(|one| text(one, "role")).collect();
+        assert_eq!(roles, ["tenant_admin"], "{told}");
+    }
+    assert_eq!(losers, BTreeSet::from(["first", "second"]), "each was the last one once");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use serde_json::{Map, Value, json};
 
 use super::super::{Condition, Template, ValueScope, escape, expand, paths_in};
@@ -23,6 +24,50 @@ fn template_like() -> impl Strategy<Value = String> {
     proptest::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
 }
 
+/// One expression as the grammar has it.
+fn expression() -> impl Strategy<Value = String> {
+    let key = prop_oneof![Just("a"), Just("é"), Just("b-c"), Just("long_name"), Just("0")];
+    let step = key.prop_map(|key| format!(".{key}"));
+    let root = prop_oneof![Just("input"), Just("steps.s.result"), Just("run.run_id"), Just("item")];
+    let path = (root, proptest::collection::vec(step, 0..4))
+        .prop_map(|(root, steps)| format!("{root}{}", steps.concat()));
+    let alternative = prop_oneof![
+        Just(String::new()),
+        Just(" | omit".to_owned()),
+        json_value().prop_map(|value| format!(" | {value}")),
+    ];
+    (path, alternative).prop_map(|(path, alternative)| format!("{{{{ {path}{alternative} }}}}"))
+}
+
+/// A text of expressions that are well formed, with at most one wrong character: what is almost right goes deepest
+/// into the parser.
+fn nearly_a_template() -> impl Strategy<Value = String> {
+    let part = prop_oneof![3 => expression(), 1 => "[a-zé {}|.\"]{0,4}", 1 => Just(" == ".to_owned())];
+    let text = proptest::collection::vec(part, 1..4).prop_map(|parts| parts.concat());
+    let other = prop_oneof![Just(String::new()), any::<char>().prop_map(String::from), Just("{{".to_owned())];
+    let change = proptest::option::of((any::<proptest::sample::Index>(), other));
+    (text, change).prop_map(|(text, change)| match change {
+        None => text,
+        Some(_) if text.is_empty() => text,
+        Some((index, other)) => {
+            let (at, old) = text.char_indices().nth(index.index(text.chars().count())).unwrap();
+            format!("{}{other}{}", &text[..at], &text[at + old.len_utf8()..])
+        }
+    })
+}
+
+/// Errors point into the text, and what can be parsed can be expanded; true when there was an expression.
+fn parses_or_says_where(text: &str) -> Result<bool, TestCaseError> {
+    for error in [Template::parse(text).err(), Condition::parse(text).err()].into_iter().flatten() {
+        prop_assert!(error.offset <= text.len());
+        prop_assert!(text.is_char_boundary(error.offset));
+    }
+    let value = json!({ "a": [text] });
+    let _ = expand(&value, &no_scope());
+    let _ = expand(&value, &ValueScope(json!({ "input": { "a": [{ "a": 1 }] }, "item": "x" })));
+    Ok(paths_in(&value).is_ok_and(|paths| !paths.is_empty()))
+}
+
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -44,23 +89,25 @@ fn no_scope() -> ValueScope {
     ValueScope(json!({}))
 }
 
+/// The strategy is worth something: most of its texts get as far as an expression, and many are wrong somewhere.
+#[test]
+fn texts_that_are_nearly_templates_are() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = nearly_a_template();
+    let texts: Vec<String> = (0..500).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
+    let share =
+        |of: &dyn Fn(&String) -> bool| texts.iter().filter(|text| of(text)).count() * 100 / texts.len();
+    assert!(share(&|text| text.contains("{{")) >= 70, "{texts:?}");
+    assert!(share(&|text| parses_or_says_where(text).unwrap()) >= 30, "{texts:?}");
+    assert!(share(&|text| Template::parse(text).is_err()) >= 15, "{texts:?}");
+}
+
 proptest! {
     #[test]
-    fn parsing_never_panics_and_errors_point_into_the_text(text in template_like()) {
-        if let Err(error) = Template::parse(&text) {
-            prop_assert!(error.offset <= text.len());
-            prop_assert!(text.is_char_boundary(error.offset));
-        }
-        if let Err(error) = Condition::parse(&text) {
-            prop_assert!(error.offset <= text.len());
-        }
-        let _ = expand(&json!({ "a": [text] }), &no_scope());
-    }
-
-    #[test]
-    fn parsing_never_panics_on_any_text(text in any::<String>()) {
-        let _ = Template::parse(&text);
-        let _ = Condition::parse(&text);
+    fn parsing_never_panics_and_errors_point_into_the_text(
+        text in prop_oneof![3 => nearly_a_template(), 1 => template_like(), 1 => any::<String>()]
+    ) {
+        parses_or_says_where(&text)?;
     }
 
     #[test]
