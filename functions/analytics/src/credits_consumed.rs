@@ -16,7 +16,5 @@ pub async fn credits_consumed(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<CreditsView>> {
-    let mut range = query.range(state.clock.now())?;
-    let total = analytics::total(&state, &caller.place, &mut range).await?;
-    Ok(Json(CreditsView::new(&range, &total)))
+    analytics::credits_consumed(&state, &caller.place, query.into()).await.map(Json)
 }

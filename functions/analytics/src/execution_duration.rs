@@ -16,7 +16,5 @@ pub async fn execution_duration(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<DurationView>> {
-    let mut range = query.range(state.clock.now())?;
-    let total = analytics::total(&state, &caller.place, &mut range).await?;
-    Ok(Json(DurationView::new(&range, &total)))
+    analytics::execution_duration(&state, &caller.place, query.into()).await.map(Json)
 }

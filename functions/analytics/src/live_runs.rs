@@ -16,6 +16,5 @@ pub async fn live_runs(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<LiveRunsView>> {
-    query.range(state.clock.now())?;
-    analytics::live(&state, &caller.place).await.map(Json)
+    analytics::live_runs(&state, &caller.place, query.into()).await.map(Json)
 }

@@ -1,8 +1,7 @@
 //! The time that a query is about, the same for each route.
 
 use serde::Deserialize;
-use shared::Result;
-use shared::engine::analytics::{Granularity, Range, Window};
+use shared::services::analytics::{Asked, Granularity, Window};
 use shared::types::clock::Timestamp;
 use utoipa::IntoParams;
 
@@ -26,9 +25,9 @@ pub struct RangeQuery {
     granularity: Option<Granularity>,
 }
 
-impl RangeQuery {
-    /// The buckets to read.
-    pub(crate) fn range(&self, now: Timestamp) -> Result<Range> {
-        Range::asked(self.window, (self.from, self.to), self.granularity, now)
+impl From<RangeQuery> for Asked {
+    fn from(query: RangeQuery) -> Self {
+        let RangeQuery { window, from, to, granularity } = query;
+        Self { window, from, to, granularity }
     }
 }

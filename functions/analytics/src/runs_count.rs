@@ -16,7 +16,5 @@ pub async fn runs_count(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<RunsCountView>> {
-    let mut range = query.range(state.clock.now())?;
-    let total = analytics::total(&state, &caller.place, &mut range).await?;
-    Ok(Json(RunsCountView::new(&range, &total)))
+    analytics::runs_count(&state, &caller.place, query.into()).await.map(Json)
 }

@@ -16,7 +16,5 @@ pub async fn runs_timeseries(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<RunsSeriesView>> {
-    let mut range = query.range(state.clock.now())?;
-    let series = analytics::series(&state, &caller.place, &mut range).await?;
-    Ok(Json(RunsSeriesView::new(&range, &series)))
+    analytics::runs_timeseries(&state, &caller.place, query.into()).await.map(Json)
 }

@@ -16,7 +16,5 @@ pub async fn steps_executed(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<StepsView>> {
-    let mut range = query.range(state.clock.now())?;
-    let total = analytics::total(&state, &caller.place, &mut range).await?;
-    Ok(Json(StepsView::new(&range, &total)))
+    analytics::steps_executed(&state, &caller.place, query.into()).await.map(Json)
 }

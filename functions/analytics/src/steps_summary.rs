@@ -16,7 +16,5 @@ pub async fn steps_summary(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<StepsSummaryView>> {
-    let mut range = query.range(state.clock.now())?;
-    let total = analytics::total(&state, &caller.place, &mut range).await?;
-    Ok(Json(StepsSummaryView::new(&range, &total)))
+    analytics::steps_summary(&state, &caller.place, query.into()).await.map(Json)
 }

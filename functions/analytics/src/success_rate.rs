@@ -16,7 +16,5 @@ pub async fn success_rate(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<SuccessRateView>> {
-    let mut range = query.range(state.clock.now())?;
-    let total = analytics::total(&state, &caller.place, &mut range).await?;
-    Ok(Json(SuccessRateView::new(&range, &total)))
+    analytics::success_rate(&state, &caller.place, query.into()).await.map(Json)
 }

@@ -16,7 +16,5 @@ pub async fn usage_timeseries(
     CanReadAnalytics(caller): CanReadAnalytics,
     Query(query): Query<RangeQuery>,
 ) -> Result<Json<UsageSeriesView>> {
-    let mut range = query.range(state.clock.now())?;
-    let series = analytics::series(&state, &caller.place, &mut range).await?;
-    Ok(Json(UsageSeriesView::new(&range, &series)))
+    analytics::usage_timeseries(&state, &caller.place, query.into()).await.map(Json)
 }

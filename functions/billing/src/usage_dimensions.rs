@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{CanReadUsage, CommonErrors, Query};
-use shared::engine::analytics::{Granularity, Range, Window};
+use shared::services::analytics::{Asked, Window};
 use shared::services::billing::{self, DimensionsView};
 use shared::types::clock::Timestamp;
 use shared::{AppState, Result};
@@ -35,6 +35,6 @@ pub async fn usage_dimensions(
     Query(query): Query<DimensionsQuery>,
 ) -> Result<Json<DimensionsView>> {
     let DimensionsQuery { window, from, to } = query;
-    let range = Range::asked(window, (from, to), Some(Granularity::Day), state.clock.now())?;
-    billing::dimensions(&state, &caller.place.tenant_id, &range).await.map(Json)
+    let asked = Asked { window, from, to, granularity: None };
+    billing::dimensions(&state, &caller.place.tenant_id, asked).await.map(Json)
 }

@@ -71,7 +71,7 @@ pub struct SuccessRateView {
 impl SuccessRateView {
     /// Of these figures.
     #[allow(clippy::cast_precision_loss, reason = "counts")]
-    pub fn new(range: &Range, figures: &Figures) -> Self {
+    pub(super) fn new(range: &Range, figures: &Figures) -> Self {
         let (finished, completed) = (figures.finished(), figures.runs(RunStatus::Completed));
         Self {
             range: range.into(),
@@ -103,7 +103,7 @@ pub struct DurationView {
 
 impl DurationView {
     /// Of these figures.
-    pub fn new(range: &Range, figures: &Figures) -> Self {
+    pub(super) fn new(range: &Range, figures: &Figures) -> Self {
         let (count, durations) = (figures.finished(), figures.run_durations());
         Self {
             range: range.into(),
@@ -129,7 +129,7 @@ pub struct RunsCountView {
 
 impl RunsCountView {
     /// Of these figures.
-    pub fn new(range: &Range, figures: &Figures) -> Self {
+    pub(super) fn new(range: &Range, figures: &Figures) -> Self {
         let by_status = ENDS.into_iter().map(|status| (status.as_str(), figures.runs(status))).collect();
         Self { range: range.into(), count: figures.finished(), by_status }
     }
@@ -146,7 +146,7 @@ pub struct StepsView {
 
 impl StepsView {
     /// Of these figures.
-    pub fn new(range: &Range, figures: &Figures) -> Self {
+    pub(super) fn new(range: &Range, figures: &Figures) -> Self {
         Self { range: range.into(), count: figures.steps_executed() }
     }
 }
@@ -162,7 +162,7 @@ pub struct CreditsView {
 
 impl CreditsView {
     /// Of these figures.
-    pub fn new(range: &Range, figures: &Figures) -> Self {
+    pub(super) fn new(range: &Range, figures: &Figures) -> Self {
         Self { range: range.into(), microcredits: figures.microcredits() }
     }
 }
@@ -199,7 +199,7 @@ pub struct StepTypeView {
 
 impl StepsSummaryView {
     /// Of these figures.
-    pub fn new(range: &Range, figures: &Figures) -> Self {
+    pub(super) fn new(range: &Range, figures: &Figures) -> Self {
         let of_type = |step_type: &str| {
             let (count, tokens_in, tokens_out) = figures.of_type(step_type);
             let durations = figures.step_durations(step_type);
@@ -247,7 +247,7 @@ pub struct RunsPoint {
 
 impl RunsSeriesView {
     /// Of these figures.
-    pub fn new(range: &Range, series: &[(Timestamp, Figures)]) -> Self {
+    pub(super) fn new(range: &Range, series: &[(Timestamp, Figures)]) -> Self {
         let point = |(at, figures): &(Timestamp, Figures)| RunsPoint {
             at: *at,
             count: figures.finished(),
@@ -292,7 +292,7 @@ pub struct UsagePoint {
 
 impl UsageSeriesView {
     /// Of these figures.
-    pub fn new(range: &Range, series: &[(Timestamp, Figures)]) -> Self {
+    pub(super) fn new(range: &Range, series: &[(Timestamp, Figures)]) -> Self {
         let point = |(at, figures): &(Timestamp, Figures)| {
             let (tokens_in, tokens_out) = figures.tokens();
             UsagePoint {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::analytics::Asked;
 use crate::state::AppState;
 use billing::{Action, Microcredits};
-use engine::analytics::{Figures, Range};
+use engine::analytics::{Figures, Granularity};
 use types::Result;
 use types::clock::Timestamp;
 use types::ids::{Place, TenantId};
@@ -66,8 +67,9 @@ pub struct StepTypeUse {
 /// What a tenant's projects have used in a range, archived ones too.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn dimensions(state: &AppState, tenant: &TenantId, range: &Range) -> Result<DimensionsView> {
+/// Invalid, naming the parameter; when the database does not answer.
+pub async fn dimensions(state: &AppState, tenant: &TenantId, asked: Asked) -> Result<DimensionsView> {
+    let range = Asked { granularity: Some(Granularity::Day), ..asked }.range(state.clock.now())?;
     let mut projects = Vec::new();
     let mut types: BTreeMap<String, u64> = BTreeMap::new();
     let mut cursor = None;
@@ -76,7 +78,7 @@ pub async fn dimensions(state: &AppState, tenant: &TenantId, range: &Range) -> R
         for project in page.rows {
             let place = Place { tenant_id: tenant.clone(), project_id: project.project_id };
             let mut figures = Figures::default();
-            for of_day in state.store.counters(&place, range).await?.values() {
+            for of_day in state.store.counters(&place, &range).await?.values() {
                 figures += of_day;
             }
             for step_type in figures.step_types() {
