@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanReadBilling, CommonErrors, Cursor, Page, Query};
 use shared::billing::payments::Payment;
-use shared::types::clock::Timestamp;
-use shared::{AppState, Error, Result};
+use shared::services::billing;
+use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
 
 /// Where to begin.
@@ -40,19 +40,7 @@ pub async fn list_payments(
     Query(query): Query<PaymentsQuery>,
 ) -> Result<Json<Payments>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let tenant = caller.place.tenant_id;
-    let listed = state.store.list_payments(&tenant, page.limit, place(&page)?).await?;
+    let listed = billing::payments(&state, &caller.place.tenant_id, page.limit, page.after).await?;
     let next_cursor = listed.next.as_deref().map(Cursor::write);
     Ok(Json(Payments { payments: listed.rows, next_cursor }))
-}
-
-/// A place in the list: a time, and a payment's id.
-fn place(page: &Page) -> Result<Option<String>> {
-    let Some(place) = &page.after else { return Ok(None) };
-    let is_one =
-        place.split_once('#').is_some_and(|(at, id)| at.parse::<Timestamp>().is_ok() && !id.is_empty());
-    match is_one {
-        true => Ok(Some(place.clone())),
-        false => Err(Error::invalid("cursor: is not one of this list's.")),
-    }
 }

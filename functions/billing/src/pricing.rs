@@ -2,33 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::api::{Body, CanReadBilling, CommonErrors, Operator};
-use shared::billing::{Account, Action, Microcredits};
-use shared::services::billing;
+use shared::billing::Action;
+use shared::services::billing::{self, PricingView};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::grant::workspace;
-
-/// What actions cost a workspace.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PricingView {
-    /// Each action that is charged for.
-    actions: Vec<ActionView>,
-}
-
-/// What an action costs.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ActionView {
-    /// The action.
-    action: Action,
-    /// What is counted.
-    #[schema(example = "step")]
-    unit: &'static str,
-    /// What one costs; a million of them is a credit.
-    microcredits: Microcredits,
-}
 
 /// A price to agree on with a workspace.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,14 +22,6 @@ pub struct NewPrice {
     microcredits: Option<u64>,
 }
 
-impl From<Account> for PricingView {
-    fn from(account: Account) -> Self {
-        let view =
-            |action: Action| ActionView { action, unit: action.unit(), microcredits: account.price(action) };
-        Self { actions: Action::ALL.into_iter().map(view).collect() }
-    }
-}
-
 /// What actions cost this workspace.
 ///
 /// A run pays the price of its start to its end.
@@ -60,8 +31,7 @@ pub async fn pricing(
     State(state): State<AppState>,
     CanReadBilling(caller): CanReadBilling,
 ) -> Result<Json<PricingView>> {
-    let (account, _) = state.store.account(&caller.place.tenant_id).await?;
-    Ok(Json(account.into()))
+    billing::pricing(&state, &caller.place.tenant_id).await.map(Json)
 }
 
 /// Agree on a price with a workspace.
@@ -74,7 +44,6 @@ pub async fn set_price(
     _: Operator,
     Body(new): Body<NewPrice>,
 ) -> Result<Json<PricingView>> {
-    let tenant = workspace(&state, &new.tenant_id).await?;
-    let price = new.microcredits.map(Microcredits);
-    Ok(Json(billing::set_price(&state, &tenant, new.action, price).await?.into()))
+    let NewPrice { tenant_id, action, microcredits } = new;
+    billing::agree(&state, &tenant_id, action, microcredits).await.map(Json)
 }

@@ -3,13 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{Body, CanChangeBilling, CommonErrors};
-use shared::billing::plans::Plan;
-use shared::billing::subscription::Standing;
-use shared::services::billing::subscription::change;
-use shared::types::ids::TenantId;
+use shared::services::billing::purchase::{self, Changed};
 use shared::{AppState, Result};
 
-use super::{Beginning, Changed, PlanChoice, checkout, refused};
+use super::PlanChoice;
 
 /// Take a plan.
 ///
@@ -22,21 +19,5 @@ pub async fn subscribe(
     CanChangeBilling(caller): CanChangeBilling,
     Body(choice): Body<PlanChoice>,
 ) -> Result<Json<Changed>> {
-    let plan = choice.named(&state)?;
-    Ok(Json(take(&state, &caller.place.tenant_id, plan, &choice).await?))
-}
-
-/// Takes a plan, when none is paid.
-pub(super) async fn take(
-    state: &AppState,
-    tenant: &TenantId,
-    plan: &Plan,
-    choice: &PlanChoice,
-) -> Result<Changed> {
-    if !plan.is_free() {
-        return checkout(state, tenant, (plan, choice), Beginning::AfterTrial).await;
-    }
-    let begin = |standing: &mut Standing, _: &_, now| standing.begin_free(plan, now).map_err(refused);
-    let (standing, ()) = change(state, tenant, begin).await?;
-    Changed::done(state, &standing).await
+    purchase::subscribe(&state, &caller.place.tenant_id, &choice.into()).await.map(Json)
 }

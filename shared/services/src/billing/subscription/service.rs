@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::billing::{Grant, grant, provider, withdraw};
+use crate::billing::ledger::{Grant, grant, withdraw};
+use crate::billing::provider::provider;
 use crate::state::AppState;
 use billing::plans::Product;
 use billing::subscription::{Observed, Seen};
