@@ -5,13 +5,10 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteConnections, CommonErrors};
-use shared::services::connection::{self, CredentialChanges, NewConnection};
-use shared::store::service::Service;
+use shared::services::connection::{self, ConnectionView, CredentialChanges, NewConnection, Service};
 use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::ConnectionView;
 
 /// A connection to create.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,6 +41,6 @@ pub async fn create_connection(
         service: new.service,
         credentials: new.credentials,
     };
-    let record = connection::create(&state, &caller.place, new).await?;
-    Ok((StatusCode::CREATED, Json(ConnectionView::new(record, []))))
+    let created = connection::create(&state, &caller.place, new).await?;
+    Ok((StatusCode::CREATED, Json(created)))
 }

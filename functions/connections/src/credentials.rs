@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::api::{CanReadConnections, CommonErrors, Path};
-use shared::services::connection::{MaskedCredential, credentials};
+use shared::services::connection::{MaskedCredential, masked_credentials};
 use shared::types::ids::ConnectionId;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
@@ -25,6 +25,6 @@ pub async fn connection_credentials(
     CanReadConnections(caller): CanReadConnections,
     Path(id): Path<ConnectionId>,
 ) -> Result<Json<MaskedCredentials>> {
-    let (_, credentials) = credentials(&state, &caller.place, id).await?;
-    Ok(Json(MaskedCredentials { credentials: credentials.masked() }))
+    let credentials = masked_credentials(&state, &caller.place, id).await?;
+    Ok(Json(MaskedCredentials { credentials }))
 }

@@ -3,11 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanReadConnections, CommonErrors, Path};
-use shared::services::connection::find;
+use shared::services::connection::{ConnectionView, get};
 use shared::types::ids::ConnectionId;
 use shared::{AppState, Result};
-
-use crate::view::ConnectionView;
 
 /// Read a connection.
 #[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = uuid::Uuid, Path)),
@@ -17,7 +15,5 @@ pub async fn get_connection(
     CanReadConnections(caller): CanReadConnections,
     Path(id): Path<ConnectionId>,
 ) -> Result<Json<ConnectionView>> {
-    let record = find(&state, &caller.place, id).await?;
-    let users = state.store.connection_users(&caller.place, id).await?;
-    Ok(Json(ConnectionView::new(record, users)))
+    get(&state, &caller.place, id).await.map(Json)
 }

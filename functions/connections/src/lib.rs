@@ -6,7 +6,6 @@ mod delete;
 mod get;
 mod list;
 mod patch;
-mod view;
 
 use axum::Router;
 use shared::api::{Routes, finish};

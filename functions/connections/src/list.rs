@@ -4,11 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanReadConnections, CommonErrors, Cursor, Page, Query};
-use shared::store::ConnectionRecord;
+use shared::services::connection::{ConnectionView, list};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use crate::view::ConnectionView;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -41,13 +39,7 @@ pub async fn list_connections(
     Query(query): Query<ConnectionsQuery>,
 ) -> Result<Json<Connections>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let listed = state.store.list_connections(&caller.place, page.limit, page.after()?).await?;
-    let uses = state.store.uses_of_listed(&caller.place, &listed.rows).await?;
-    let view = |row: ConnectionRecord| {
-        let id = row.id;
-        let users = uses.iter().filter(|each| each.connection == id).map(|each| each.user);
-        ConnectionView::new(row, users)
-    };
-    let connections = listed.rows.into_iter().map(view).collect();
-    Ok(Json(Connections { connections, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+    let listed = list(&state, &caller.place, page.limit, page.after()?).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(Connections { connections: listed.rows, next_cursor }))
 }

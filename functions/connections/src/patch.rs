@@ -4,13 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteConnections, CommonErrors, Path};
-use shared::services::connection::{ConnectionChange, CredentialChanges, change};
+use shared::services::connection::{ConnectionChange, ConnectionView, CredentialChanges, change};
 use shared::types::ids::ConnectionId;
 use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::ConnectionView;
 
 /// What to change; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,7 +34,5 @@ pub async fn patch_connection(
 ) -> Result<Json<ConnectionView>> {
     let name = patch.display_name.map(|name| text::name("display_name", &name)).transpose()?;
     let wanted = ConnectionChange { name, credentials: patch.credentials };
-    let record = change(&state, &caller.place, id, &wanted).await?;
-    let users = state.store.connection_users(&caller.place, id).await?;
-    Ok(Json(ConnectionView::new(record, users)))
+    change(&state, &caller.place, id, &wanted).await.map(Json)
 }

@@ -5,21 +5,21 @@
 //! [`store::ConnectionUse`](store::ConnectionUse).
 
 mod credentials;
+mod view;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use credentials::{
     CredentialChanges, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS, MaskedCredential,
 };
+pub use view::{ConnectionStatus, ConnectionView};
 
 use crate::custody::{Deposit, deposit, destroy};
 use crate::state::AppState;
 use platform::secrets::SecretKind;
-use store::service::Service;
-use store::{ConnectionRecord, ConnectionUser, StoreError};
+use store::{ConnectionRecord, ConnectionUser, Listed, StoreError};
 use types::error::Kind;
-use types::ids::{ConnectionId, InstanceId, Place, SecretVersion};
+use types::ids::{ConnectionId, Place, SecretVersion};
 use types::{Error, Result};
 
 /// How often a change is tried while others change the same connection.
@@ -28,6 +28,9 @@ const MOST_TRIES: usize = 5;
 const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// How many users a refused deletion names.
 const MOST_NAMED: usize = 10;
+
+/// What kind of credentials a connection holds; callers name it in requests.
+pub type Service = store::service::Service;
 
 /// What a new connection is made from; its texts were checked.
 #[derive(Debug)]
@@ -56,7 +59,11 @@ pub struct ConnectionChange {
 /// # Errors
 /// Invalid when the credentials are not what the service needs; unavailable when a store does not answer, and then
 /// nothing was made.
-pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionRecord> {
+pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionView> {
+    Ok(ConnectionView::new(made(state, place, new).await?, []))
+}
+
+async fn made(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionRecord> {
     let now = state.clock.now();
     let mut credentials = Credentials::default();
     credentials.merge(&new.credentials, now)?;
@@ -97,6 +104,16 @@ pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Resu
 /// Not found; invalid when the credentials would no longer be what the service needs; unavailable when a store does
 /// not answer, and then nothing was changed.
 pub async fn change(
+    state: &AppState,
+    place: &Place,
+    id: ConnectionId,
+    change: &ConnectionChange,
+) -> Result<ConnectionView> {
+    let record = changed(state, place, id, change).await?;
+    with_users(state, record).await
+}
+
+async fn changed(
     state: &AppState,
     place: &Place,
     id: ConnectionId,
@@ -238,6 +255,53 @@ pub async fn find(state: &AppState, place: &Place, id: ConnectionId) -> Result<C
     state.store.connection(place, id).await?.ok_or_else(|| Error::not_found("connection"))
 }
 
+/// A connection of this place with those who use it.
+///
+/// # Errors
+/// Not found; unavailable when the database does not answer.
+pub async fn get(state: &AppState, place: &Place, id: ConnectionId) -> Result<ConnectionView> {
+    let record = find(state, place, id).await?;
+    with_users(state, record).await
+}
+
+async fn with_users(state: &AppState, record: ConnectionRecord) -> Result<ConnectionView> {
+    let users = state.store.connection_users(&record.place, record.id).await?;
+    Ok(ConnectionView::new(record, users))
+}
+
+/// The connections of this place, newest first, each with those who use it.
+///
+/// # Errors
+/// Unavailable when the database does not answer.
+pub async fn list(
+    state: &AppState,
+    place: &Place,
+    limit: usize,
+    after: Option<ConnectionId>,
+) -> Result<Listed<ConnectionView>> {
+    let listed = state.store.list_connections(place, limit, after).await?;
+    let uses = state.store.uses_of_listed(place, &listed.rows).await?;
+    let view = |row: ConnectionRecord| {
+        let id = row.id;
+        let users = uses.iter().filter(|each| each.connection == id).map(|each| each.user);
+        ConnectionView::new(row, users)
+    };
+    Ok(Listed { rows: listed.rows.into_iter().map(view).collect(), next: listed.next })
+}
+
+/// What may be shown of a connection's credentials, in their order.
+///
+/// # Errors
+/// As [`credentials`].
+pub async fn masked_credentials(
+    state: &AppState,
+    place: &Place,
+    id: ConnectionId,
+) -> Result<Vec<MaskedCredential>> {
+    let (_, credentials) = credentials(state, place, id).await?;
+    Ok(credentials.masked())
+}
+
 /// The credentials of a connection, which may have been read up to a minute ago if they have not changed since.
 ///
 /// # Errors
@@ -274,9 +338,4 @@ fn is_settled(state: &AppState, record: &ConnectionRecord) -> bool {
 
 fn not_seen_yet(id: ConnectionId) -> Error {
     Error::unavailable("The secret store", format!("the new secret of connection {id} is missing"))
-}
-
-/// The instances that use a connection, each once.
-pub fn instances(users: impl IntoIterator<Item = ConnectionUser>) -> Vec<InstanceId> {
-    users.into_iter().map(ConnectionUser::instance).collect::<BTreeSet<_>>().into_iter().collect()
 }

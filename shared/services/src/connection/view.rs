@@ -1,12 +1,14 @@
 //! Connections as callers see them: never a value.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
-use shared::services::connection::instances;
-use shared::store::service::Service;
-use shared::store::{ConnectionRecord, ConnectionUser};
-use shared::types::clock::Timestamp;
-use shared::types::ids::{ConnectionId, InstanceId};
 use utoipa::ToSchema;
+
+use store::service::Service;
+use store::{ConnectionRecord, ConnectionUser};
+use types::clock::Timestamp;
+use types::ids::{ConnectionId, InstanceId};
 
 /// Whether a connection can be used.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -48,7 +50,7 @@ pub struct ConnectionView {
 
 impl ConnectionView {
     /// A connection and who uses it.
-    pub fn new(record: ConnectionRecord, users: impl IntoIterator<Item = ConnectionUser>) -> Self {
+    pub(super) fn new(record: ConnectionRecord, users: impl IntoIterator<Item = ConnectionUser>) -> Self {
         Self {
             id: record.id,
             name: record.name,
@@ -61,4 +63,9 @@ impl ConnectionView {
             updated_at: record.updated_at,
         }
     }
+}
+
+/// The instances that use a connection, each once.
+fn instances(users: impl IntoIterator<Item = ConnectionUser>) -> Vec<InstanceId> {
+    users.into_iter().map(ConnectionUser::instance).collect::<BTreeSet<_>>().into_iter().collect()
 }
