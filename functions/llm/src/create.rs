@@ -6,15 +6,13 @@ use http::StatusCode;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteLlmKeys, CommonErrors};
-use shared::services::llm::keys::{NewKey, create};
+use shared::services::llm::manage::{GivenAccess, GivenKey, create};
+use shared::services::llm::view::KeyView;
 use shared::types::text;
 use shared::types::text::secret;
 use shared::workflow::model::Provider;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::values::Values;
-use crate::view::KeyView;
 
 /// A key to keep.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,7 +63,7 @@ pub async fn create_key(
     Body(new): Body<CreateKey>,
 ) -> Result<(StatusCode, Json<KeyView>)> {
     let name = text::name("name", new.name.as_deref().unwrap_or(new.provider.title()))?;
-    let access = Values {
+    let access = GivenAccess {
         api_key: new.api_key,
         access_key_id: new.access_key_id,
         secret_access_key: new.secret_access_key,
@@ -73,10 +71,8 @@ pub async fn create_key(
         base_url: new.base_url,
         region: new.region,
         organization: new.organization,
-    }
-    .access()?;
-    let new = NewKey { provider: new.provider, name, is_default: new.is_default, access };
-    let record = create(&state, &caller.place, new).await?;
-    let all = state.store.llm_keys(&caller.place).await?;
-    Ok((StatusCode::CREATED, Json(KeyView::new(record, &all))))
+    };
+    let new = GivenKey { provider: new.provider, name, is_default: new.is_default, access };
+    let created = create(&state, &caller.place, new).await?;
+    Ok((StatusCode::CREATED, Json(created)))
 }

@@ -8,7 +8,6 @@ mod patch;
 mod resolve;
 mod rotate;
 mod values;
-mod view;
 
 use axum::Router;
 use shared::api::{Routes, finish};

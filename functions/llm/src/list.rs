@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanReadLlmKeys, CommonErrors, Cursor, Page, Query};
+use shared::services::llm::manage::list;
+use shared::services::llm::view::KeyView;
 use shared::workflow::steps::CredentialScope;
-use shared::{AppState, Error, Result};
+use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use crate::view::KeyView;
 
 /// Which, and where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,25 +44,7 @@ pub async fn list_keys(
     Query(query): Query<KeysQuery>,
 ) -> Result<Json<Keys>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let mut keys = Vec::new();
-    if query.scope != Some(CredentialScope::System) {
-        let all = state.store.llm_keys(&caller.place).await?;
-        keys.extend(all.iter().map(|record| KeyView::new(record.clone(), &all)));
-    }
-    if query.scope != Some(CredentialScope::Tenant) {
-        keys.extend(state.system_keys.all(&state.secrets).await?.values().map(KeyView::of_system));
-    }
-    // There are at most fifty, and a handful of the deployment's: the whole list is read for any page.
-    let begin = match &page.after {
-        None => 0,
-        Some(id) => {
-            let last = keys.iter().position(|key| key.id == *id);
-            last.ok_or_else(|| Error::invalid("cursor: is not one of this list's, or its key is gone."))? + 1
-        }
-    };
-    let mut keys = keys.split_off(begin);
-    let more = keys.len() > page.limit;
-    keys.truncate(page.limit);
-    let next_cursor = keys.last().filter(|_| more).map(|key| Cursor::write(&key.id));
-    Ok(Json(Keys { llm_provider_keys: keys, next_cursor }))
+    let listed = list(&state, &caller.place, query.scope, page.limit, page.after.as_deref()).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(Keys { llm_provider_keys: listed.rows, next_cursor }))
 }

@@ -4,13 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteLlmKeys, CommonErrors, Path};
-use shared::services::llm::keys::change;
+use shared::services::llm::manage::change;
+use shared::services::llm::view::KeyView;
 use shared::types::ids::LlmKeyId;
 use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::KeyView;
 
 /// What to change; what is absent stays. Where a key is sent changes with its value, by `rotate`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -34,7 +33,5 @@ pub async fn patch_key(
     Body(patch): Body<KeyPatch>,
 ) -> Result<Json<KeyView>> {
     let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
-    let record = change(&state, &caller.place, id, name.as_deref(), patch.is_default).await?;
-    let all = state.store.llm_keys(&caller.place).await?;
-    Ok(Json(KeyView::new(record, &all)))
+    change(&state, &caller.place, id, name.as_deref(), patch.is_default).await.map(Json)
 }

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{Body, CanWriteLlmKeys, CommonErrors, Path};
-use shared::services::llm::keys::rotate;
+use shared::services::llm::manage::rotate;
+use shared::services::llm::view::KeyView;
 use shared::types::ids::LlmKeyId;
 use shared::{AppState, Result};
 
 use crate::values::Values;
-use crate::view::KeyView;
 
 /// Put another value in place of a key's.
 ///
@@ -22,7 +22,5 @@ pub async fn rotate_key(
     Path(id): Path<LlmKeyId>,
     Body(values): Body<Values>,
 ) -> Result<Json<KeyView>> {
-    let record = rotate(&state, &caller.place, id, values.access()?).await?;
-    let all = state.store.llm_keys(&caller.place).await?;
-    Ok(Json(KeyView::new(record, &all)))
+    rotate(&state, &caller.place, id, values.into()).await.map(Json)
 }

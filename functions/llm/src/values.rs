@@ -2,10 +2,8 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use shared::clients::llm::Credential;
-use shared::services::llm::keys::Access;
+use shared::services::llm::manage::GivenAccess;
 use shared::types::text::secret;
-use shared::{Error, Result};
 use utoipa::ToSchema;
 
 /// Where and with what a provider is called.
@@ -40,25 +38,17 @@ pub struct Values {
     pub organization: Option<String>,
 }
 
-impl Values {
-    /// As the domain takes them.
-    ///
-    /// # Errors
-    /// Invalid when the values are no whole.
-    pub fn access(self) -> Result<Access> {
-        let credential =
-            Credential::of(self.api_key, self.access_key_id, self.secret_access_key, self.session_token);
-        let credential = credential.ok_or_else(|| {
-            Error::invalid(
-                "Give either api_key, or access_key_id and secret_access_key (with session_token, if they are \
-                 temporary).",
-            )
-        })?;
-        Ok(Access {
-            base_url: self.base_url,
-            region: self.region,
-            organization: self.organization,
-            credential,
-        })
+impl From<Values> for GivenAccess {
+    fn from(values: Values) -> Self {
+        let Values {
+            api_key,
+            access_key_id,
+            secret_access_key,
+            session_token,
+            base_url,
+            region,
+            organization,
+        } = values;
+        Self { api_key, access_key_id, secret_access_key, session_token, base_url, region, organization }
     }
 }

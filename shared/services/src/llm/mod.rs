@@ -2,10 +2,12 @@
 //! asked.
 //!
 //! [`resolve`](resolve()) says which provider, model and key a step's fields come to; [`keys`] keeps the keys of
-//! projects, [`SystemKeys`] reads those of the deployment; [`chat`](chat::Chat) is one question and its answer in
+//! projects, [`manage`] shows and changes them for callers, [`SystemKeys`] reads those of the deployment; [`chat`](chat::Chat) is one question and its answer in
 //! words that all providers have in common, and `wire` translates it for each of them.
 
 pub mod keys;
+pub mod manage;
 mod resolve;
+pub mod view;
 
 pub use resolve::{Asked, find_model, resolve};

@@ -1,12 +1,14 @@
-//! Keys as callers see them: never a value.
+//! Keys as callers see them, never a value, and what a model's name comes to.
 
 use serde::Serialize;
-use shared::clients::llm::SystemKey;
-use shared::services::llm::keys::default_of;
-use shared::store::LlmKeyRecord;
-use shared::types::clock::Timestamp;
-use shared::workflow::model::Provider;
 use utoipa::ToSchema;
+
+use super::keys::default_of;
+use clients::llm::{KeySource, Resolved, SystemKey};
+use store::LlmKeyRecord;
+use types::clock::Timestamp;
+use workflow::model::catalog::{Model, model};
+use workflow::model::{ModelRef, Provider};
 
 /// Whose a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -22,7 +24,7 @@ pub enum KeyScope {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyView {
     /// What a step names as `llm_credential_id`: a UUID; of the deployment's keys the name.
-    pub id: String,
+    pub(super) id: String,
     /// Whose it is: what a step says as `llm_credential_scope`.
     scope: KeyScope,
     /// Whose models it is for.
@@ -53,7 +55,7 @@ pub struct KeyView {
 
 impl KeyView {
     /// A project's key, among all of them.
-    pub fn new(record: LlmKeyRecord, all: &[LlmKeyRecord]) -> Self {
+    pub(super) fn new(record: LlmKeyRecord, all: &[LlmKeyRecord]) -> Self {
         let is_default = default_of(all, record.provider).is_some_and(|key| key.id == record.id);
         Self {
             id: record.id.to_string(),
@@ -72,7 +74,7 @@ impl KeyView {
     }
 
     /// A key of the deployment. Where it leads is the operator's business.
-    pub fn of_system(key: &SystemKey) -> Self {
+    pub(super) fn of_system(key: &SystemKey) -> Self {
         Self {
             id: key.name.clone(),
             scope: KeyScope::System,
@@ -86,6 +88,41 @@ impl KeyView {
             created_at: None,
             updated_at: None,
             rotated_at: None,
+        }
+    }
+}
+
+/// What a step with these fields calls.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResolvedView {
+    /// The whole name.
+    model_ref: String,
+    /// Who serves the model.
+    provider: Provider,
+    /// The provider's own name for it, as it goes over the wire.
+    model: String,
+    /// Whose key it is called with.
+    key_source: KeySource,
+    /// That key's id; of the deployment's, its name.
+    credential_id: String,
+    /// What people call it.
+    credential_name: String,
+    /// What the catalog knows of the model.
+    #[schema(value_type = Option<Model>)]
+    known: Option<&'static Model>,
+}
+
+impl From<Resolved> for ResolvedView {
+    fn from(found: Resolved) -> Self {
+        let name = ModelRef { provider: found.provider, model: found.model };
+        Self {
+            model_ref: name.to_string(),
+            known: model(name.provider, &name.model),
+            provider: name.provider,
+            model: name.model,
+            key_source: found.source,
+            credential_id: found.key.id,
+            credential_name: found.key.name,
         }
     }
 }
