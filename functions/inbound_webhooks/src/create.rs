@@ -6,15 +6,12 @@ use http::{HeaderMap, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::api::{Body, CanWriteWebhooks, CommonErrors};
-use shared::services::webhook::{Extras, NewSubscription, create};
-use shared::store::sender::Sender;
+use shared::services::webhook::{Extras, NewSubscription, Sender, SubscriptionView, create};
 use shared::types::ids::{PatId, WorkflowId};
 use shared::types::text;
 use shared::types::text::secret;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
-
-use crate::view::SubscriptionView;
 
 /// A subscription to create. It holds a token, so it does not print.
 #[derive(Deserialize, ToSchema)]

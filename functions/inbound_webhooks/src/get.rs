@@ -3,11 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanReadWebhooks, CommonErrors, Path};
-use shared::services::webhook::find;
+use shared::services::webhook::{SubscriptionView, find};
 use shared::types::ids::SubscriptionId;
 use shared::{AppState, Result};
-
-use crate::view::SubscriptionView;
 
 /// Read an inbound webhook.
 #[utoipa::path(get, path = "/v1/inbound-webhooks/{id}", tag = "inbound webhooks",

@@ -7,7 +7,6 @@ mod get;
 mod list;
 mod patch;
 mod rotate;
-mod view;
 
 use axum::Router;
 use shared::api::{Routes, finish};

@@ -4,10 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanReadWebhooks, CommonErrors, Cursor, Page, Query};
+use shared::services::webhook::{SubscriptionView, list};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use crate::view::SubscriptionView;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -40,7 +39,7 @@ pub async fn list_inbound_webhooks(
     Query(query): Query<InboundWebhooksQuery>,
 ) -> Result<Json<InboundWebhooks>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let listed = state.store.list_subscriptions(&caller.place, page.limit, page.after()?).await?;
+    let listed = list(&state, &caller.place, page.limit, page.after()?).await?;
     let inbound_webhooks = listed.rows.into_iter().map(SubscriptionView::new).collect::<Result<_>>()?;
     Ok(Json(InboundWebhooks { inbound_webhooks, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

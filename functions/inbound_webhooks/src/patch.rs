@@ -5,15 +5,12 @@ use axum::extract::State;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteWebhooks, CommonErrors, Path};
-use shared::services::webhook::{Extras, SubscriptionChange, change};
-use shared::store::sender::Sender;
+use shared::services::webhook::{Extras, Sender, SubscriptionChange, SubscriptionView, change};
 use shared::types::ids::SubscriptionId;
 use shared::types::text;
 use shared::types::text::secret;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::SubscriptionView;
 
 /// What to change; what is absent stays. It may hold a secret, so it does not print.
 #[derive(Deserialize, ToSchema)]

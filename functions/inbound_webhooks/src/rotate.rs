@@ -7,14 +7,12 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::api::{Body, CanWriteWebhooks, CommonErrors, Path};
-use shared::services::webhook::{LONGEST_GRACE, USUAL_GRACE, rotate};
+use shared::services::webhook::{LONGEST_GRACE, SubscriptionView, USUAL_GRACE, rotate};
 use shared::types::clock::Timestamp;
 use shared::types::ids::SubscriptionId;
 use shared::types::text::secret;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
-
-use crate::view::SubscriptionView;
 
 /// How to rotate. It may hold a secret, so it does not print.
 #[derive(Deserialize, ToSchema)]

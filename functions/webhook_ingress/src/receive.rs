@@ -9,27 +9,11 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::Serialize;
 use shared::api::{CommonErrors, ErrorBody, Exchange, Path};
-use shared::engine::RunStatus;
-use shared::services::webhook::{Delivery, MAX_BODY, Reply, receive};
+use shared::services::webhook::{Accepted, Delivery, MAX_BODY, Reply, receive};
 use shared::types::error::Kind;
-use shared::types::ids::{RunId, SubscriptionId};
+use shared::types::ids::SubscriptionId;
 use shared::{AppState, Error, Result};
-use utoipa::ToSchema;
-
-/// A delivery that was accepted.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Accepted {
-    /// The run that it started, or that its first delivery did.
-    #[schema(value_type = uuid::Uuid)]
-    run_id: RunId,
-    /// Where the run stands.
-    status: RunStatus,
-    /// The subscription.
-    #[schema(value_type = uuid::Uuid)]
-    subscription_id: SubscriptionId,
-}
 
 /// Deliver to an inbound webhook, which starts a run with the body as its input.
 ///
@@ -91,8 +75,7 @@ pub async fn receive_webhook(
     Ok(match reply? {
         Reply::Run(received) => {
             let status = if received.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
-            let accepted = Accepted { run_id: received.run_id, status: received.status, subscription_id: id };
-            (status, Json(accepted)).into_response()
+            (status, Json(Accepted::new(received, id))).into_response()
         }
         // Whoever is shown the answer must not read JSON in it, and for Slack a 202 is a failure.
         Reply::Quiet(_) => StatusCode::OK.into_response(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::view::DeliveryView;
 use super::{Extras, signing};
 use crate::auth::PlainToken;
 use crate::custody::{Deposit, deposit, destroy};
@@ -11,7 +12,7 @@ use crate::run::check_steps;
 use crate::state::AppState;
 use platform::secrets::SecretKind;
 use store::sender::Sender;
-use store::{PatRecord, SigningKey, StoreError, SubscriptionRecord};
+use store::{Listed, PatRecord, SigningKey, StoreError, SubscriptionRecord};
 use types::clock::Timestamp;
 use types::error::Kind;
 use types::ids::{PatId, Place, SecretVersion, SubscriptionId, WorkflowId};
@@ -385,6 +386,35 @@ pub async fn delete(state: &AppState, place: &Place, id: SubscriptionId) -> Resu
 /// Not found.
 pub async fn find(state: &AppState, place: &Place, id: SubscriptionId) -> Result<SubscriptionRecord> {
     state.store.subscription(place, id).await?.ok_or_else(|| Error::not_found("inbound webhook"))
+}
+
+/// The subscriptions of this place, newest first.
+///
+/// # Errors
+/// Unavailable when the database does not answer.
+pub async fn list(
+    state: &AppState,
+    place: &Place,
+    limit: usize,
+    after: Option<SubscriptionId>,
+) -> Result<Listed<SubscriptionRecord>> {
+    Ok(state.store.list_subscriptions(place, limit, after).await?)
+}
+
+/// What was delivered to a subscription in the last 30 days, newest first.
+///
+/// # Errors
+/// Not found; unavailable when the database does not answer.
+pub async fn deliveries(
+    state: &AppState,
+    place: &Place,
+    id: SubscriptionId,
+    limit: usize,
+    after: Option<String>,
+) -> Result<Listed<DeliveryView>> {
+    find(state, place, id).await?;
+    let listed = state.store.list_deliveries(place, id, limit, after, state.clock.now()).await?;
+    Ok(Listed { rows: listed.rows.into_iter().map(DeliveryView::new).collect(), next: listed.next })
 }
 
 impl super::Webhooks {

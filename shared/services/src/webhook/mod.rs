@@ -14,6 +14,7 @@ mod refusals;
 mod signature;
 mod signing;
 mod twilio;
+mod view;
 
 use std::time::Duration;
 
@@ -22,10 +23,11 @@ use moka::sync::Cache;
 pub use extras::Extras;
 pub use manage::{
     Created, LONGEST_GRACE, NewSubscription, Rotated, SubscriptionChange, USUAL_GRACE, change, create,
-    delete, find, rotate,
+    delete, deliveries, find, list, rotate,
 };
 
-pub use receive::{Delivery, MAX_BODY, Received, Reply, receive};
+pub use receive::{Accepted, Delivery, MAX_BODY, Received, Reply, receive};
+pub use view::{DeliveryView, SubscriptionView};
 
 pub(crate) use signature::Signed;
 pub(crate) use signing::{KeyForm, MacKind};
@@ -33,6 +35,9 @@ pub(crate) use signing::{KeyForm, MacKind};
 use platform::cache::LazyCache;
 use refusals::Refusals;
 use types::ids::{Place, SubscriptionId};
+
+/// Who sends to a subscription; callers name it in requests.
+pub type Sender = store::sender::Sender;
 
 /// How long a delivery's keys are known.
 pub const SEEN_FOR: Duration = Duration::from_secs(72 * 3600);

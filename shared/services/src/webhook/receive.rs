@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::content::{self, Content};
 use super::manage::may_start;
@@ -85,7 +87,7 @@ pub enum Reply {
     Challenge(String),
 }
 
-/// A delivery that was accepted, now or before.
+/// What came of a delivery that was accepted, now or before.
 #[derive(Debug, Clone, Copy)]
 pub struct Received {
     /// The run that it started.
@@ -94,6 +96,26 @@ pub struct Received {
     pub status: RunStatus,
     /// Whether this delivery started it.
     pub is_new: bool,
+}
+
+/// A delivery that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// The run that it started, or that its first delivery did.
+    #[schema(value_type = uuid::Uuid)]
+    run_id: RunId,
+    /// Where the run stands.
+    status: RunStatus,
+    /// The subscription.
+    #[schema(value_type = uuid::Uuid)]
+    subscription_id: SubscriptionId,
+}
+
+impl Accepted {
+    /// The answer to a delivery to this subscription.
+    pub fn new(received: Received, subscription_id: SubscriptionId) -> Self {
+        Self { run_id: received.run_id, status: received.status, subscription_id }
+    }
 }
 
 /// Takes a delivery. When this returns a run, the run will be carried out whatever crashes. The body is asked for only

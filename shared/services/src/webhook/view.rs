@@ -1,13 +1,17 @@
-//! Subscriptions as callers see them: never a secret.
+//! Subscriptions as callers see them, never a secret, and what was delivered to them.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use shared::Result;
-use shared::services::webhook::Extras;
-use shared::store::SubscriptionRecord;
-use shared::store::sender::Sender;
-use shared::types::clock::Timestamp;
-use shared::types::ids::{PatId, SubscriptionId, WorkflowId};
 use utoipa::ToSchema;
+
+use super::extras::Extras;
+use store::delivery::Outcome;
+use store::sender::Sender;
+use store::{DeliveryRecord, SubscriptionRecord};
+use types::Result;
+use types::clock::Timestamp;
+use types::ids::{PatId, RunId, SubscriptionId, WorkflowId};
 
 /// A subscription of an inbound webhook.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,5 +67,40 @@ impl SubscriptionView {
             created_at: record.created_at,
             updated_at: record.updated_at,
         })
+    }
+}
+
+/// A delivery; those that were refused in one minute are one entry.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// When it came; of several refusals, the last.
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    /// What became of it.
+    outcome: Outcome,
+    /// The run that it started, or that its first delivery did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    run_id: Option<RunId>,
+    /// Why it was refused: of several refusals, the most frequent reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "SIGNATURE_WRONG")]
+    reason: Option<String>,
+    /// How many were refused in this minute, by reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({ "SIGNATURE_WRONG": 2 }))]
+    refused: BTreeMap<String, u64>,
+}
+
+impl DeliveryView {
+    pub(super) fn new(record: DeliveryRecord) -> Self {
+        let most = record.refused.iter().max_by_key(|(_, count)| **count);
+        Self {
+            time: record.time,
+            outcome: record.outcome,
+            run_id: record.run_id,
+            reason: most.map(|(reason, _)| reason.clone()),
+            refused: record.refused,
+        }
     }
 }
