@@ -7,7 +7,6 @@ mod list;
 mod overrides;
 mod servers;
 mod tools;
-mod view;
 
 use axum::Router;
 use shared::api::{Routes, finish};

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
-use shared::services::mcp::instance;
+use shared::services::mcp::overrides;
 use shared::types::ids::{ConnectionId, InstanceId, WorkflowId};
-use shared::{AppState, Error, Result};
+use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 /// A connection instead of the one that an instance's profile names.
@@ -46,10 +46,7 @@ pub async fn get_overrides(
     CanReadMcp(caller): CanReadMcp,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<ConnectionOverrides>> {
-    if state.store.workflow(&caller.place, id).await?.is_none() {
-        return Err(Error::not_found("workflow"));
-    }
-    let found = state.store.overrides(&caller.place, id).await?.by_instance.into_iter();
+    let found = overrides::get(&state, &caller.place, id).await?.by_instance.into_iter();
     let overrides =
         found.map(|(instance_id, connection_id)| Override { instance_id, connection_id }).collect();
     Ok(Json(ConnectionOverrides { overrides }))
@@ -66,6 +63,6 @@ pub async fn put_overrides(
     Body(body): Body<ConnectionOverrides>,
 ) -> Result<Json<Replaced>> {
     let pairs: Vec<_> = body.overrides.iter().map(|each| (each.instance_id, each.connection_id)).collect();
-    instance::set_overrides(&state, &caller.place, id, &pairs).await?;
+    overrides::replace(&state, &caller.place, id, &pairs).await?;
     Ok(Json(Replaced { status: "ok" }))
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use services::lists;
 use types::{Error, Result};
 
 const MOST: usize = 100;
@@ -41,8 +42,7 @@ impl Page {
     /// # Errors
     /// Invalid when the cursor is of another list.
     pub fn after<T: FromStr>(&self) -> Result<Option<T>> {
-        let foreign = |_| Error::invalid("cursor: is not one of this list's.");
-        self.after.as_deref().map(|place| place.parse().map_err(foreign)).transpose()
+        lists::after(self.after.as_deref())
     }
 }
 

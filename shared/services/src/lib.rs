@@ -9,6 +9,7 @@ pub mod connection;
 pub mod custody;
 pub mod idempotency;
 pub mod limits;
+pub mod lists;
 pub mod llm;
 pub mod mcp;
 pub mod run;

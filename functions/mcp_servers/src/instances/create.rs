@@ -5,13 +5,12 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteMcp, CommonErrors};
-use shared::services::mcp::instance::{create, of_catalog};
+use shared::services::mcp::instance::{InstanceOf, create};
+use shared::services::mcp::view::InstanceView;
 use shared::types::ids::McpServerId;
 use shared::types::text;
 use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
-
-use crate::view::InstanceView;
 
 /// An instance to make: of a server, or of an entry of the platform's catalog.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,10 +36,11 @@ pub async fn create_instance(
     Body(new): Body<CreateInstance>,
 ) -> Result<(StatusCode, Json<InstanceView>)> {
     let name = new.name.map(|name| text::name("name", &name)).transpose()?;
-    let record = match (new.server_id, new.catalog_id) {
-        (Some(server), None) => create(&state, &caller.place, server, name).await?,
-        (None, Some(entry)) => of_catalog(&state, &caller.place, &entry, name).await?,
+    let of = match (new.server_id, new.catalog_id) {
+        (Some(server), None) => InstanceOf::Server(server),
+        (None, Some(entry)) => InstanceOf::CatalogEntry(entry),
         _ => return Err(Error::invalid("server_id: send either server_id or catalog_id.")),
     };
+    let record = create(&state, &caller.place, of, name).await?;
     Ok((StatusCode::CREATED, Json(InstanceView::new(record)?)))
 }

@@ -6,12 +6,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Path};
 use shared::services::mcp::instance;
+use shared::services::mcp::view::InstanceView;
 use shared::types::ids::InstanceId;
 use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::InstanceView;
 
 /// What to change; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::api::{CanReadMcp, CommonErrors, Cursor, Page, Query};
+use shared::services::mcp::instance::list;
+use shared::services::mcp::view::InstanceView;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::list::ListQuery;
-use crate::view::InstanceView;
 
 /// Instances, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,7 +30,7 @@ pub async fn list_instances(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Instances>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let listed = state.store.list_instances(&caller.place, page.limit, page.after()?).await?;
+    let listed = list(&state, &caller.place, page.limit, page.after()?).await?;
     let instances = listed.rows.into_iter().map(InstanceView::new).collect::<Result<_>>()?;
     Ok(Json(Instances { instances, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
 use shared::services::mcp::instance;
+use shared::services::mcp::view::ProfileView;
 use shared::types::ids::{InstanceId, ProfileId};
 use shared::types::mcp::SourceSpec;
 use shared::types::text;
@@ -13,7 +14,6 @@ use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::list::ListQuery;
-use crate::view::ProfileView;
 
 /// A profile to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -59,10 +59,10 @@ pub async fn list_profiles(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Profiles>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let of = instance::find(&state, &caller.place, id).await?;
-    let listed = state.store.list_profiles(&caller.place, id, page.limit, page.after()?).await?;
-    let profiles = listed.rows.into_iter().map(|row| ProfileView::new(&of, row)).collect::<Result<_>>()?;
-    Ok(Json(Profiles { config_profiles: profiles, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+    let after = page.after.as_deref();
+    let listed = instance::list_profiles(&state, &caller.place, id, page.limit, after).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(Profiles { config_profiles: listed.rows, next_cursor }))
 }
 
 /// Make a profile; the first of an instance is active at once.
@@ -75,8 +75,8 @@ pub async fn create_profile(
     Body(new): Body<CreateProfile>,
 ) -> Result<(StatusCode, Json<ProfileView>)> {
     let name = text::name("name", &new.name)?;
-    let (of, row) = instance::create_profile(&state, &caller.place, id, name, &new.source_spec).await?;
-    Ok((StatusCode::CREATED, Json(ProfileView::new(&of, row)?)))
+    let created = instance::create_profile(&state, &caller.place, id, name, &new.source_spec).await?;
+    Ok((StatusCode::CREATED, Json(created)))
 }
 
 /// Change a profile. Runs under way keep what they were started with.
@@ -91,8 +91,7 @@ pub async fn patch_profile(
     Body(patch): Body<PatchProfile>,
 ) -> Result<Json<ProfileView>> {
     let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
-    let changed = instance::change_profile(&state, &caller.place, at, name, patch.source_spec).await?;
-    Ok(Json(ProfileView::new(&changed.0, changed.1)?))
+    instance::change_profile(&state, &caller.place, at, name, patch.source_spec).await.map(Json)
 }
 
 /// Make a profile the one that counts. Runs under way keep what they were started with.
@@ -104,6 +103,5 @@ pub async fn set_active_profile(
     CanWriteMcp(caller): CanWriteMcp,
     Path(at): Path<(InstanceId, ProfileId)>,
 ) -> Result<Json<ProfileView>> {
-    let (of, row) = instance::set_active(&state, &caller.place, at).await?;
-    Ok(Json(ProfileView::new(&of, row)?))
+    instance::set_active(&state, &caller.place, at).await.map(Json)
 }

@@ -6,12 +6,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteMcp, CommonErrors};
 use shared::services::mcp::server::{NewServer, register};
+use shared::services::mcp::view::ServerView;
 use shared::types::mcp::{AuthMode, Mode};
 use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::ServerView;
 
 /// A server to register.
 #[derive(Debug, Deserialize, ToSchema)]

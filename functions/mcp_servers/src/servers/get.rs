@@ -3,11 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanReadMcp, CommonErrors, Path};
-use shared::services::mcp::server::find;
+use shared::services::mcp::server::get;
+use shared::services::mcp::view::ServerView;
 use shared::types::ids::McpServerId;
 use shared::{AppState, Result};
-
-use crate::view::ServerView;
 
 /// Read an MCP server with the tools of its active version.
 #[utoipa::path(get, path = "/v1/mcp/servers/{id}", tag = "mcp", params(("id" = uuid::Uuid, Path)),
@@ -17,10 +16,5 @@ pub async fn get_server(
     CanReadMcp(caller): CanReadMcp,
     Path(id): Path<McpServerId>,
 ) -> Result<Json<ServerView>> {
-    let record = find(&state, &caller.place, id).await?;
-    let tools = match record.active_version {
-        Some(version) => Some(state.mcp.tools(&state.store, &caller.place, id, version).await?),
-        None => None,
-    };
-    Ok(Json(ServerView::with_tools(record, tools.as_deref().map(Vec::as_slice))))
+    get(&state, &caller.place, id).await.map(Json)
 }

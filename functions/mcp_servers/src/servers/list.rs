@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::api::{CanReadMcp, CommonErrors, Cursor, Page, Query};
+use shared::services::mcp::server::list;
+use shared::services::mcp::view::ServerView;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::list::ListQuery;
-use crate::view::ServerView;
 
 /// Servers, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,7 +30,7 @@ pub async fn list_servers(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Servers>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let listed = state.store.list_mcp_servers(&caller.place, page.limit, page.after()?).await?;
+    let listed = list(&state, &caller.place, page.limit, page.after()?).await?;
     let servers = listed.rows.into_iter().map(ServerView::from).collect();
     Ok(Json(Servers { servers, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

@@ -5,13 +5,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{Body, CanWriteMcp, CommonErrors, Path};
 use shared::services::mcp::server::{ServerChange, change};
+use shared::services::mcp::view::ServerView;
 use shared::types::ids::McpServerId;
 use shared::types::mcp::AuthMode;
 use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::view::ServerView;
 
 /// Whether a server may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]

@@ -3,10 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanWriteMcp, CommonErrors, Path};
-use shared::platform::secrets::Mask;
-use shared::services::connection;
-use shared::services::mcp::server::{Validity, find, validate};
-use shared::services::mcp::target::of_server;
+use shared::services::mcp::validate::{self, Validity};
 use shared::types::ids::{ConnectionId, McpServerId};
 use shared::{AppState, Result};
 
@@ -18,10 +15,7 @@ pub async fn validate_server(
     CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
 ) -> Result<Json<Validity>> {
-    let server = find(&state, &caller.place, id).await?;
-    let mut mask = Mask::default();
-    let target = of_server(&state, &server, None, &mut mask).await;
-    Ok(Json(validate(&state, &server, target, &mask).await))
+    validate::server(&state, &caller.place, id).await.map(Json)
 }
 
 /// Check whether a server can be used with a connection's credentials.
@@ -33,9 +27,5 @@ pub async fn validate_connection(
     CanWriteMcp(caller): CanWriteMcp,
     Path((id, connection_id)): Path<(McpServerId, ConnectionId)>,
 ) -> Result<Json<Validity>> {
-    let server = find(&state, &caller.place, id).await?;
-    connection::find(&state, &caller.place, connection_id).await?;
-    let mut mask = Mask::default();
-    let target = of_server(&state, &server, Some(connection_id), &mut mask).await;
-    Ok(Json(validate(&state, &server, target, &mask).await))
+    validate::server_with_connection(&state, &caller.place, id, connection_id).await.map(Json)
 }

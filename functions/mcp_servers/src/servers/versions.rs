@@ -6,15 +6,14 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::api::{Body, CanReadMcp, CanWriteMcp, CommonErrors, Cursor, Page, Path, Query};
-use shared::services::mcp::server::find;
-use shared::services::mcp::versions::{Publish, publish};
+use shared::services::mcp::versions::{Publish, list, publish};
+use shared::services::mcp::view::McpVersionView;
 use shared::types::ids::McpServerId;
 use shared::types::mcp::ToolSpec;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
 
 use crate::list::ListQuery;
-use crate::view::McpVersionView;
 
 /// A catalog of tools to publish.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -61,10 +60,9 @@ pub async fn list_server_versions(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<McpVersions>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let server = find(&state, &caller.place, id).await?;
-    let listed = state.store.list_mcp_versions(&caller.place, id, page.limit, page.after()?).await?;
-    let versions = listed.rows.into_iter().map(|row| McpVersionView::new(&server, row, None)).collect();
-    Ok(Json(McpVersions { versions, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+    let listed = list(&state, &caller.place, id, page.limit, page.after.as_deref()).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(McpVersions { versions: listed.rows, next_cursor }))
 }
 
 /// Publish a catalog of tools; it never changes.
@@ -80,7 +78,5 @@ pub async fn publish_tools(
     let PublishTools { version, tools, config_schema, activate, confirm_dropped } = body;
     let new = Publish { version, tools, config_schema, activate, confirm_dropped };
     let published = publish(&state, &caller.place, id, new).await?;
-    let mut view = McpVersionView::new(&published.server, published.version, Some(published.tools));
-    view.warnings = published.warnings;
-    Ok((StatusCode::CREATED, Json(view)))
+    Ok((StatusCode::CREATED, Json(published)))
 }

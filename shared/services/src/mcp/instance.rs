@@ -1,7 +1,5 @@
-//! Instances of servers, the profiles that say with which credentials they are called, and the connections that a
-//! workflow uses instead.
+//! Instances of servers, and the profiles that say with which credentials they are called.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,24 +7,22 @@ use serde_json::{Map, Value};
 use super::catalog;
 use super::server::{self, NewServer};
 use super::target::{binding_of, of_binding};
-use crate::connection;
+use super::view::ProfileView;
+use crate::lists;
 use crate::state::AppState;
 use clients::mcp::McpError;
 use clients::mcp::NoResult;
 use clients::mcp::shown;
 use platform::blocking::blocking;
 use platform::secrets::Mask;
-use store::{InstanceRecord, McpServerRecord, ProfileRecord};
-use types::error::Kind;
-use types::ids::{ConnectionId, InstanceId, McpServerId, Place, ProfileId, WorkflowId};
-use types::mcp::{InjectAs, Overrides, ServerStatus, SourceSpec};
+use store::{InstanceRecord, Listed, McpServerRecord, ProfileRecord};
+use types::ids::{InstanceId, McpServerId, Place, ProfileId};
+use types::mcp::{InjectAs, ServerStatus, SourceSpec};
 use types::{Error, Result};
 use workflow::input::fill_defaults_and_check_in_part;
 
 /// How long trying a tool may take: API Gateway waits for 30 s.
 const TRYING: Duration = Duration::from_secs(25);
-/// The most overrides of a workflow: they are written in one transaction.
-const MOST_OVERRIDES: usize = 40;
 /// The most credentials that a profile places.
 const MOST_INJECTED: usize = 20;
 /// The most bytes of a profile.
@@ -82,11 +78,46 @@ fn new(state: &AppState, place: &Place, server: &McpServerRecord, name: Option<S
     }
 }
 
-/// Makes an instance of a server.
+/// The instances of this place, newest first.
 ///
 /// # Errors
-/// Invalid when there is no such server.
+/// Unavailable when the database does not answer.
+pub async fn list(
+    state: &AppState,
+    place: &Place,
+    limit: usize,
+    after: Option<InstanceId>,
+) -> Result<Listed<InstanceRecord>> {
+    Ok(state.store.list_instances(place, limit, after).await?)
+}
+
+/// What an instance is made of.
+#[derive(Debug)]
+pub enum InstanceOf {
+    /// A server.
+    Server(McpServerId),
+    /// An entry of the platform's catalog, by its id; its server is registered unless the project has it.
+    CatalogEntry(String),
+}
+
+/// Makes an instance; with no name it has its server's.
+///
+/// # Errors
+/// Invalid when there is no such server or entry, or the deployment does not call its address; conflict when another
+/// server has the name of the entry's.
 pub async fn create(
+    state: &AppState,
+    place: &Place,
+    of: InstanceOf,
+    name: Option<String>,
+) -> Result<InstanceRecord> {
+    match of {
+        InstanceOf::Server(id) => of_server(state, place, id, name).await,
+        InstanceOf::CatalogEntry(id) => of_catalog(state, place, &id, name).await,
+    }
+}
+
+async fn of_server(
     state: &AppState,
     place: &Place,
     server_id: McpServerId,
@@ -100,11 +131,7 @@ pub async fn create(
     Ok(instance)
 }
 
-/// Makes an instance of an entry of the platform's catalog, and registers its server unless the project has it.
-///
-/// # Errors
-/// Invalid when there is no such entry, or the deployment does not call its address.
-pub async fn of_catalog(
+async fn of_catalog(
     state: &AppState,
     place: &Place,
     catalog_id: &str,
@@ -250,6 +277,23 @@ fn written(spec: &SourceSpec) -> Result<String> {
     serde_json::to_string(spec).map_err(|error| Error::internal(error.to_string()))
 }
 
+/// The profiles of an instance, newest first. They go on after the one with the id `after`.
+///
+/// # Errors
+/// Not found; invalid when `after` is no id; unavailable when the database does not answer.
+pub async fn list_profiles(
+    state: &AppState,
+    place: &Place,
+    id: InstanceId,
+    limit: usize,
+    after: Option<&str>,
+) -> Result<Listed<ProfileView>> {
+    let of = find(state, place, id).await?;
+    let listed = state.store.list_profiles(place, id, limit, lists::after(after)?).await?;
+    let rows = listed.rows.into_iter().map(|row| ProfileView::new(&of, row)).collect::<Result<_>>()?;
+    Ok(Listed { rows, next: listed.next })
+}
+
 /// Makes a profile; the first of an instance is active at once.
 ///
 /// # Errors
@@ -260,7 +304,7 @@ pub async fn create_profile(
     id: InstanceId,
     name: String,
     spec: &SourceSpec,
-) -> Result<(InstanceRecord, ProfileRecord)> {
+) -> Result<ProfileView> {
     let (mut instance, server) = find_with_server(state, place, id).await?;
     check(state, &server, spec).await?;
     let now = state.clock.now();
@@ -277,7 +321,7 @@ pub async fn create_profile(
     } else {
         state.store.save_profile(place, id, &mut profile).await?;
     }
-    Ok((instance, profile))
+    ProfileView::new(&instance, profile)
 }
 
 async fn activate(
@@ -293,11 +337,7 @@ async fn activate(
     Ok(state.store.save_instance(instance, Some(profile), (before, spec.connection_id)).await?)
 }
 
-/// A profile of an instance.
-///
-/// # Errors
-/// Not found.
-pub async fn find_profile(
+async fn find_profile(
     state: &AppState,
     place: &Place,
     instance: InstanceId,
@@ -317,7 +357,7 @@ pub async fn change_profile(
     (instance_id, id): (InstanceId, ProfileId),
     name: Option<String>,
     spec: Option<SourceSpec>,
-) -> Result<(InstanceRecord, ProfileRecord)> {
+) -> Result<ProfileView> {
     let (mut instance, server) = find_with_server(state, place, instance_id).await?;
     let mut profile = find_profile(state, place, instance_id, id).await?;
     profile.name = name.unwrap_or(profile.name);
@@ -332,7 +372,7 @@ pub async fn change_profile(
     } else {
         state.store.save_profile(place, instance_id, &mut profile).await?;
     }
-    Ok((instance, profile))
+    ProfileView::new(&instance, profile)
 }
 
 /// Makes a profile the one that counts.
@@ -343,54 +383,13 @@ pub async fn set_active(
     state: &AppState,
     place: &Place,
     (instance_id, id): (InstanceId, ProfileId),
-) -> Result<(InstanceRecord, ProfileRecord)> {
+) -> Result<ProfileView> {
     let (mut instance, server) = find_with_server(state, place, instance_id).await?;
     let mut profile = find_profile(state, place, instance_id, id).await?;
     let spec = connection_of(&profile.source_spec)?;
     check(state, &server, &spec).await?;
     activate(state, &mut instance, &mut profile, &spec).await?;
-    Ok((instance, profile))
-}
-
-/// Replaces the connections that a workflow uses instead of what profiles say. Runs under way keep theirs.
-///
-/// # Errors
-/// Not found when there is no such workflow; invalid when an instance stands there twice, or an id is unknown.
-pub async fn set_overrides(
-    state: &AppState,
-    place: &Place,
-    workflow: WorkflowId,
-    pairs: &[(InstanceId, ConnectionId)],
-) -> Result<()> {
-    if state.store.workflow(place, workflow).await?.is_none() {
-        return Err(Error::not_found("workflow"));
-    }
-    if pairs.len() > MOST_OVERRIDES {
-        return Err(Error::invalid(format!("overrides: at most {MOST_OVERRIDES} of them.")));
-    }
-    let by_instance: BTreeMap<InstanceId, ConnectionId> = pairs.iter().copied().collect();
-    if by_instance.len() < pairs.len() {
-        return Err(Error::invalid("overrides: an instance stands there twice."));
-    }
-    let known: BTreeSet<InstanceId> =
-        state.store.instances_of(place, by_instance.keys().copied()).await?.into_keys().collect();
-    if let Some(unknown) = by_instance.keys().find(|id| !known.contains(id)) {
-        return Err(Error::invalid(format!("overrides: there is no instance {unknown} in this project.")));
-    }
-    for id in by_instance.values().copied().collect::<BTreeSet<_>>() {
-        match connection::find(state, place, id).await {
-            Ok(_) => {}
-            Err(error) if error.kind == Kind::NotFound => {
-                return Err(Error::invalid(format!(
-                    "overrides: there is no connection {id} in this project."
-                )));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let before = state.store.overrides(place, workflow).await?;
-    let after = Overrides { by_instance, revision: before.revision + 1 };
-    Ok(state.store.save_overrides(place, workflow, &before, &after).await?)
+    ProfileView::new(&instance, profile)
 }
 
 /// Tries a tool of an instance; the inner error is the tool's own word of its failure.

@@ -8,9 +8,14 @@
 pub mod bind;
 pub mod catalog;
 pub mod instance;
+pub mod overrides;
+pub mod resolution;
 pub mod server;
 pub mod target;
+pub mod tools;
+pub mod validate;
 pub mod versions;
+pub mod view;
 
 use std::sync::Arc;
 

@@ -1,20 +1,14 @@
-//! Servers: registering, asking for tools, publishing them, and checking whether they can be used.
+//! Servers: registered, read, changed, deleted; and sessions with them.
 
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::slug;
+use super::view::ServerView;
 use crate::state::AppState;
-use clients::mcp::McpError;
-use clients::mcp::tools;
-use clients::mcp::tools::Offer;
-use clients::mcp::{Session, Target};
-use platform::secrets::Mask;
-use store::{McpServerRecord, StoreError};
+use clients::mcp::{McpError, Session, Target};
+use store::{Listed, McpServerRecord, StoreError};
 use types::ids::{McpServerId, Place};
-use types::mcp::{AuthMode, Mode, ServerStatus, ToolSpec};
+use types::mcp::{AuthMode, Mode, ServerStatus};
 use types::text;
 use types::{Error, Result};
 
@@ -55,58 +49,38 @@ pub struct ServerChange {
     pub active_version: Option<u32>,
 }
 
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ServerCheck {
-    /// What.
-    pub name: CheckName,
-    /// What came of it.
-    pub status: CheckStatus,
-    /// In words.
-    pub message: String,
-}
-
-/// What is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckName {
-    /// Whether the address may be called and answers.
-    Reachability,
-    /// Whether it speaks MCP.
-    Handshake,
-    /// Whether it has tools, and those of the active version.
-    Tools,
-    /// Whether their schemas can be used.
-    Schema,
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckStatus {
-    /// It is as it should be.
-    Passed,
-    /// It is not.
-    Failed,
-    /// A check before it failed.
-    Skipped,
-}
-
-/// Whether a server can be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Validity {
-    /// Whether all checks passed.
-    pub valid: bool,
-    /// The checks, in their order.
-    pub checks: Vec<ServerCheck>,
-}
-
 /// A server of this place.
 ///
 /// # Errors
 /// Not found.
 pub async fn find(state: &AppState, place: &Place, id: McpServerId) -> Result<McpServerRecord> {
     state.store.mcp_server(place, id).await?.ok_or_else(|| Error::not_found("MCP server"))
+}
+
+/// A server of this place with the tools of its active version.
+///
+/// # Errors
+/// Not found; unavailable when the database does not answer.
+pub async fn get(state: &AppState, place: &Place, id: McpServerId) -> Result<ServerView> {
+    let record = find(state, place, id).await?;
+    let tools = match record.active_version {
+        Some(version) => Some(state.mcp.tools(&state.store, place, id, version).await?),
+        None => None,
+    };
+    Ok(ServerView::with_tools(record, tools.as_deref().map(Vec::as_slice)))
+}
+
+/// The servers of this place, newest first.
+///
+/// # Errors
+/// Unavailable when the database does not answer.
+pub async fn list(
+    state: &AppState,
+    place: &Place,
+    limit: usize,
+    after: Option<McpServerId>,
+) -> Result<Listed<McpServerRecord>> {
+    Ok(state.store.list_mcp_servers(place, limit, after).await?)
 }
 
 pub(super) fn record(state: &AppState, place: &Place, new: NewServer) -> Result<McpServerRecord> {
@@ -235,99 +209,4 @@ pub async fn delete(state: &AppState, place: &Place, id: McpServerId) -> Result<
 /// When the server does not answer as it should.
 pub async fn open(state: &AppState, place: &Place, target: &Target) -> Result<Session, McpError> {
     state.mcp.sessions.open(&state.outbound, &state.clock, place, target).await
-}
-
-/// Checks a target: whether it answers, speaks MCP, has tools and schemas that can be used.
-pub async fn validate(
-    state: &AppState,
-    record: &McpServerRecord,
-    target: Result<Target>,
-    mask: &Mask,
-) -> Validity {
-    let mut checks = Vec::new();
-    let mut note = |name, outcome: Result<String, String>| {
-        let (status, message) = match outcome {
-            Ok(message) => (CheckStatus::Passed, message),
-            Err(message) => (CheckStatus::Failed, message),
-        };
-        checks.push(ServerCheck { name, status, message: mask.text(&message).into_owned() });
-    };
-    match target {
-        Err(error) => note(CheckName::Reachability, Err(error.message)),
-        Ok(target) => {
-            let asking = ask(state, record, &target, &mut note);
-            if tokio::time::timeout(ASKING, asking).await.is_err() {
-                let late = format!("It did not answer within {} s.", ASKING.as_secs());
-                note(CheckName::Reachability, Err(late));
-            }
-        }
-    }
-    // The latest word on each counts; what nobody came to is skipped.
-    let all = [CheckName::Reachability, CheckName::Handshake, CheckName::Tools, CheckName::Schema];
-    let checks: Vec<ServerCheck> = all
-        .into_iter()
-        .map(|name| {
-            let found = checks.iter().rev().find(|check| check.name == name).cloned();
-            let message = "A check before it failed.".to_owned();
-            found.unwrap_or(ServerCheck { name, status: CheckStatus::Skipped, message })
-        })
-        .collect();
-    Validity { valid: checks.iter().all(|check| check.status == CheckStatus::Passed), checks }
-}
-
-async fn ask(
-    state: &AppState,
-    record: &McpServerRecord,
-    target: &Target,
-    note: &mut impl FnMut(CheckName, Result<String, String>),
-) {
-    let told = |error: &McpError| target.explained(error);
-    let session = match open(state, &record.place, target).await {
-        Ok(session) => session,
-        Err(
-            error @ (McpError::Protocol(_)
-            | McpError::Rpc { .. }
-            | McpError::Http { .. }
-            | McpError::Unanswered { .. }),
-        ) => {
-            note(CheckName::Reachability, Ok("It answers.".to_owned()));
-            return note(CheckName::Handshake, Err(told(&error)));
-        }
-        Err(error) => return note(CheckName::Reachability, Err(told(&error))),
-    };
-    note(CheckName::Reachability, Ok("It answers.".to_owned()));
-    let greeting = session.greeting();
-    let said = greeting.map_or_else(String::new, |greeting| {
-        format!("{} {} speaks version {}.", greeting.name, greeting.version, greeting.protocol_version)
-    });
-    note(CheckName::Handshake, Ok(said));
-    let Offer { tools, warnings } = match tools::ask(&session).await {
-        Ok(offer) => offer,
-        Err(error) => return note(CheckName::Tools, Err(told(&error))),
-    };
-    note(CheckName::Tools, compared(state, record, &tools).await);
-    let schema = match &warnings[..] {
-        [] => "All schemas can be used.".to_owned(),
-        [first, ..] => {
-            let count = warnings.len();
-            format!("The tools can be used; {count} of their parts cannot, the first: {first}.")
-        }
-    };
-    note(CheckName::Schema, Ok(schema));
-}
-
-/// Whether the tools are there that the active version promises.
-async fn compared(state: &AppState, record: &McpServerRecord, tools: &[ToolSpec]) -> Result<String, String> {
-    if tools.is_empty() {
-        return Err("It has no tools.".to_owned());
-    }
-    let Some(number) = record.active_version else { return Ok(format!("It has {} tools.", tools.len())) };
-    let promised = state.mcp.tools(&state.store, &record.place, record.id, number).await;
-    let promised = promised.map_err(|error| error.message)?;
-    let is_gone = |tool: &&ToolSpec| !tools.iter().any(|other| other.name == tool.name);
-    let gone: Vec<&str> = promised.iter().filter(is_gone).map(|tool| tool.name.as_str()).take(10).collect();
-    match gone.is_empty() {
-        true => Ok(format!("It has {} tools, with all of the active version.", tools.len())),
-        false => Err(format!("It no longer has tools of the active version: {}.", gone.join(", "))),
-    }
 }

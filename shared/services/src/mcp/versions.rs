@@ -4,14 +4,15 @@ use serde_json::Value;
 
 use super::server::{ASKING, find, open, set_status};
 use super::target::{binding_of, of_binding, of_server};
+use super::view::{Discovered, McpVersionView};
+use crate::lists;
 use crate::state::AppState;
-use clients::mcp::ToolWarning;
+use clients::mcp::Target;
 use clients::mcp::tools::Offer;
-use clients::mcp::{McpError, shown, tools};
-use clients::mcp::{Session, Target};
+use clients::mcp::{Greeting, McpError, shown, tools};
 use platform::blocking::blocking;
 use platform::secrets::Mask;
-use store::{McpServerRecord, McpVersionRecord, NewMcpVersion};
+use store::{Listed, McpServerRecord, McpVersionRecord, NewMcpVersion};
 use types::error::Kind;
 use types::ids::{ConnectionId, McpServerId, Place};
 use types::mcp::{AuthMode, ToolSpec};
@@ -37,32 +38,6 @@ pub struct Publish {
     pub confirm_dropped: bool,
 }
 
-/// What was published.
-#[derive(Debug)]
-pub struct Published {
-    /// The server.
-    pub server: McpServerRecord,
-    /// The version.
-    pub version: McpVersionRecord,
-    /// Its tools.
-    pub tools: Vec<ToolSpec>,
-    /// What of their schemas calls are not checked against.
-    pub warnings: Vec<ToolWarning>,
-}
-
-/// What a server was found to offer.
-#[derive(Debug)]
-pub struct Discovery {
-    /// Its tools.
-    pub tools: Vec<ToolSpec>,
-    /// What is wrong with them, and with those that were left out.
-    pub warnings: Vec<ToolWarning>,
-    /// The session in which it was asked.
-    pub session: Session,
-    /// Whether it was asked with credentials.
-    pub authenticated: bool,
-}
-
 /// Asks a server for its tools and keeps them until they are published: with the connection that is named, else with
 /// what an instance of it is bound to, else without credentials.
 ///
@@ -74,7 +49,7 @@ pub async fn discover(
     place: &Place,
     id: McpServerId,
     connection: Option<ConnectionId>,
-) -> Result<Discovery> {
+) -> Result<Discovered> {
     let mut record = find(state, place, id).await?;
     let mut mask = Mask::default();
     let target = target(state, &record, connection, &mut mask).await?;
@@ -97,7 +72,17 @@ pub async fn discover(
     }
     record.updated_at = state.clock.now();
     state.store.keep_discovered(&mut record, &tools).await?;
-    Ok(Discovery { tools, warnings, session, authenticated: target.authenticated })
+    let greeting = session.greeting();
+    let said = |what: fn(Greeting) -> String| greeting.clone().map(what).unwrap_or_default();
+    Ok(Discovered {
+        server_name: said(|greeting| greeting.name),
+        server_version: said(|greeting| greeting.version),
+        protocol_version: said(|greeting| greeting.protocol_version),
+        tool_count: tools.len(),
+        tools,
+        authenticated: target.authenticated,
+        warnings,
+    })
 }
 
 /// Whom to ask for a server's tools, and with what. What a server's instances are bound to is looked up only where
@@ -143,6 +128,24 @@ async fn refuse_dropping(state: &AppState, record: &McpServerRecord, tools: &[To
     Err(Error::conflict("TOOLS_DROPPED", message))
 }
 
+/// The published catalogs of a server, newest first, without their tools. They go on after the one with the number
+/// `after`.
+///
+/// # Errors
+/// Not found; invalid when `after` is no number; unavailable when the database does not answer.
+pub async fn list(
+    state: &AppState,
+    place: &Place,
+    id: McpServerId,
+    limit: usize,
+    after: Option<&str>,
+) -> Result<Listed<McpVersionView>> {
+    let server = find(state, place, id).await?;
+    let listed = state.store.list_mcp_versions(place, id, limit, lists::after(after)?).await?;
+    let view = |row| McpVersionView::new(&server, row, None);
+    Ok(Listed { rows: listed.rows.into_iter().map(view).collect(), next: listed.next })
+}
+
 /// Publishes a catalog of tools.
 ///
 /// # Errors
@@ -153,7 +156,7 @@ pub async fn publish(
     place: &Place,
     id: McpServerId,
     publish: Publish,
-) -> Result<Published> {
+) -> Result<McpVersionView> {
     let mut record = find(state, place, id).await?;
     let tools = match publish.tools {
         Some(tools) => tools,
@@ -197,7 +200,9 @@ pub async fn publish(
     }
     let new = NewMcpVersion { version: &row, tools: &tools, activate: publish.activate };
     state.store.publish_tools(&mut record, &new).await?;
-    Ok(Published { server: record, version: row, tools, warnings })
+    let mut view = McpVersionView::new(&record, row, Some(tools));
+    view.warnings = warnings;
+    Ok(view)
 }
 
 async fn check_version(state: &AppState, place: &Place, id: McpServerId, version: &str) -> Result<()> {

@@ -1,14 +1,15 @@
-//! Servers, versions, instances and profiles as callers see them.
+//! Servers, what they offer, versions, instances and profiles as callers see them.
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::clients::mcp::ToolWarning;
-use shared::store::{InstanceRecord, McpServerRecord, McpVersionRecord, ProfileRecord};
-use shared::types::clock::Timestamp;
-use shared::types::ids::{ConnectionId, InstanceId, McpServerId, ProfileId};
-use shared::types::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec};
-use shared::{Error, Result};
 use utoipa::ToSchema;
+
+use clients::mcp::ToolWarning;
+use store::{InstanceRecord, McpServerRecord, McpVersionRecord, ProfileRecord};
+use types::clock::Timestamp;
+use types::ids::{ConnectionId, InstanceId, McpServerId, ProfileId};
+use types::mcp::{AuthMode, Mode, ServerStatus, SourceSpec, ToolSpec};
+use types::{Error, Result};
 
 /// A server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,7 +46,7 @@ pub struct ServerView {
 
 impl ServerView {
     /// A server with the tools of its active version.
-    pub fn with_tools(record: McpServerRecord, tools: Option<&[ToolSpec]>) -> Self {
+    pub(super) fn with_tools(record: McpServerRecord, tools: Option<&[ToolSpec]>) -> Self {
         Self { tools: tools.map(<[ToolSpec]>::to_vec), ..record.into() }
     }
 }
@@ -93,14 +94,14 @@ pub struct McpVersionView {
     tools: Option<Vec<ToolSpec>>,
     /// What of the schemas nothing is checked against, where a version was just published.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<ToolWarning>,
+    pub(super) warnings: Vec<ToolWarning>,
     #[schema(value_type = String, format = DateTime)]
     published_at: Timestamp,
 }
 
 impl McpVersionView {
     /// A version of a server.
-    pub fn new(server: &McpServerRecord, row: McpVersionRecord, tools: Option<Vec<ToolSpec>>) -> Self {
+    pub(super) fn new(server: &McpServerRecord, row: McpVersionRecord, tools: Option<Vec<ToolSpec>>) -> Self {
         Self {
             server_id: server.id,
             number: row.number,
@@ -113,6 +114,26 @@ impl McpVersionView {
             published_at: row.published_at,
         }
     }
+}
+
+/// What a server says it has.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Discovered {
+    /// What it calls itself.
+    pub(super) server_name: String,
+    /// Its version.
+    pub(super) server_version: String,
+    /// The version of the protocol that was agreed on.
+    pub(super) protocol_version: String,
+    /// How many tools it has.
+    pub(super) tool_count: usize,
+    /// Its tools.
+    pub(super) tools: Vec<ToolSpec>,
+    /// Whether it was asked with credentials: without them it may have shown fewer tools.
+    pub(super) authenticated: bool,
+    /// What of the tools cannot be used: parts of schemas that nothing is checked against, tools that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<ToolWarning>,
 }
 
 /// An instance.
@@ -180,7 +201,7 @@ impl ProfileView {
     ///
     /// # Errors
     /// When its row is damaged.
-    pub fn new(instance: &InstanceRecord, record: ProfileRecord) -> Result<Self> {
+    pub(super) fn new(instance: &InstanceRecord, record: ProfileRecord) -> Result<Self> {
         let spec = serde_json::from_str(&record.source_spec);
         Ok(Self {
             id: record.id,

@@ -1,0 +1,65 @@
+//! The connections that a workflow uses instead of what the profiles of instances say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::connection;
+use crate::state::AppState;
+use types::error::Kind;
+use types::ids::{ConnectionId, InstanceId, Place, WorkflowId};
+use types::mcp::Overrides;
+use types::{Error, Result};
+
+/// The most overrides of a workflow: they are written in one transaction.
+const MOST_OVERRIDES: usize = 40;
+
+/// A workflow's overrides.
+///
+/// # Errors
+/// Not found when there is no such workflow; unavailable when the database does not answer.
+pub async fn get(state: &AppState, place: &Place, workflow: WorkflowId) -> Result<Overrides> {
+    if state.store.workflow(place, workflow).await?.is_none() {
+        return Err(Error::not_found("workflow"));
+    }
+    Ok(state.store.overrides(place, workflow).await?)
+}
+
+/// Replaces the connections that a workflow uses instead of what profiles say. Runs under way keep theirs.
+///
+/// # Errors
+/// Not found when there is no such workflow; invalid when an instance stands there twice, or an id is unknown.
+pub async fn replace(
+    state: &AppState,
+    place: &Place,
+    workflow: WorkflowId,
+    pairs: &[(InstanceId, ConnectionId)],
+) -> Result<()> {
+    if state.store.workflow(place, workflow).await?.is_none() {
+        return Err(Error::not_found("workflow"));
+    }
+    if pairs.len() > MOST_OVERRIDES {
+        return Err(Error::invalid(format!("overrides: at most {MOST_OVERRIDES} of them.")));
+    }
+    let by_instance: BTreeMap<InstanceId, ConnectionId> = pairs.iter().copied().collect();
+    if by_instance.len() < pairs.len() {
+        return Err(Error::invalid("overrides: an instance stands there twice."));
+    }
+    let known: BTreeSet<InstanceId> =
+        state.store.instances_of(place, by_instance.keys().copied()).await?.into_keys().collect();
+    if let Some(unknown) = by_instance.keys().find(|id| !known.contains(id)) {
+        return Err(Error::invalid(format!("overrides: there is no instance {unknown} in this project.")));
+    }
+    for id in by_instance.values().copied().collect::<BTreeSet<_>>() {
+        match connection::find(state, place, id).await {
+            Ok(_) => {}
+            Err(error) if error.kind == Kind::NotFound => {
+                return Err(Error::invalid(format!(
+                    "overrides: there is no connection {id} in this project."
+                )));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let before = state.store.overrides(place, workflow).await?;
+    let after = Overrides { by_instance, revision: before.revision + 1 };
+    Ok(state.store.save_overrides(place, workflow, &before, &after).await?)
+}
