@@ -1,10 +1,7 @@
 //! The API that tools lead to, and a way to call it: inside the process, or at its address.
 
-mod remote;
 #[cfg(test)]
 mod tests;
-
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,11 +10,10 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::api::{ErrorBody, retry_after_s, status};
+use shared::services::platform_mcp::{AGAIN, Remote};
 use shared::types::error::Kind;
 use shared::{Error, Result};
 use tower::ServiceExt;
-
-use remote::Remote;
 
 /// What may stand in a path segment and in a query as it is (RFC 3986, unreserved).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -25,8 +21,6 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// How often a name's escapes are undone before it is taken for no name.
 const MAX_ESCAPES: usize = 4;
 
-/// When to try again what an API did not answer.
-const AGAIN: Duration = Duration::from_secs(1);
 /// What of a caller's request goes on to the route: who calls, where, and what makes a repetition safe.
 const PASSED_ON: [HeaderName; 5] = [
     header::AUTHORIZATION,

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod lists;
 pub mod llm;
 pub mod mcp;
+pub mod platform_mcp;
 pub mod run;
 pub mod state;
 pub mod step;

@@ -61,18 +61,6 @@ async fn a_request_goes_to_the_apis_address_with_who_calls_and_nothing_else_of_t
 }
 
 #[tokio::test]
-async fn the_work_at_the_address_is_of_the_same_trace() {
-    let (api, asked) = answering(&[OK]);
-    let header = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
-    let trace = shared::platform::trace::Trace::parse(header);
-    shared::platform::trace::Trace::around(trace, api.send(&caller(), call(Method::GET, None)))
-        .await
-        .unwrap();
-    let asked = asked.join().unwrap().remove(0);
-    assert!(asked.contains(&format!("x-amzn-trace-id: {header}\r\n")), "{asked}");
-}
-
-#[tokio::test]
 async fn what_breaks_off_is_asked_for_again_where_it_is_done_once() {
     let keyed = {
         let mut caller = caller();

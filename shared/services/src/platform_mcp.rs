@@ -3,14 +3,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response};
-use shared::platform::aws;
-use shared::platform::trace::{self, Trace};
-use shared::types::error::Kind;
-use shared::{Error, Result};
 
-use super::AGAIN;
+use platform::aws;
+use platform::trace::{self, Trace};
+use types::error::Kind;
+use types::{Error, Result};
+
+/// When to try again what the API did not answer.
+pub const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a connection is kept: one that was kept while this environment was frozen is closed by the other side.
 const KEPT: Duration = Duration::from_secs(5);
@@ -19,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(27);
 
 /// A client of the API, made at its first request.
 #[derive(Debug, Clone)]
-pub(super) struct Remote(Arc<Inner>);
+pub struct Remote(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -28,13 +30,16 @@ struct Inner {
 }
 
 impl Remote {
-    pub(super) fn new(url: &str) -> Self {
+    /// Of the API at this address, such as `https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com`.
+    pub fn new(url: &str) -> Self {
         Self(Arc::new(Inner { url: url.trim_end_matches('/').to_owned(), client: OnceLock::new() }))
     }
 
+    /// Sends a request, a second time where it can be asked twice and nobody answered.
+    ///
     /// # Errors
-    /// When nobody answers: a second time, where it can be asked twice.
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+    /// Unavailable when nobody answers; internal when the address is missing or the request cannot be written down.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let client = self.0.client.get_or_init(client).as_ref();
         let client = client.map_err(|why| Error::internal(format!("the client of the API: {why}")))?;
         let request = self.addressed(request)?;
@@ -95,4 +100,31 @@ fn unanswered(error: &reqwest::Error, never_connected: bool) -> Error {
         ),
     };
     Error::new(Kind::Unavailable { retry_after: AGAIN }, code, message).with_context(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_work_at_the_address_is_of_the_same_trace() {
+        let api = TcpListener::bind("127.0.0.1:0").unwrap();
+        let remote = Remote::new(&format!("http://{}", api.local_addr().unwrap()));
+        let asked = thread::spawn(move || {
+            let (mut stream, _) = api.accept().unwrap();
+            let mut got = vec![0; 8192];
+            let read = stream.read(&mut got).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            String::from_utf8_lossy(&got[..read]).into_owned()
+        });
+        let header = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
+        let request = Request::get("/v1/workflows").body(Bytes::new()).unwrap();
+        Trace::around(Trace::parse(header), remote.send(request)).await.unwrap();
+        let asked = asked.join().unwrap();
+        assert!(asked.contains(&format!("x-amzn-trace-id: {header}\r\n")), "{asked}");
+    }
 }
