@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use shared::api::{CanRead, CommonErrors, Path};
+use shared::services::workflows::{self, WorkflowView};
 use shared::types::ids::WorkflowId;
 use shared::{AppState, Result};
 
-use crate::tools::exposed;
-use crate::view::{WorkflowView, find_with_draft};
+use crate::answer::answer;
 
 /// Read a workflow with its draft.
 #[utoipa::path(get, path = "/v1/workflows/{id}", tag = "workflows", params(("id" = uuid::Uuid, Path)),
@@ -18,7 +18,6 @@ pub async fn get_workflow(
     CanRead(caller): CanRead,
     Path(id): Path<WorkflowId>,
 ) -> Result<Response> {
-    let (record, graph) = find_with_draft(&state, &caller.place, id).await?;
-    let tool = exposed(&state, &record).await?;
-    Ok(WorkflowView::new(record, Some(graph), tool).answer(StatusCode::OK))
+    let found = workflows::get(&state, &caller.place, id).await?;
+    Ok(answer(StatusCode::OK, found))
 }

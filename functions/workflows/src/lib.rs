@@ -1,7 +1,7 @@
 //! Workflows: drafts, versions, triggers, validation, the language's schema; and what a deployment says of itself.
 
+mod answer;
 mod archive;
-mod asked;
 mod create;
 mod dry_runs;
 mod get;
@@ -16,7 +16,6 @@ mod tools;
 mod triggers;
 mod validate;
 mod versions;
-mod view;
 
 use axum::Router;
 use shared::api::{Routes, finish};

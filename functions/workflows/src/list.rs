@@ -4,11 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanRead, CommonErrors, Cursor, Page, Query};
-use shared::store::WorkflowStatus;
-use shared::{AppState, Error, Result};
+use shared::services::workflows::{self, WorkflowFilter, WorkflowView};
+use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use crate::view::WorkflowView;
 
 /// Which workflows to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,24 +44,7 @@ pub async fn list_workflows(
 ) -> Result<Json<Workflows>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
     let after = page.after()?;
-    let wanted = statuses(query.status.as_deref().unwrap_or("draft,published"))?;
-    let contains = query.q.unwrap_or_default().to_lowercase();
-    let listed = state
-        .store
-        .list_workflows(&caller.place, page.limit, after, |row| {
-            wanted.contains(&row.status()) && row.name.to_lowercase().contains(&contains)
-        })
-        .await?;
-    let workflows = listed.rows.into_iter().map(|row| WorkflowView::new(row, None, None)).collect();
-    Ok(Json(Workflows { workflows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
-}
-
-fn statuses(text: &str) -> Result<Vec<WorkflowStatus>> {
-    let one = |name: &str| match name.trim() {
-        "draft" => Ok(WorkflowStatus::Draft),
-        "published" => Ok(WorkflowStatus::Published),
-        "archived" => Ok(WorkflowStatus::Archived),
-        other => Err(Error::invalid(format!("status: {other:?} is none of draft, published, archived."))),
-    };
-    text.split(',').map(one).collect()
+    let filter = WorkflowFilter { status: query.status, name_contains: query.q };
+    let listed = workflows::list(&state, &caller.place, filter, page.limit, after).await?;
+    Ok(Json(Workflows { workflows: listed.rows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

@@ -4,12 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use shared::api::{CanWrite, CommonErrors, Path};
-use shared::store::{Draft, ToolChange};
+use shared::services::workflows::{self, WorkflowView};
 use shared::types::ids::WorkflowId;
 use shared::{AppState, Result};
 
-use crate::tools::exposed;
-use crate::view::{WorkflowView, find_with_draft};
+use crate::answer::answer;
 
 /// Undo the archiving of a workflow. One that is not archived stays as it is.
 #[utoipa::path(post, path = "/v1/workflows/{id}/restore", tag = "workflows", params(("id" = uuid::Uuid, Path)),
@@ -19,12 +18,6 @@ pub async fn restore_workflow(
     CanWrite(caller): CanWrite,
     Path(id): Path<WorkflowId>,
 ) -> Result<Response> {
-    let (mut record, graph) = find_with_draft(&state, &caller.place, id).await?;
-    if record.archived {
-        record.archived = false;
-        record.updated_at = state.clock.now();
-        state.store.save_workflow(&mut record, Draft::Kept, ToolChange::Kept).await?;
-    }
-    let tool = exposed(&state, &record).await?;
-    Ok(WorkflowView::new(record, Some(graph), tool).answer(StatusCode::OK))
+    let restored = workflows::restore(&state, &caller.place, id).await?;
+    Ok(answer(StatusCode::OK, restored))
 }

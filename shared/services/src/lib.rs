@@ -16,4 +16,6 @@ pub mod platform_mcp;
 pub mod run;
 pub mod state;
 pub mod step;
+pub mod triggers;
 pub mod webhook;
+pub mod workflows;

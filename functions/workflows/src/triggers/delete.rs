@@ -3,11 +3,9 @@
 use axum::extract::State;
 use http::StatusCode;
 use shared::api::{CanWrite, CommonErrors, Path};
-use shared::store::StoreError;
-use shared::types::ids::{TriggerId, TriggerRef, WorkflowId};
-use shared::{AppState, Error, Result};
-
-use super::MOST_TRIES;
+use shared::services::triggers;
+use shared::types::ids::{TriggerId, WorkflowId};
+use shared::{AppState, Result};
 
 /// Delete a trigger. Runs that it started go on.
 #[utoipa::path(delete, path = "/v1/workflows/{id}/triggers/{trigger_id}", tag = "workflows",
@@ -18,13 +16,6 @@ pub async fn delete_trigger(
     CanWrite(caller): CanWrite,
     Path((workflow_id, trigger_id)): Path<(WorkflowId, TriggerId)>,
 ) -> Result<StatusCode> {
-    let key = TriggerRef { place: caller.place, workflow_id, trigger_id };
-    for _ in 0..MOST_TRIES {
-        match state.store.delete_trigger(&key).await {
-            Err(StoreError::Conflict) => {}
-            deleted => return deleted.map(|()| StatusCode::NO_CONTENT).map_err(Into::into),
-        }
-        state.store.trigger(&key).await?.ok_or_else(|| Error::not_found("trigger"))?;
-    }
-    Err(StoreError::Conflict.into())
+    triggers::delete(&state, &caller.place, workflow_id, trigger_id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

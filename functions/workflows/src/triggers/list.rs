@@ -4,12 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
+use shared::services::triggers::{self, TriggerView};
 use shared::types::ids::WorkflowId;
-use shared::{AppState, Error, Result};
+use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use super::view::TriggerView;
-use crate::view::find;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,10 +42,6 @@ pub async fn list_triggers(
     Query(query): Query<TriggersQuery>,
 ) -> Result<Json<Triggers>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let after =
-        page.after.map(|id| id.parse().map_err(|_| Error::invalid("cursor: is not one of this list's.")));
-    find(&state, &caller.place, id).await?;
-    let listed = state.store.list_triggers(&caller.place, id, page.limit, after.transpose()?).await?;
-    let triggers = listed.rows.into_iter().map(TriggerView::new).collect::<Result<_>>()?;
-    Ok(Json(Triggers { triggers, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+    let listed = triggers::list(&state, &caller.place, id, page.limit, page.after.as_deref()).await?;
+    Ok(Json(Triggers { triggers: listed.rows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

@@ -19,17 +19,8 @@ use types::clock::Timestamp;
 /// deployment.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
-/// What kind of trigger.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TriggerKind {
-    /// By a cron expression.
-    #[default]
-    Cron,
-}
-
 /// What becomes of due times that were missed: older than five minutes when they could be acted on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
     /// They are passed over.

@@ -1,43 +1,35 @@
-//! What a validation is asked: the body of the request, and what it comes to.
+//! What a validation is asked, and what it comes to.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::services::run::StartRequest;
-use shared::services::step::is_available;
-use shared::types::issue::{Check, Issue};
-use shared::workflow::validate::{Request, ignored_field};
-use shared::{Error, Result};
-use utoipa::ToSchema;
+
+use crate::run::StartRequest;
+use crate::step::is_available;
+use types::issue::{Check, Issue};
+use types::{Error, Result};
+use workflow::validate::{Request, ignored_field};
 
 /// The most unknown fields that are warned of.
 const IGNORED_MAX: usize = 20;
 
-/// What to check. Fields that are not known are warned of.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct Validate {
-    /// The graph; the saved draft when absent. What is no graph at all is answered with what is wrong with it.
-    #[schema(value_type = Option<Value>)]
-    pub(crate) graph: Option<Value>,
-    /// What a run would be started with: the `params` of a start when `trigger_payload` (or `trigger_steps`) stands
-    /// inside, else the input itself. An object, or the check of the input says so.
-    #[schema(value_type = Option<Value>)]
-    params: Option<Value>,
-    /// The same as `params`.
-    #[schema(value_type = Option<Value>)]
-    payload: Option<Value>,
-    /// Outputs by step id: scripts that read only these are run.
-    #[schema(value_type = Option<Object>)]
-    mock_step_outputs: Option<Map<String, Value>>,
-    /// The checks to make, instead of all of them.
-    #[schema(example = json!(["graph", "dependencies"]))]
-    checks: Option<Vec<String>>,
-    /// Checks not to make.
-    skip_checks: Option<Vec<String>>,
-    /// Tell only what concerns these steps, a loop's inner ones included, and the graph as a whole.
-    step_ids: Option<Vec<String>>,
-    #[serde(flatten)]
-    #[schema(ignore)]
-    unknown: Map<String, Value>,
+/// What to check.
+#[derive(Debug)]
+pub struct ValidationRequest {
+    /// The graph; the saved draft when absent.
+    pub graph: Option<Value>,
+    /// What a run would be started with.
+    pub params: Option<Value>,
+    /// The same.
+    pub payload: Option<Value>,
+    /// Outputs by step id.
+    pub mock_step_outputs: Option<Map<String, Value>>,
+    /// The names of the checks to make; all of them when there are none.
+    pub checks: Vec<String>,
+    /// The names of checks not to make.
+    pub skip_checks: Vec<String>,
+    /// The steps to tell of; all of them when there are none.
+    pub step_ids: Vec<String>,
+    /// Fields that are not known.
+    pub unknown: Map<String, Value>,
 }
 
 /// A graph with what it is checked against.
@@ -78,21 +70,21 @@ impl Asked {
     ///
     /// # Errors
     /// Invalid, naming a check that there is none of.
-    pub fn read(body: Validate, graph: Value, run_setup: Option<&str>) -> Result<Self> {
+    pub fn read(wanted: ValidationRequest, graph: Value, run_setup: Option<&str>) -> Result<Self> {
         let mut asked = Self {
-            mock_step_outputs: body.mock_step_outputs,
-            checks: selected(&body.checks.unwrap_or_default(), &body.skip_checks.unwrap_or_default())?,
-            step_ids: body.step_ids.unwrap_or_default(),
+            mock_step_outputs: wanted.mock_step_outputs,
+            checks: selected(&wanted.checks, &wanted.skip_checks)?,
+            step_ids: wanted.step_ids,
             ..Self::all_of(graph)
         };
-        let unknown = body.unknown.iter().filter(|(_, value)| !value.is_null());
+        let unknown = wanted.unknown.iter().filter(|(_, value)| !value.is_null());
         let unknown =
             unknown.take(IGNORED_MAX).map(|(key, _)| ignored_field(key, "the request has no such field"));
         asked.issues.extend(unknown);
-        if body.params.is_some() && body.payload.is_some() {
+        if wanted.params.is_some() && wanted.payload.is_some() {
             asked.issues.push(ignored_field("payload", "it means the same as params, which is given too"));
         }
-        match body.params.or(body.payload) {
+        match wanted.params.or(wanted.payload) {
             Some(Value::Object(params)) => asked.take_params(params, run_setup)?,
             other => asked.params = other,
         }

@@ -1,20 +1,52 @@
-//! Triggers as callers see them, and what creating and changing them have in common.
+//! Triggers as callers see them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::engine::trigger::{CatchUp, TriggerError, TriggerKind};
-use shared::services::run::StartRequest;
-use shared::store::TriggerRecord;
-use shared::types::clock::Timestamp;
-use shared::types::ids::{RunId, TriggerId, WorkflowId};
-use shared::{Error, Result};
 use utoipa::ToSchema;
 
-/// The most bytes of a trigger's `params`: a list of a hundred must fit into an answer.
-const LARGEST_PARAMS: usize = 32 * 1024;
+use engine::trigger::{self, TriggerError};
+use store::TriggerRecord;
+use types::clock::Timestamp;
+use types::ids::{RunId, TriggerId, WorkflowId};
+use types::{Error, Result};
 
-/// The keys of a start's `params` that belong to one start.
-const OF_ONE_START: [&str; 4] = ["run_id", "trigger_type", "resume_from_run_id", "from_step_id"];
+/// What kind of trigger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerKind {
+    /// By a cron expression.
+    #[default]
+    Cron,
+}
+
+/// What becomes of due times that were missed: older than five minutes when they could be acted on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CatchUp {
+    /// They are passed over.
+    #[default]
+    None,
+    /// The newest of them starts a run, once.
+    Latest,
+}
+
+impl From<CatchUp> for trigger::CatchUp {
+    fn from(asked: CatchUp) -> Self {
+        match asked {
+            CatchUp::None => Self::None,
+            CatchUp::Latest => Self::Latest,
+        }
+    }
+}
+
+impl From<trigger::CatchUp> for CatchUp {
+    fn from(kept: trigger::CatchUp) -> Self {
+        match kept {
+            trigger::CatchUp::None => Self::None,
+            trigger::CatchUp::Latest => Self::Latest,
+        }
+    }
+}
 
 /// A trigger.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,7 +109,7 @@ impl TriggerView {
             cron: record.cron,
             timezone: record.timezone,
             enabled: record.enabled,
-            catch_up: record.catch_up,
+            catch_up: record.catch_up.into(),
             next_run_at: record.next_run_at,
             last_run_at: record.last_run_at,
             last_run_id: record.last_run_id,
@@ -86,27 +118,4 @@ impl TriggerView {
             updated_at: record.updated_at,
         })
     }
-}
-
-/// Reads `params` as a start does, so that a due time cannot trip over them, and gives them as text to keep.
-///
-/// # Errors
-/// Invalid, naming the key that is wrong.
-pub fn check_params(mut params: Map<String, Value>) -> Result<String> {
-    StartRequest::drop_unused(&mut params);
-    if let Some(key) = OF_ONE_START.iter().find(|key| params.contains_key(**key)) {
-        return Err(Error::invalid(format!(
-            "params.{key}: belongs to one start; a trigger starts many runs, each with trigger_type \"schedule\" \
-             and an id of its own."
-        )));
-    }
-    let text = Value::Object(params.clone()).to_string();
-    if text.len() > LARGEST_PARAMS {
-        return Err(Error::invalid(format!(
-            "params: must be at most 32 KiB of JSON, these are {} bytes.",
-            text.len()
-        )));
-    }
-    StartRequest::from_params(params)?;
-    Ok(text)
 }

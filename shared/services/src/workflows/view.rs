@@ -1,16 +1,13 @@
-//! Workflows as callers see them, and what several handlers do with them.
+//! Workflows as callers see them.
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::store::{StoreError, WorkflowRecord, WorkflowStatus};
-use shared::types::clock::Timestamp;
-use shared::types::ids::{Place, WorkflowId};
-use shared::workflow::tool::ExposedTool;
-use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
+
+use store::{WorkflowRecord, WorkflowStatus};
+use types::clock::Timestamp;
+use types::ids::WorkflowId;
+use workflow::tool::ExposedTool;
 
 /// A workflow.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,43 +72,13 @@ impl WorkflowView {
         }
     }
 
-    /// The answer with this status and the `ETag` header.
-    pub fn answer(self, status: StatusCode) -> Response {
-        let etag = HeaderValue::from_str(&self.etag);
-        let mut response = (status, Json(self)).into_response();
-        if let Ok(etag) = etag {
-            response.headers_mut().insert(header::ETAG, etag);
-        }
-        response
+    /// What names this state of the workflow, as the header `ETag` has it.
+    pub fn etag(&self) -> &str {
+        &self.etag
     }
 }
 
 /// The tag of this state of a workflow.
 pub fn etag(record: &WorkflowRecord) -> String {
     format!("\"{}\"", record.revision)
-}
-
-/// How often a draft may be replaced while it is read.
-const MOST_READS: usize = 5;
-
-/// A workflow of this place with its draft. The row names the draft, and one that is replaced is gone: then
-/// both are read again.
-pub async fn find_with_draft(
-    state: &AppState,
-    place: &Place,
-    id: WorkflowId,
-) -> Result<(WorkflowRecord, Value)> {
-    for _ in 0..MOST_READS {
-        let record = find(state, place, id).await?;
-        match state.store.draft(&record).await {
-            Err(StoreError::Conflict) => {}
-            draft => return Ok((record, draft?)),
-        }
-    }
-    Err(StoreError::Conflict.into())
-}
-
-/// A workflow of this place.
-pub async fn find(state: &AppState, place: &Place, id: WorkflowId) -> Result<WorkflowRecord> {
-    state.store.workflow(place, id).await?.ok_or_else(|| Error::not_found("workflow"))
 }
