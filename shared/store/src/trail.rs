@@ -15,9 +15,8 @@ pub const AUDIT_KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
 const LONGEST_TARGET: usize = 500;
 
 /// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = AuditOutcome)]
 pub enum Outcome {
     /// It is under way, or was when its process died: look at the thing itself.
     Begun,
