@@ -11,9 +11,6 @@ use shared::api::{Routes, finish};
 use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 
-/// Somebody else may change the same row at the same moment; then it is read again, at most so often.
-const MOST_TRIES: usize = 5;
-
 fn collect<R: Routes>() -> R {
     R::none()
         .with(routes!(pats::list::list_pats, pats::create::create_pat))

@@ -1,20 +1,17 @@
 //! `POST /v1/members`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::api::{Body, CanManageMembers, CommonErrors};
-use shared::store::{MemberRecord, StoreError};
-use shared::types::ids::{MemberId, ProjectId, seed};
+use shared::services::members::{self, MemberView};
+use shared::types::ids::ProjectId;
 use shared::types::role::Role;
-use shared::types::text;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use super::view::{self, MemberView};
 
 /// A member to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,32 +41,8 @@ pub async fn create_member(
     CanManageMembers(caller): CanManageMembers,
     Body(new): Body<NewMember>,
 ) -> Result<(StatusCode, Json<MemberView>)> {
-    let tenant_id = caller.place.tenant_id;
-    view::project_roles(&state, &tenant_id, &new.project_roles).await?;
-    let now = state.clock.now();
-    let record = MemberRecord {
-        id: MemberId::new(now),
-        tenant_id,
-        display_name: text::name("display_name", &new.display_name)?,
-        email: new.email.as_deref().map(view::email).transpose()?,
-        role: new.role,
-        project_roles: new.project_roles,
-        pats: BTreeSet::new(),
-        request: seed::request(),
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    view::check_roles(&record)?;
-    match state.store.create_member(&record).await {
-        // A request that is carried out again finds its own.
-        Err(StoreError::Conflict) if record.request.is_some() => {
-            let found = view::find(&state, &record.tenant_id, record.id).await?;
-            Ok((StatusCode::CREATED, Json(found.into())))
-        }
-        kept => {
-            kept?;
-            Ok((StatusCode::CREATED, Json(record.into())))
-        }
-    }
+    let NewMember { display_name, email, role, project_roles } = new;
+    let new = members::NewMember { display_name, email, role, project_roles };
+    let made = members::create(&state, &caller.place.tenant_id, new).await?;
+    Ok((StatusCode::CREATED, Json(made)))
 }

@@ -3,10 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanManageMembers, CommonErrors, Path};
+use shared::services::members::{self, MemberView};
 use shared::types::ids::MemberId;
 use shared::{AppState, Result};
-
-use super::view::{MemberView, find};
 
 /// Read a member.
 #[utoipa::path(get, path = "/v1/members/{id}", tag = "access", params(("id" = uuid::Uuid, Path)),
@@ -16,5 +15,5 @@ pub async fn get_member(
     CanManageMembers(caller): CanManageMembers,
     Path(id): Path<MemberId>,
 ) -> Result<Json<MemberView>> {
-    Ok(Json(find(&state, &caller.place.tenant_id, id).await?.into()))
+    Ok(Json(members::get(&state, &caller.place.tenant_id, id).await?))
 }

@@ -4,10 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanManageMembers, CommonErrors, Cursor, Page, Query};
+use shared::services::members::{self, MemberView};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use super::view::MemberView;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -40,7 +39,6 @@ pub async fn list_members(
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<Members>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let listed = state.store.list_members(&caller.place.tenant_id, page.limit, page.after()?).await?;
-    let members = listed.rows.into_iter().map(MemberView::from).collect();
-    Ok(Json(Members { members, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+    let listed = members::list(&state, &caller.place.tenant_id, page.limit, page.after()?).await?;
+    Ok(Json(Members { members: listed.rows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

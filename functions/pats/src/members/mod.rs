@@ -6,4 +6,3 @@ pub mod delete;
 pub mod get;
 pub mod list;
 pub mod patch;
-mod view;

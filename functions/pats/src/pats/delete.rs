@@ -3,14 +3,9 @@
 use axum::extract::State;
 use http::StatusCode;
 use shared::api::{CanManagePats, CommonErrors, Path};
-use shared::services::auth::Caller;
-use shared::store::PatRecord;
-use shared::types::error::Kind;
+use shared::services::pats;
 use shared::types::ids::PatId;
-use shared::types::role::Role;
-use shared::{AppState, Error, Result};
-
-use super::revoke;
+use shared::{AppState, Result};
 
 /// Revoke a token. It ends within 60 seconds everywhere.
 ///
@@ -22,19 +17,6 @@ pub async fn delete_pat(
     CanManagePats(caller): CanManagePats,
     Path(id): Path<PatId>,
 ) -> Result<StatusCode> {
-    let pat = find(&state, &caller, id).await?;
-    let may = caller.member_id == pat.member_id || caller.role >= Role::ProjectAdmin;
-    if !may || pat.role > caller.role {
-        let message = "Revoking another member's token needs the role project_admin, and not a lower one than \
-                       the token has.";
-        return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
-    }
-    revoke(&state, &pat).await?;
+    pats::revoke(&state, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// A token of the caller's project.
-pub async fn find(state: &AppState, caller: &Caller, id: PatId) -> Result<PatRecord> {
-    let found = state.store.pat(id).await?.filter(|pat| pat.place == caller.place);
-    found.ok_or_else(|| Error::not_found("token"))
 }

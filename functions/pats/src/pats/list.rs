@@ -4,12 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanListPats, CommonErrors, Cursor, Page, Query};
-use shared::types::clock::Timestamp;
-use shared::types::ids::PatId;
-use shared::{AppState, Error, Result};
+use shared::services::pats::{self, PatView};
+use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use super::view::PatView;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -42,17 +39,6 @@ pub async fn list_pats(
     Query(query): Query<PatsQuery>,
 ) -> Result<Json<Pats>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let after = page.after.as_deref().map(position).transpose()?;
-    let listed = state.store.list_pats(&caller.place, page.limit, after).await?;
-    let pats = listed.rows.into_iter().map(PatView::from).collect();
-    Ok(Json(Pats { pats, next_cursor: listed.next.as_deref().map(Cursor::write) }))
-}
-
-/// A place in the list of tokens, as its cursors carry it.
-pub fn position(text: &str) -> Result<(Timestamp, PatId)> {
-    let read = || {
-        let (created_at, id) = text.split_once('#')?;
-        Some((created_at.parse().ok()?, id.parse().ok()?))
-    };
-    read().ok_or_else(|| Error::invalid("cursor: is not one of this list's."))
+    let listed = pats::list(&state, &caller.place, page.limit, page.after.as_deref()).await?;
+    Ok(Json(Pats { pats: listed.rows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

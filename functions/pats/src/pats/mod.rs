@@ -4,8 +4,3 @@ pub mod create;
 pub mod delete;
 pub mod list;
 pub mod reveal;
-mod revoke;
-mod view;
-
-pub use list::position;
-pub use revoke::revoke;

@@ -2,11 +2,9 @@
 
 use axum::extract::State;
 use shared::api::{CanManagePats, CommonErrors, ErrorBody, Path};
-use shared::types::error::Kind;
+use shared::services::pats;
 use shared::types::ids::PatId;
-use shared::{AppState, Error, Result};
-
-use super::delete::find;
+use shared::{AppState, Result};
 
 /// A token is shown once, when it is made: this is always refused.
 #[utoipa::path(get, path = "/v1/pats/{id}/reveal", tag = "access", params(("id" = uuid::Uuid, Path)),
@@ -17,8 +15,5 @@ pub async fn reveal_pat(
     CanManagePats(caller): CanManagePats,
     Path(id): Path<PatId>,
 ) -> Result<()> {
-    find(&state, &caller, id).await?;
-    let message =
-        "The token was shown when it was made, and is not kept; make a new one and revoke this one.";
-    Err(Error::new(Kind::Gone, "ALREADY_SHOWN", message))
+    pats::reveal(&state, &caller, id).await
 }

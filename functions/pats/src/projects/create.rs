@@ -5,13 +5,9 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::api::{Body, CanManageMembers, CommonErrors};
-use shared::store::{ProjectRecord, StoreError};
-use shared::types::ids::{ProjectId, seed};
-use shared::types::text;
-use shared::{AppState, Error, Result};
+use shared::services::projects::{self, ProjectView};
+use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use super::view::ProjectView;
 
 /// A project to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,28 +35,8 @@ pub async fn create_project(
     CanManageMembers(caller): CanManageMembers,
     Body(new): Body<NewProject>,
 ) -> Result<(StatusCode, Json<ProjectView>)> {
-    let project_id: ProjectId =
-        new.project_id.parse().map_err(|why| Error::invalid(format!("project_id: {why}.")))?;
-    let now = state.clock.now();
-    let record = ProjectRecord {
-        name: text::name("name", new.name.as_deref().unwrap_or(project_id.as_str()))?,
-        project_id,
-        tenant_id: caller.place.tenant_id,
-        description: text::text("description", &new.description)?,
-        archived_at: None,
-        request: seed::request(),
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    match state.store.create_project(&record).await {
-        Err(StoreError::Conflict) => {
-            let message = format!("project_id: {} is in use; choose another.", record.project_id);
-            Err(Error::conflict("PROJECT_EXISTS", message))
-        }
-        kept => {
-            kept?;
-            Ok((StatusCode::CREATED, Json(record.into())))
-        }
-    }
+    let NewProject { project_id, name, description } = new;
+    let new = projects::NewProject { project_id, name, description };
+    let made = projects::create(&state, &caller.place.tenant_id, &new).await?;
+    Ok((StatusCode::CREATED, Json(made)))
 }

@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanManageMembers, CommonErrors, Path};
+use shared::services::projects::{self, ProjectView};
 use shared::{AppState, Result};
-
-use super::view::{ProjectView, find};
 
 /// Read a project.
 #[utoipa::path(get, path = "/v1/projects/{project_id}", tag = "access", params(("project_id" = String, Path)),
@@ -15,5 +14,5 @@ pub async fn get_project(
     CanManageMembers(caller): CanManageMembers,
     Path(id): Path<String>,
 ) -> Result<Json<ProjectView>> {
-    Ok(Json(find(&state, &caller, &id).await?.into()))
+    Ok(Json(projects::get(&state, &caller.place.tenant_id, &id).await?))
 }

@@ -4,10 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanManageMembers, CommonErrors, Cursor, Page, Query};
+use shared::services::projects::{self, ProjectView};
 use shared::{AppState, Result};
 use utoipa::{IntoParams, ToSchema};
-
-use super::view::ProjectView;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -40,7 +39,6 @@ pub async fn list_projects(
     Query(query): Query<ProjectsQuery>,
 ) -> Result<Json<Projects>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let listed = state.store.list_projects(&caller.place.tenant_id, page.limit, page.after()?).await?;
-    let projects = listed.rows.into_iter().map(ProjectView::from).collect();
-    Ok(Json(Projects { projects, next_cursor: listed.next.as_deref().map(Cursor::write) }))
+    let listed = projects::list(&state, &caller.place.tenant_id, page.limit, page.after()?).await?;
+    Ok(Json(Projects { projects: listed.rows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }

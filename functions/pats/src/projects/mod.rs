@@ -6,4 +6,3 @@ pub mod get;
 pub mod list;
 pub mod patch;
 pub mod restore;
-mod view;

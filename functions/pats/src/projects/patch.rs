@@ -4,13 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{Body, CanManageMembers, CommonErrors, Path};
-use shared::store::StoreError;
-use shared::types::text;
+use shared::services::projects::{self, ProjectView};
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use super::view::{ProjectView, find};
-use crate::MOST_TRIES;
 
 /// What to change; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -34,24 +30,6 @@ pub async fn patch_project(
     Path(id): Path<String>,
     Body(patch): Body<ProjectPatch>,
 ) -> Result<Json<ProjectView>> {
-    let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
-    let description = patch.description.map(|it| text::text("description", &it)).transpose()?;
-    for _ in 0..MOST_TRIES {
-        let mut record = find(&state, &caller, &id).await?;
-        if let Some(name) = &name {
-            record.name.clone_from(name);
-        }
-        if let Some(description) = &description {
-            record.description.clone_from(description);
-        }
-        record.updated_at = state.clock.now();
-        match state.store.save_project(&mut record).await {
-            Err(StoreError::Conflict) => {}
-            saved => {
-                saved?;
-                return Ok(Json(record.into()));
-            }
-        }
-    }
-    Err(StoreError::Conflict.into())
+    let change = projects::ProjectChange { name: patch.name, description: patch.description };
+    Ok(Json(projects::change(&state, &caller.place.tenant_id, &id, &change).await?))
 }

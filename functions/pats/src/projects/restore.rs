@@ -3,11 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanManageMembers, CommonErrors, Path};
-use shared::store::StoreError;
+use shared::services::projects::{self, ProjectView};
 use shared::{AppState, Result};
-
-use super::view::{ProjectView, find};
-use crate::MOST_TRIES;
 
 /// Undo the archiving of a project. Its tokens have ended; make new ones.
 #[utoipa::path(post, path = "/v1/projects/{project_id}/restore", tag = "access",
@@ -18,19 +15,5 @@ pub async fn restore_project(
     CanManageMembers(caller): CanManageMembers,
     Path(id): Path<String>,
 ) -> Result<Json<ProjectView>> {
-    for _ in 0..MOST_TRIES {
-        let mut project = find(&state, &caller, &id).await?;
-        if project.archived_at.take().is_none() {
-            return Ok(Json(project.into()));
-        }
-        project.updated_at = state.clock.now();
-        match state.store.save_project(&mut project).await {
-            Err(StoreError::Conflict) => {}
-            saved => {
-                saved?;
-                return Ok(Json(project.into()));
-            }
-        }
-    }
-    Err(StoreError::Conflict.into())
+    Ok(Json(projects::restore(&state, &caller.place.tenant_id, &id).await?))
 }

@@ -1,12 +1,13 @@
 //! Tokens as callers see them: everything but the token.
 
 use serde::Serialize;
-use shared::store::PatRecord;
-use shared::types::clock::Timestamp;
-use shared::types::ids::{MemberId, PatId};
-use shared::types::role::Role;
-use shared::types::scope::Scope;
 use utoipa::ToSchema;
+
+use store::PatRecord;
+use types::clock::Timestamp;
+use types::ids::{MemberId, PatId};
+use types::role::Role;
+use types::scope::Scope;
 
 /// A token, without the token itself.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,12 +1,10 @@
 //! Projects as callers see them.
 
 use serde::Serialize;
-use shared::services::auth::Caller;
-use shared::store::ProjectRecord;
-use shared::types::clock::Timestamp;
-use shared::types::ids::ProjectId;
-use shared::{AppState, Error, Result};
 use utoipa::ToSchema;
+
+use store::ProjectRecord;
+use types::clock::Timestamp;
 
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,11 +54,4 @@ impl From<ProjectRecord> for ProjectView {
             updated_at: record.updated_at,
         }
     }
-}
-
-/// A project of the caller's workspace.
-pub async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<ProjectRecord> {
-    let missing = || Error::not_found("project");
-    let id: ProjectId = id.parse().map_err(|_| missing())?;
-    state.store.project(&caller.place.tenant_id, &id).await?.ok_or_else(missing)
 }

@@ -1,0 +1,59 @@
+//! A member is made: a person, or a program, with roles in the workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::check::{check_roles, email, project_roles};
+use super::read::find;
+use super::view::MemberView;
+use crate::state::AppState;
+use store::{MemberRecord, StoreError};
+use types::Result;
+use types::ids::{MemberId, ProjectId, TenantId, seed};
+use types::role::Role;
+use types::text;
+
+/// What a new member is made from.
+#[derive(Debug)]
+pub struct NewMember {
+    /// Its name.
+    pub display_name: String,
+    /// Where to reach it.
+    pub email: Option<String>,
+    /// Its role in every project.
+    pub role: Option<Role>,
+    /// Its roles in single projects; where both are given the higher one counts.
+    pub project_roles: BTreeMap<ProjectId, Role>,
+}
+
+/// Makes a member.
+///
+/// # Errors
+/// Invalid, naming the field, also when a project is not there or the member would have no role.
+pub async fn create(state: &AppState, tenant: &TenantId, new: NewMember) -> Result<MemberView> {
+    project_roles(state, tenant, &new.project_roles).await?;
+    let now = state.clock.now();
+    let record = MemberRecord {
+        id: MemberId::new(now),
+        tenant_id: tenant.clone(),
+        display_name: text::name("display_name", &new.display_name)?,
+        email: new.email.as_deref().map(email).transpose()?,
+        role: new.role,
+        project_roles: new.project_roles,
+        pats: BTreeSet::new(),
+        request: seed::request(),
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    check_roles(&record)?;
+    match state.store.create_member(&record).await {
+        // A request that is carried out again finds its own.
+        Err(StoreError::Conflict) if record.request.is_some() => {
+            Ok(find(state, &record.tenant_id, record.id).await?.into())
+        }
+        kept => {
+            kept?;
+            Ok(record.into())
+        }
+    }
+}

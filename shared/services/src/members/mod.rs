@@ -1,0 +1,13 @@
+//! Members of a workspace and their roles. A member's tokens have at most its role: changing or removing it reaches them
+//! in the same write.
+
+mod change;
+mod check;
+mod create;
+mod read;
+mod view;
+
+pub use change::{MemberChange, change, remove};
+pub use create::{NewMember, create};
+pub use read::{get, list};
+pub use view::MemberView;
