@@ -8,6 +8,7 @@ use rand::TryRng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use shared::services::auth::PlainToken;
+use shared::services::workspaces;
 use shared::types::error::Error;
 use shared::types::ids::{PatId, Place};
 use shared::{AppState, Result};
@@ -86,7 +87,7 @@ pub(crate) async fn ensure_workspace(
         tenant_id: "local".parse().map_err(|_| slug("local"))?,
         project_id: "default".parse().map_err(|_| slug("default"))?,
     };
-    match onboarding::open(state, "Local", &place, &token).await {
+    match workspaces::open(state, "Local", &place, &token).await {
         Ok(()) => {}
         Err(error) if error.code == "SLUG_IN_USE" => {}
         Err(error) => return Err(error),

@@ -5,16 +5,10 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::api::{Body, CommonErrors, Operator, Path};
-use shared::services::auth::PlainToken;
-use shared::store::{Actor, AuditOutcome as Outcome, AuditRecord};
-use shared::store::{MemberRecord, NewAdmin, PatChange, PatRecord, StoreError};
-use shared::types::error::Kind;
-use shared::types::ids::{MemberId, PatId, Place, ProjectId, TenantId};
-use shared::types::text;
-use shared::{AppState, Error, Result};
+use shared::services::workspaces::{self, NewAdmin};
+use shared::types::ids::{MemberId, TenantId};
+use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::admin::{Names, admin};
 
 /// An admin to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -56,56 +50,13 @@ pub async fn create_admin(
     Path(tenant_id): Path<TenantId>,
     Body(new): Body<NewWorkspaceAdmin>,
 ) -> Result<(StatusCode, Json<WorkspaceAdmin>)> {
-    let name = new.display_name.as_deref().unwrap_or("Admin made by the operator");
-    let name = text::name("display_name", name)?;
-    let project_id = new.project_id.as_deref().unwrap_or("default");
-    let project_id: ProjectId =
-        project_id.parse().map_err(|why| Error::invalid(format!("project_id: {why}.")))?;
-    let place = Place { tenant_id, project_id };
-    let now = state.clock.now();
-    let token = PlainToken::generate(PatId::new(now))?;
-    let names = Names { member: &name, token: "Token made by the operator" };
-    let (member, pat) = admin(&state, &place, &names, &token, now).await?;
-    let operator = Actor { pat_id: None, member_id: None, role: None };
-    let target = format!("POST /v1/onboarding/workspaces/{}/admins", place.tenant_id);
-    let mut trace = AuditRecord::new(now, &place, operator, "admin.create", &target);
-    trace.outcome = Outcome::Done;
-    trace.made = Some(member.id.to_string());
-    let made = NewAdmin { member: &member, pat: &pat, trace: &trace };
-    match state.store.create_admin(&made).await {
-        Err(StoreError::Conflict) => taken_up(&state, &member, &pat).await?,
-        made => made?,
-    }
+    let new = NewAdmin { display_name: new.display_name, project_id: new.project_id };
+    let made = workspaces::make_admin(&state, &tenant_id, &new).await?;
     let created = WorkspaceAdmin {
-        member_id: member.id,
-        tenant_id: place.tenant_id.to_string(),
-        project_id: place.project_id.to_string(),
-        token: token.reveal().to_owned(),
+        member_id: made.member_id,
+        tenant_id: made.place.tenant_id.to_string(),
+        project_id: made.place.project_id.to_string(),
+        token: made.token.reveal().to_owned(),
     };
     Ok((StatusCode::CREATED, Json(created)))
-}
-
-/// Why nothing was made; unless it was, by the same request, whose process died before it could show the token: then
-/// the token is replaced.
-async fn taken_up(state: &AppState, member: &MemberRecord, pat: &PatRecord) -> Result<()> {
-    let Place { tenant_id, project_id } = &pat.place;
-    if state.store.count_of_admins(tenant_id).await? == 0 {
-        return Err(Error::new(Kind::NotFound, "NOT_FOUND", "There is no such workspace."));
-    }
-    match state.store.project(tenant_id, project_id).await? {
-        None => {
-            return Err(Error::invalid(format!(
-                "project_id: the workspace has no project {project_id}; name one that it has."
-            )));
-        }
-        Some(project) if project.archived_at.is_some() => {
-            let message = "project_id: the project is archived; name one that is not.";
-            return Err(Error::conflict("PROJECT_ARCHIVED", message));
-        }
-        Some(_) => {}
-    }
-    let made_before = state.store.member(tenant_id, member.id).await?;
-    let made_before = made_before.filter(|found| found.request.is_some() && found.request == member.request);
-    let owner = made_before.ok_or(StoreError::Conflict)?;
-    Ok(state.store.create_pat(&PatChange { pat, owner: &owner }, None).await?)
 }

@@ -1,11 +1,8 @@
 //! Operators open workspaces: a tenant, its first project, and its first token; and let somebody in again when nobody
 //! can come in any more.
 
-mod admin;
 mod create_admin;
 mod create_workspace;
-
-pub use create_workspace::open;
 
 use axum::Router;
 use shared::api::{Routes, finish};

@@ -22,3 +22,4 @@ pub mod step;
 pub mod triggers;
 pub mod webhook;
 pub mod workflows;
+pub mod workspaces;

@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::services::auth::PlainToken;
-use shared::store::{MemberRecord, PatRecord};
-use shared::types::clock::Timestamp;
-use shared::types::ids::{MemberId, Place, seed};
-use shared::types::role::Role;
-use shared::{AppState, Result};
+use crate::auth::PlainToken;
+use crate::state::AppState;
+use store::{Actor, AuditOutcome, AuditRecord, MemberRecord, PatRecord};
+use types::Result;
+use types::clock::Timestamp;
+use types::ids::{MemberId, Place, seed};
+use types::role::Role;
 
 /// What they are called.
 #[derive(Debug)]
-pub struct Names<'a> {
-    pub member: &'a str,
-    pub token: &'a str,
+pub(super) struct Names<'a> {
+    pub(super) member: &'a str,
+    pub(super) token: &'a str,
 }
 
 /// A new admin with this token, which is valid in `place`.
-pub async fn admin(
+pub(super) async fn newcomer(
     state: &AppState,
     place: &Place,
     names: &Names<'_>,
@@ -54,4 +55,13 @@ pub async fn admin(
         expires_at_time: None,
     };
     Ok((member, pat))
+}
+
+/// The entry of what the operator does, and makes.
+pub(super) fn trace(now: Timestamp, place: &Place, action: &str, target: &str, made: String) -> AuditRecord {
+    let operator = Actor { pat_id: None, member_id: None, role: None };
+    let mut trace = AuditRecord::new(now, place, operator, action, target);
+    trace.outcome = AuditOutcome::Done;
+    trace.made = Some(made);
+    trace
 }
