@@ -134,7 +134,7 @@ impl Process {
         let credentials_path = data_dir.join("credentials.json");
         credentials.write(&credentials_path).map_err(|error| unusable(&error))?;
         // What cannot be taken up now is by a later sweep; it keeps nobody from everything else.
-        if let Err(error) = sweep::sweep(&state, EVERY_DEADLINE).await {
+        if let Err(error) = shared::worker::sweep(&state, EVERY_DEADLINE).await {
             tracing::error!(%error, "not all runs could be taken up; the sweep goes on with it");
         }
 
@@ -210,7 +210,7 @@ async fn tick(state: AppState, dynamo: EmbeddedDynamo, mut stop: watch::Receiver
     loop {
         tokio::select! {
             _ = sweep.tick() => {
-                if let Err(error) = sweep::sweep(&state, state.clock.now()).await {
+                if let Err(error) = shared::worker::sweep(&state, state.clock.now()).await {
                     tracing::warn!(%error, "a sweep failed; the next one goes on");
                 }
             }

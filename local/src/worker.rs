@@ -78,13 +78,13 @@ async fn handle(state: &AppState, message: Message, handled: &mpsc::Sender<Strin
     let attribute = |name: &str| attributes.get(&MessageSystemAttributeName::from(name)).map(String::as_str);
     let count = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let Some(receipt) = message.receipt_handle else { return };
-    let message = run_step_worker::Message {
+    let message = shared::worker::Message {
         id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
         receive_count: count.unwrap_or(1),
     };
-    let received = run_step_worker::Received::with_attributes(message, attribute);
-    let failed = run_step_worker::handle(state, [received], Instant::now() + NEVER).await;
+    let received = shared::worker::Received::with_attributes(message, attribute);
+    let failed = shared::worker::handle(state, [received], Instant::now() + NEVER).await;
     if failed.is_empty() {
         // Only when the process ends is there nobody to delete it.
         let _ = handled.send(receipt).await;

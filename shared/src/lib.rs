@@ -10,6 +10,7 @@ pub use platform;
 pub use services;
 pub use store;
 pub use types;
+pub use worker;
 pub use workflow;
 
 pub use api::routes;

@@ -245,7 +245,7 @@ async fn a_payment_that_is_declined_changes_nothing_and_a_renewal_that_fails_is_
     assert_eq!(shop.status().await["plan_code"], "pro");
 
     shop.pass(31 * DAY);
-    sweep::sweep(&shop.app.state, shop.app.state.clock.now()).await.unwrap();
+    shared::worker::sweep(&shop.app.state, shop.app.state.clock.now()).await.unwrap();
     assert_eq!(shop.status().await["status"], "past_due");
     assert_eq!(left(&shop.acme).await, [0, 0, 0]);
     shop.acme.client.post(path, &change).await.refused(409, "PAYMENT_DUE");
@@ -325,10 +325,12 @@ async fn a_provider_that_does_not_answer_is_503_and_the_sweep_asks_again_later()
     answer.refused(503, "DEPENDENCY_UNAVAILABLE");
     shop.pass(30 * DAY + MINUTE);
     shop.stripe.fail(4);
-    sweep::sweep(&shop.app.state, shop.app.state.clock.now()).await.expect("others are swept all the same");
+    shared::worker::sweep(&shop.app.state, shop.app.state.clock.now())
+        .await
+        .expect("others are swept all the same");
     assert_eq!(shop.status().await["current_period_end"], "2026-12-01T12:00:00.000Z");
     shop.pass(31 * MINUTE);
-    sweep::sweep(&shop.app.state, shop.app.state.clock.now()).await.unwrap();
+    shared::worker::sweep(&shop.app.state, shop.app.state.clock.now()).await.unwrap();
     assert_eq!(shop.status().await["current_period_end"], "2027-01-01T12:00:00.000Z");
     assert_eq!(left(&shop.acme).await, [0, PRO, 0]);
 }
@@ -394,9 +396,9 @@ async fn changes_that_die_on_the_way_are_made_good() {
             let dying = Faults::at(call, fault);
             let clock = shop.app.state.clock.clone();
             let state = shop.app.stores.selling(clock.clone(), shop.stripe.settings(), &dying);
-            let _ = sweep::sweep(&state, clock.now()).await;
+            let _ = shared::worker::sweep(&state, clock.now()).await;
             shop.app.state.clock.advance(31 * MINUTE);
-            sweep::sweep(&shop.app.state, clock.now()).await.unwrap();
+            shared::worker::sweep(&shop.app.state, clock.now()).await.unwrap();
             assert_eq!(left(&shop.acme).await, [0, PLUS, 0], "{what}");
             if calls.max(dying.calls()) <= call {
                 assert!(call > 5, "{what}");

@@ -33,7 +33,7 @@ impl Year {
         // What is due now is found a moment later.
         let before = clock.now().plus(Duration::from_millis(1));
         for _ in 0..2 {
-            sweep::sweep(&self.app.state, before).await.expect("a sweep");
+            shared::worker::sweep(&self.app.state, before).await.expect("a sweep");
         }
     }
 

@@ -218,7 +218,7 @@ async fn a_parent_whose_child_takes_days_is_looked_at_ever_more_rarely() {
     let mut looks = 0;
     for _ in 0..2 * 24 * 6 {
         app.state.clock.advance(Duration::from_secs(600));
-        looks += sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+        looks += shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap();
         app.work().await;
     }
     assert!((5..=16).contains(&looks), "{looks} looks in two days");

@@ -270,7 +270,7 @@ async fn a_deletion_while_the_secret_store_is_down_is_made_good_by_the_sweep() {
     acme.client.get(&format!("{LIST}/{id}")).await.refused(404, "NOT_FOUND");
     app.state.clock.advance(Duration::from_secs(61));
     // It says to the log that it could not, and goes on to the next row.
-    sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+    shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap();
     assert_eq!(secrets(&app).len(), 1);
     app.stores.secrets.set_down(false);
     settle(&app).await;
@@ -281,7 +281,7 @@ async fn a_deletion_while_the_secret_store_is_down_is_made_good_by_the_sweep() {
 async fn settle(app: &TestApp) {
     for _ in 0..2 {
         app.state.clock.advance(Duration::from_secs(16 * 60));
-        sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+        shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap();
     }
 }
 

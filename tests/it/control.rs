@@ -52,7 +52,7 @@ async fn a_pause_costs_nothing_and_does_not_use_up_anybodys_time() {
     app.pass(Duration::from_secs(300)).await;
     run.pause().await;
     app.state.clock.advance(Duration::from_secs(86_400));
-    assert_eq!(sweep::sweep(&app.state, app.state.clock.now()).await.unwrap(), 0, "nothing is due");
+    assert_eq!(shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap(), 0, "nothing is due");
     run.resume().await;
     let expires_at = run.step("ask").await["expires_at"].clone();
     assert_eq!(expires_at, "2026-09-22T14:23:20.000Z", "600 s and a day after it was put");

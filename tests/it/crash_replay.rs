@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use it::{Fault, Faults, chain, graph, lua, lua_after};
-use run_step_worker::Message;
 use serde_json::{Value, json};
+use shared::worker::Message;
 use tokio::time::Instant;
 
 use crate::world::{DELIVERIES, Delivery, World};
@@ -105,7 +105,7 @@ async fn check(world: &World, case: &Case, run: &Value, what: &str) {
     let key = serde_json::json!({ "tenant_id": "acme", "project_id": "default", "run_id": world.run_id })
         .to_string();
     let late = Message { id: "late".to_owned(), body: key, receive_count: 2 };
-    run_step_worker::handle(&world.app.state, [late], Instant::now() + Duration::from_secs(60)).await;
+    shared::worker::handle(&world.app.state, [late], Instant::now() + Duration::from_secs(60)).await;
     assert_eq!(world.acme.events(run).await.len(), events.len(), "{what}: a terminal run is final");
 }
 

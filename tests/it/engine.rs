@@ -268,7 +268,7 @@ async fn a_timeout_is_tried_again_as_often_as_the_step_says() {
         assert!(slow["next_attempt_at"].is_string());
         assert_eq!(acme.of_run(&now, "summary").await["orchestration_phase"], "retrying");
         clock.advance(Duration::from_secs(61));
-        assert_eq!(sweep::sweep(&app.state, clock.now()).await.unwrap(), 1);
+        assert_eq!(shared::worker::sweep(&app.state, clock.now()).await.unwrap(), 1);
         app.work().await;
     }
     let run = acme.finished(&id, &run).await;
@@ -302,9 +302,9 @@ async fn a_retry_is_not_made_before_its_time() {
     let run = acme.start(&id, json!({})).await;
     app.work().await;
     let key = json!({ "tenant_id": "acme", "project_id": "default", "run_id": run }).to_string();
-    let message = run_step_worker::Message { id: "early".to_owned(), body: key, receive_count: 2 };
+    let message = shared::worker::Message { id: "early".to_owned(), body: key, receive_count: 2 };
     let far = tokio::time::Instant::now() + Duration::from_secs(3600);
-    run_step_worker::handle(&app.state, [message], far).await;
+    shared::worker::handle(&app.state, [message], far).await;
     let now = now(&acme, &id, &run).await;
     // Jitter may be next to nothing; then there is nothing to see.
     if step(&now, "slow")["next_attempt_at"].as_str() > Some("2026-09-21T14:13:20.001Z") {

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use it::{
     Answer, Client, Fault, Faults, Planted, call, for_each, graph, human, lua, lua_after, repeat, with,
 };
-use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::types::clock::Timestamp;
+use shared::worker::Message;
 use tokio::time::Instant;
 
 use crate::promises::{Kept, ensure, history};
@@ -350,11 +350,11 @@ impl<'a> Play<'a> {
         let key = json!({ "tenant_id": "acme", "project_id": "default", "run_id": self.world.run_id });
         let late = Message { id: "late".to_owned(), body: key.to_string(), receive_count: 2 };
         let far = Instant::now() + std::time::Duration::from_secs(3600);
-        run_step_worker::handle(&healthy, [late], far).await;
+        shared::worker::handle(&healthy, [late], far).await;
         let before = self.seen.len();
         self.follow().await?;
         ensure(self.seen.len() == before, || "a late message changes a run that is over".to_owned())?;
-        let due = sweep::sweep(&healthy, Timestamp::from_millis(999_999_999_999_999)).await;
+        let due = shared::worker::sweep(&healthy, Timestamp::from_millis(999_999_999_999_999)).await;
         ensure(matches!(due, Ok(0)), || format!("something is due although all is over: {due:?}"))
     }
 }

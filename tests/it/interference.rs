@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use it::{Faults, Gate, Planted};
-use run_step_worker::Message;
+use shared::worker::Message;
 use tokio::time::Instant;
 
 use crate::engine_replay::{Play, world};
@@ -29,7 +29,7 @@ async fn interfered(world: &World, at: usize, act: usize) -> Result<usize, Strin
     let worker = world.process_with(gate.interceptor());
     let message = Message { id: "m".to_owned(), body: body.clone(), receive_count: 1 };
     let far = Instant::now() + Duration::from_secs(3600);
-    let mut working = tokio::spawn(async move { run_step_worker::handle(&worker, [message], far).await });
+    let mut working = tokio::spawn(async move { shared::worker::handle(&worker, [message], far).await });
     let (command, mode, reached) = ACTS[act];
     let (is_held_up, handled) = tokio::select! {
         _ = keeper.reached => {

@@ -159,7 +159,11 @@ async fn a_run_that_waits_for_a_person_is_left_alone() {
     let before = run.events().await.len();
     for _ in 0..3 {
         app.state.clock.advance(Duration::from_secs(30 * 24 * 3600));
-        assert_eq!(sweep::sweep(&app.state, app.state.clock.now()).await.unwrap(), 0, "nothing is due");
+        assert_eq!(
+            shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap(),
+            0,
+            "nothing is due"
+        );
     }
     assert_eq!(run.events().await.len(), before);
     run.approve("ask").await;

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use it::{Client, Faults, Kind, Models, TestApp, Workspace, graph, lua, openai_says, with};
-use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::engine::RunStatus;
 use shared::services::run::Watched;
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::ids::{Place, RunRef};
+use shared::worker::Message;
 use tokio::time::Instant;
 use wiremock::{Request, Respond, ResponseTemplate};
 
@@ -108,7 +108,7 @@ async fn a_result_is_written_when_the_table_takes_it_again_and_not_paid_twice() 
         let models = Models::responding(Breaking { faults: faults.clone(), kind, calls: 60 }).await;
         let (workflow, run) = asking(&acme, &models).await;
         let far = Instant::now() + Duration::from_secs(3600);
-        let failed = run_step_worker::handle(&process(&app, &faults), [wake(&run)], far).await;
+        let failed = shared::worker::handle(&process(&app, &faults), [wake(&run)], far).await;
         assert!(failed.is_empty(), "{kind:?}: the worker gives up");
         let of_run = acme.finished(&workflow, &run).await;
         assert_eq!(of_run["status"], "completed", "{kind:?}: {of_run:#}");
@@ -138,9 +138,9 @@ async fn an_error_elsewhere_in_a_run_leaves_what_is_in_flight_alone() {
     let run = acme.start(&workflow, json!({})).await;
     let far = Instant::now() + Duration::from_secs(3600);
     let worker = process(&app, &faults);
-    run_step_worker::handle(&worker, [wake(&run)], far).await;
+    shared::worker::handle(&worker, [wake(&run)], far).await;
     assert_eq!(faults.end_outage(), 0, "a write was refused");
-    let failed = run_step_worker::handle(&worker, [wake(&run)], far).await;
+    let failed = shared::worker::handle(&worker, [wake(&run)], far).await;
     assert!(failed.is_empty());
     let of_run = acme.finished(&workflow, &run).await;
     assert_eq!(of_run["status"], "completed", "{of_run:#}");
@@ -180,7 +180,7 @@ async fn a_look_that_fails_ends_no_call() {
     let start = json!({ "command": "start", "params": { "run_id": run_id, "trigger_payload": {} } });
     acme.client.post(&format!("/v1/workflows/{workflow}/command"), &start).await.expect(200);
     let far = Instant::now() + Duration::from_secs(3600);
-    let failed = run_step_worker::handle(&worker, [wake(&run_id.to_string())], far).await;
+    let failed = shared::worker::handle(&worker, [wake(&run_id.to_string())], far).await;
     assert!(failed.is_empty(), "the worker gives up");
     assert_eq!(faults.end_outage(), 0, "the table refused in vain");
     let of_run: Value = acme.finished(&workflow, &run_id.to_string()).await;

@@ -77,7 +77,7 @@ async fn due(app: &TestApp) -> usize {
 async fn sweep_after(app: &TestApp, seconds: u64) -> usize {
     app.state.clock.advance(Duration::from_secs(seconds));
     let before = due(app).await;
-    sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+    shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap();
     before
 }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use it::{Client, TestApp, Workspace, call, graph, lua, lua_after};
 use local::embedded::sqs_client;
-use run_step_worker::{Message, Received};
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::platform::metrics::MetricsSink;
 use shared::platform::telemetry;
 use shared::types::clock::{Clock, Timestamp};
+use shared::worker::{Message, Received};
 use tokio::time::Instant;
 
 const TRACE: &str = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
@@ -94,7 +94,7 @@ async fn work(app: &TestApp, worker: &AppState) -> Vec<Option<String>> {
         let known = Message { id: "m".to_owned(), body: message.body.unwrap(), receive_count: 1 };
         let received = Received::with_attributes(known, attribute);
         let far = Instant::now() + Duration::from_secs(3600);
-        assert!(run_step_worker::handle(worker, [received], far).await.is_empty());
+        assert!(shared::worker::handle(worker, [received], far).await.is_empty());
         client
             .delete_message()
             .queue_url(url)
@@ -133,7 +133,7 @@ async fn what_the_sweep_repairs_and_what_the_ingress_refuses_is_counted() {
     acme.begin(&graph([lua("a", "return {}")]), json!({})).await;
     app.lose_messages().await;
     clock.advance(Duration::from_secs(120));
-    sweep::sweep(&state, clock.now()).await.unwrap();
+    shared::worker::sweep(&state, clock.now()).await.unwrap();
     assert_eq!(values(&kept, "sweep_repairs", &[]), [(vec![], json!(1))]);
 
     let workflow = acme.publish(&graph([lua("a", "return {}")])).await;
@@ -156,7 +156,7 @@ async fn one_trace_leads_from_a_request_through_messages_to_the_steps_of_a_calle
     let lines = Lines::default();
     let child = acme.publish(&graph([lua("inner", "return {}")])).await;
     let parent = acme.publish(&graph([call("outer", &[], &child, &json!({}))])).await;
-    let _guard = lines.log("info,run_step_worker=debug");
+    let _guard = lines.log("info,worker=debug");
     let mut traced = acme.clone();
     traced.client = acme.client.with("x-amzn-trace-id", TRACE);
     let run = traced.begin_again(&parent, json!({})).await;
@@ -189,7 +189,7 @@ async fn every_line_of_a_request_or_step_says_whose_and_of_what_it_is() {
     let (app, acme, worker, _) = measured(Clock::System).await;
     let workflow = acme.publish(&graph([lua("a", "return {}")])).await;
     let lines = Lines::default();
-    let _guard = lines.log("info,run_step_worker=debug");
+    let _guard = lines.log("info,worker=debug");
     let run = acme.begin_again(&workflow, json!({})).await;
     work(&app, &worker).await;
     acme.client.with("x-request-id", "of-this-test").get(&run.path("")).await.expect(200);

@@ -58,15 +58,15 @@ impl Days {
         let world = &self.world;
         let faults = fault.map_or_else(Faults::default, |fault| Faults::at(call, fault));
         let faulty = world.process(&faults);
-        let swept = sweep::sweep(&faulty, faulty.clock.now()).await;
+        let swept = shared::worker::sweep(&faulty, faulty.clock.now()).await;
         assert!(fault.is_some() || swept.is_ok(), "{what}");
         let calls = faults.calls();
         // The process sweeps again, if it lives, and then others do.
         world.clock.advance(Duration::from_secs(60));
-        let _ = sweep::sweep(&faulty, faulty.clock.now()).await;
+        let _ = shared::worker::sweep(&faulty, faulty.clock.now()).await;
         for _ in 0..2 {
             world.clock.advance(Duration::from_secs(60));
-            sweep::sweep(&world.app.state, world.clock.now()).await.unwrap();
+            shared::worker::sweep(&world.app.state, world.clock.now()).await.unwrap();
         }
         let run = world.run_of(&due.to_string());
         assert_eq!(world.runs().await, [run.as_str()], "{what}");
@@ -76,7 +76,7 @@ impl Days {
         assert_eq!(trigger["next_run_at"], due.plus(Duration::from_secs(3600)).to_string(), "{what}");
         // Nothing accepted is lost: the run ends, although its message may have been lost.
         world.clock.advance(Duration::from_secs(61));
-        sweep::sweep(&world.app.state, world.clock.now()).await.unwrap();
+        shared::worker::sweep(&world.app.state, world.clock.now()).await.unwrap();
         world.app.work().await;
         let run = world.acme.finished(&world.workflow, &run).await;
         assert_eq!(run["status"], "completed", "{what}: {run:#}");

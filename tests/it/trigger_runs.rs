@@ -56,7 +56,7 @@ impl World {
     async fn sweep_at(&self, time: &str) {
         self.clock.advance(at(time).since(self.clock.now()));
         assert_eq!(self.clock.now(), at(time), "clocks go forward");
-        sweep::sweep(&self.app.state, self.clock.now()).await.unwrap();
+        shared::worker::sweep(&self.app.state, self.clock.now()).await.unwrap();
     }
 
     pub(crate) fn path(&self) -> String {
@@ -134,7 +134,7 @@ async fn taking_up_everything_fires_nothing_before_its_time() {
     let own = world.acme.start(&world.workflow, json!({})).await;
     // As the local process does when it starts: every deadline, passed or not.
     let every = Timestamp::from_millis(999_999_999_999_999);
-    let moved = sweep::sweep(&world.app.state, every).await.unwrap();
+    let moved = shared::worker::sweep(&world.app.state, every).await.unwrap();
     assert_eq!((moved, world.runs().await), (1, vec![own]));
     assert_eq!(world.trigger().await["next_run_at"], "2026-09-21T09:00:00.000Z");
 }
@@ -154,7 +154,7 @@ async fn a_start_of_the_process_wakes_each_run_once_however_many_there_are() {
         world.acme.start(&world.workflow, json!({ "run_id": id })).await;
     }
     let every = Timestamp::from_millis(999_999_999_999_999);
-    assert_eq!(sweep::sweep(&world.app.state, every).await.unwrap(), 250);
+    assert_eq!(shared::worker::sweep(&world.app.state, every).await.unwrap(), 250);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -166,7 +166,7 @@ async fn sweeps_at_the_same_time_start_one_run() {
         world.clock.advance(at(&dues[minute]).plus(Duration::from_secs(1)).since(world.clock.now()));
         let processes: Vec<AppState> = (0..4).map(|_| world.process(&Faults::default())).collect();
         let sweeps = processes.into_iter().map(|state| {
-            tokio::spawn(async move { sweep::sweep(&state, state.clock.now()).await.map(|_| ()) })
+            tokio::spawn(async move { shared::worker::sweep(&state, state.clock.now()).await.map(|_| ()) })
         });
         for sweep in sweeps.collect::<Vec<_>>() {
             sweep.await.unwrap().unwrap();
@@ -222,7 +222,7 @@ async fn a_year_without_sweeps_is_made_up_for_with_a_handful_of_calls() {
         world.clock.advance(at("2026-09-21T09:00:30Z").since(world.clock.now()));
         let calls = Faults::default();
         let process = world.process(&calls);
-        sweep::sweep(&process, process.clock.now()).await.unwrap();
+        shared::worker::sweep(&process, process.clock.now()).await.unwrap();
         // One query per shard; per run a workflow, a row, a message and the trigger's move.
         assert!(calls.calls() <= most, "{catch_up}: {} calls", calls.calls());
         let runs = world.runs().await;
@@ -350,7 +350,7 @@ async fn a_change_at_the_moment_of_firing_is_kept_and_costs_no_due_time_twice() 
         let (one, other) = (world.process(&Faults::default()), world.process(&Faults::default()));
         let change = json!({ "name": format!("r{round}"), "cron": format!("0,{} * * * *", 30 + round) });
         let sweep = |state: AppState| {
-            tokio::spawn(async move { sweep::sweep(&state, state.clock.now()).await.map(|_| ()) })
+            tokio::spawn(async move { shared::worker::sweep(&state, state.clock.now()).await.map(|_| ()) })
         };
         let (one, changed, other) = tokio::join!(sweep(one), world.patch(change.clone()), sweep(other));
         one.unwrap().unwrap();
@@ -400,7 +400,7 @@ async fn many_triggers_that_are_due_at_once_all_fire() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
-    assert_eq!(sweep::sweep(&world.app.state, world.clock.now()).await.unwrap(), 100);
+    assert_eq!(shared::worker::sweep(&world.app.state, world.clock.now()).await.unwrap(), 100);
     assert_eq!(world.runs().await.len(), 100);
-    assert_eq!(sweep::sweep(&world.app.state, world.clock.now()).await.unwrap(), 0);
+    assert_eq!(shared::worker::sweep(&world.app.state, world.clock.now()).await.unwrap(), 0);
 }

@@ -15,11 +15,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use it::{Onlooker, Run, TestApp, Workspace, for_each, graph, human, interceptor, lua, lua_after};
-use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::form::FORM;
 use shared::types::role::Role;
+use shared::worker::Message;
 use tokio::time::Instant;
 
 /// When all of it was written.
@@ -73,7 +73,7 @@ async fn deliver(app: &TestApp, messages: &[String]) -> Vec<String> {
         receive_count: 1,
     };
     let messages: Vec<Message> = messages.iter().enumerate().map(message).collect();
-    run_step_worker::handle(&app.state, messages, Instant::now() + Duration::from_secs(3600)).await
+    shared::worker::handle(&app.state, messages, Instant::now() + Duration::from_secs(3600)).await
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ fn faulty(app: &TestApp, acme: &Workspace, faults: &Faults) -> Client {
 async fn settle(app: &TestApp) {
     for _ in 0..2 {
         app.state.clock.advance(Duration::from_secs(16 * 60));
-        sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+        shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap();
     }
 }
 

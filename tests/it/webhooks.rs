@@ -344,7 +344,7 @@ async fn a_rotated_secret_is_valid_for_its_grace_and_then_destroyed() {
     first.deliver(BODY).await.refused(401, "UNAUTHENTICATED");
     second.deliver(BODY).await.expect(202);
     assert_eq!(secrets(), 2);
-    sweep::sweep(&app.state, app.state.clock.now().plus(Duration::from_millis(1))).await.unwrap();
+    shared::worker::sweep(&app.state, app.state.clock.now().plus(Duration::from_millis(1))).await.unwrap();
     assert_eq!(secrets(), 1, "the sweep has destroyed the first");
 
     // 0 ends every earlier one at once, also in environments that have it in memory.

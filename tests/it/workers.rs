@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use it::{Models, Run, TestApp, Workspace, for_each, graph, human, lua, lua_after, with};
-use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::engine::Work;
 use shared::engine::{Command, Outcome, Slot};
@@ -13,6 +12,7 @@ use shared::services::run::Session;
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::ids::{Place, RunRef};
 use shared::types::tokens::Tokens;
+use shared::worker::Message;
 use tokio::time::Instant;
 
 /// Who holds steps, of workers that the tests stand in for.
@@ -32,7 +32,7 @@ fn stands_still() -> Clock {
 /// An invocation that ends so soon from now; the message has come so often.
 async fn invoke(app: &TestApp, body: &str, receive_count: u32, ends_in: Duration) {
     let message = Message { id: "m".to_owned(), body: body.to_owned(), receive_count };
-    let failed = run_step_worker::handle(&app.state, [message], Instant::now() + ends_in).await;
+    let failed = shared::worker::handle(&app.state, [message], Instant::now() + ends_in).await;
     assert!(failed.is_empty());
 }
 
@@ -108,7 +108,7 @@ async fn a_paused_run_whose_worker_died_is_left_alone() {
     app.pass(Duration::from_secs(120)).await;
     for _ in 0..3 {
         app.state.clock.advance(Duration::from_secs(3600));
-        let woken = sweep::sweep(&app.state, app.state.clock.now()).await.unwrap();
+        let woken = shared::worker::sweep(&app.state, app.state.clock.now()).await.unwrap();
         assert_eq!(woken, 0, "a paused run costs nothing");
     }
     run.resume().await;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use it::{Client, Commits, Faults, Planted, TestApp, Workspace};
-use run_step_worker::Message;
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::types::clock::{Clock, Timestamp};
+use shared::worker::Message;
 use tokio::time::Instant;
 
 /// How messages reach workers.
@@ -165,17 +165,17 @@ impl World {
             Delivery::AtOnce => {
                 let (one, other) = (state(), healthy());
                 tokio::join!(
-                    run_step_worker::handle(&one, [message(1)], far),
-                    run_step_worker::handle(&other, [message(2)], far),
+                    shared::worker::handle(&one, [message(1)], far),
+                    shared::worker::handle(&other, [message(2)], far),
                 );
             }
             Delivery::Twice => {
-                run_step_worker::handle(&state(), [message(1)], far).await;
-                run_step_worker::handle(&state(), [message(2)], far).await;
+                shared::worker::handle(&state(), [message(1)], far).await;
+                shared::worker::handle(&state(), [message(2)], far).await;
             }
             Delivery::Once | Delivery::Reversed | Delivery::Lost(_) => {
                 for count in 1..=3 {
-                    if run_step_worker::handle(&state(), [message(count)], far).await.is_empty() {
+                    if shared::worker::handle(&state(), [message(count)], far).await.is_empty() {
                         return;
                     }
                 }
@@ -187,9 +187,9 @@ impl World {
     pub async fn pass(&self, faulty: &AppState) {
         self.clock.advance(Duration::from_secs(61));
         // Where the sweep may be hit by the fault too, the next one goes on.
-        if !self.sweep_may_fail || sweep::sweep(faulty, faulty.clock.now()).await.is_err() {
+        if !self.sweep_may_fail || shared::worker::sweep(faulty, faulty.clock.now()).await.is_err() {
             let healthy = self.healthy_process();
-            sweep::sweep(&healthy, healthy.clock.now()).await.unwrap();
+            shared::worker::sweep(&healthy, healthy.clock.now()).await.unwrap();
         }
     }
 

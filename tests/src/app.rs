@@ -9,7 +9,6 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config as DynamoConfig, Credenti
 use aws_sdk_dynamodb::types::TableDescription;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
-use run_step_worker::Message;
 use serde_json::json;
 use shared::AppState;
 use shared::billing::Metering;
@@ -27,6 +26,7 @@ use shared::types::clock::{Clock, Timestamp};
 use shared::types::ids::{MemberId, PatId, Place, RunId};
 use shared::types::role::Role;
 use shared::types::scope::Scope;
+use shared::worker::Message;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -222,7 +222,7 @@ impl Stores {
                 let message =
                     Message { id: "m".to_owned(), body: message.body.expect("a body"), receive_count: 1 };
                 let far = Instant::now() + Duration::from_secs(3600);
-                let failed = run_step_worker::handle(worker, [message], far).await;
+                let failed = shared::worker::handle(worker, [message], far).await;
                 assert!(failed.is_empty(), "a message failed");
                 client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
             }
@@ -457,7 +457,7 @@ impl TestApp {
     /// When the stores do not answer or a message fails.
     pub async fn pass(&self, time: Duration) {
         self.state.clock.advance(time);
-        sweep::sweep(&self.state, self.state.clock.now()).await.expect("a sweep");
+        shared::worker::sweep(&self.state, self.state.clock.now()).await.expect("a sweep");
         self.work().await;
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use run_step_worker::{Message, Received, handle};
 use shared::AppState;
+use shared::worker::{Message, Received, handle};
 use tokio::time::Instant;
 
 /// What an invocation may take when nobody says: enough for the longest call and its commit.

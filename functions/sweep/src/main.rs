@@ -3,6 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::AppState;
+use shared::worker::sweep;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -12,7 +13,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn tick(state: AppState) -> Result<(), Error> {
-    let moved = sweep::sweep(&state, state.clock.now()).await?;
+    let moved = sweep(&state, state.clock.now()).await?;
     tracing::info!(moved, "swept");
     Ok(())
 }

@@ -27,7 +27,7 @@ fn is_under_cap(target: &str, level: Level) -> bool {
 }
 
 /// Starts logging to standard error, at the level of `LOG_LEVEL` or else at `default`: a level, or levels by module
-/// (`warn,run_step_worker=debug`). A second call changes nothing.
+/// (`warn,worker=debug`). A second call changes nothing.
 pub fn init(default: &str) {
     use tracing_subscriber::util::SubscriberInitExt;
     let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| default.to_owned());

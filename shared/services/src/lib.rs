@@ -7,6 +7,7 @@ pub mod billing;
 pub mod config;
 pub mod connection;
 pub mod custody;
+pub mod deadline;
 pub mod idempotency;
 pub mod limits;
 pub mod lists;

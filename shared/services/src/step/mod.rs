@@ -4,12 +4,14 @@
 mod effect;
 mod llm;
 pub mod mcp;
+mod named;
 mod scope;
 mod script;
 
 pub use effect::{Attempt, Effect, Performed};
+pub use named::NamedSteps;
 pub use scope::{RoundScope, StepScope, run_view, step_view};
-pub use script::{Script, Scripted};
+pub use script::{CancelHandle, Script, Scripted, Scripts};
 
 /// Whether this version can execute steps of this type.
 pub fn is_available(step_type: &str) -> bool {

@@ -12,16 +12,27 @@ use lua::{Cancel, FailureKind, Globals, Limits, Pool};
 /// A script with all that it may see.
 #[derive(Debug)]
 pub struct Script {
-    /// The id of its step, for messages about its result.
-    pub step_id: String,
-    /// The source.
-    pub source: String,
-    /// What it may read.
-    pub scope: StepScope,
-    /// How long it may run.
-    pub timeout: Duration,
-    /// Ends it early.
-    pub cancel: Cancel,
+    /// For messages about its result.
+    step_id: String,
+    source: String,
+    scope: StepScope,
+    timeout: Duration,
+    cancel: Cancel,
+}
+
+/// Where the scripts of one run are executed, on whatever threads: VMs that they have one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Scripts(Arc<Pool>);
+
+/// Ends a script early.
+#[derive(Debug, Clone)]
+pub struct CancelHandle(Cancel);
+
+impl CancelHandle {
+    /// The script ends at its next interrupt, and keeps its thread until then.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
 }
 
 /// What became of a script.
@@ -43,8 +54,18 @@ impl Scripted {
 }
 
 impl Script {
-    /// Runs the script on this thread, in a VM of its run's pool.
-    pub fn run(self, pool: &Pool) -> Scripted {
+    /// The script of a step, what it may read, and how long it may run.
+    pub fn new(step_id: String, source: String, scope: StepScope, timeout: Duration) -> Self {
+        Self { step_id, source, scope, timeout, cancel: Cancel::default() }
+    }
+
+    /// What ends it early.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle(self.cancel.clone())
+    }
+
+    /// Runs the script on this thread, in a VM of its run's.
+    pub fn run(self, scripts: &Scripts) -> Scripted {
         let steps: Vec<(&str, Value)> =
             self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
         let round = self.scope.round.as_ref();
@@ -59,7 +80,7 @@ impl Script {
             iteration: round.filter(|round| round.item.is_none()).map(|round| (round.index, &round.prev)),
         };
         let limits = Limits { time: self.timeout, ..Limits::default() };
-        let ended = pool.run(&self.source, &globals, &limits, &self.cancel);
+        let ended = scripts.0.run(&self.source, &globals, &limits, &self.cancel);
         let outcome = match ended.result {
             Ok(result) => {
                 let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());

@@ -6,25 +6,18 @@
 //! behind it has its turn. Firing a trigger does not need the queue: its run is kept, and its message is sent when
 //! the queue answers again.
 
-mod trigger;
-
 use std::collections::HashSet;
 use std::time::Duration;
 
-use shared::platform::metrics::Metric;
-use shared::platform::patience::Patience;
-use shared::platform::queue::Wake;
-use shared::services::billing::subscription;
-use shared::services::custody::destroy_due;
-use shared::store::{DEADLINE_SHARDS, Due, DueRow};
-use shared::types::clock::Timestamp;
-use shared::types::ids::RunRef;
-use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// When a run is looked at again if the message sent now leads to nothing.
-const NEXT_LOOK: Duration = Duration::from_secs(60);
+use platform::patience::Patience;
+use services::deadline::{self, Overdue};
+use services::state::AppState;
+use types::clock::Timestamp;
+use types::{Error, Result};
+
 const PAGE: i32 = 100;
 /// A shard's backlog beyond this is left to the next sweep, so that one invocation ends in time.
 const MOST_PAGES: usize = 50;
@@ -50,7 +43,7 @@ pub async fn sweep(state: &AppState, before: Timestamp) -> Result<usize> {
 async fn sweep_all(state: &AppState, before: Timestamp) -> Result<usize> {
     let until = Instant::now() + MAX_DURATION;
     let mut shards = JoinSet::new();
-    for shard in 0..DEADLINE_SHARDS {
+    for shard in 0..deadline::SHARDS {
         let state = state.clone();
         shards.spawn(async move { sweep_shard(&state, shard, before, until).await });
     }
@@ -71,7 +64,7 @@ async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp, until: Inst
     // What was acted on stands further back, where a sweep of all deadlines meets it again.
     let mut met = HashSet::new();
     for _ in 0..MOST_PAGES {
-        let page = state.store.due(shard, before, after.as_deref(), PAGE).await?;
+        let page = deadline::page(state, shard, before, after.as_deref(), PAGE).await?;
         let mut rows = page.rows;
         rows.retain(|row| met.insert(row.id()));
         for batch in rows.chunks(SIDE_BY_SIDE) {
@@ -89,7 +82,7 @@ async fn sweep_shard(state: &AppState, shard: u8, before: Timestamp, until: Inst
     Ok(moved)
 }
 
-async fn act_on_all(state: &AppState, batch: &[DueRow], until: Instant) -> usize {
+async fn act_on_all(state: &AppState, batch: &[Overdue], until: Instant) -> usize {
     let mut acting = JoinSet::new();
     for row in batch {
         let (state, row) = (state.clone(), row.clone());
@@ -97,12 +90,12 @@ async fn act_on_all(state: &AppState, batch: &[DueRow], until: Instant) -> usize
             // A task of its own, so that a panic is this row's as well.
             let acted = tokio::spawn({
                 let (state, row) = (state.clone(), row.clone());
-                Patience::brief(until).around(async move { act_on(&state, &row).await })
+                Patience::brief(until).around(async move { deadline::act_on(&state, &row).await })
             });
             match acted.await.unwrap_or_else(|panic| Err(Error::internal(format!("a deadline: {panic}")))) {
                 Ok(count) => count,
                 Err(error) => {
-                    Patience::brief(until).around(put_off(&state, &row, &error)).await;
+                    Patience::brief(until).around(deadline::put_off(&state, &row, &error)).await;
                     0
                 }
             }
@@ -113,36 +106,4 @@ async fn act_on_all(state: &AppState, batch: &[DueRow], until: Instant) -> usize
         moved += ended.unwrap_or_default();
     }
     moved
-}
-
-async fn act_on(state: &AppState, row: &DueRow) -> Result<usize> {
-    match &row.due {
-        Due::Run(run) => wake(state, row, run).await,
-        Due::Trigger(key) => trigger::fire(state, key).await,
-        Due::Secret(secret) => destroy_due(state, secret).await.map(|()| 0),
-        Due::Standing(tenant) => subscription::look(state, tenant).await.map(|()| 0),
-        Due::Unknown => Err(Error::internal("a place in the deadline index that cannot be read")),
-    }
-}
-
-/// The row's trouble is told, and the row has its next turn later.
-async fn put_off(state: &AppState, row: &DueRow, error: &Error) {
-    let position = row.position();
-    tracing::error!(%error, position, "a deadline could not be acted on; it is put off");
-    state.metrics.count(Metric::SweepFailures, &[]);
-    if let Err(error) = state.store.defer(row, state.clock.now()).await {
-        tracing::error!(%error, position, "nor could it be put off: the next sweep meets it again");
-    }
-}
-
-/// Whoever moves the deadline sends the message: of two sweeps at once, one does. A crash between the two costs a
-/// minute, after which the deadline has passed again; so does a queue that does not answer.
-async fn wake(state: &AppState, row: &DueRow, run: &RunRef) -> Result<usize> {
-    let next_look = state.clock.now().plus(NEXT_LOOK);
-    if !state.store.postpone(row, next_look).await? {
-        return Ok(0);
-    }
-    state.queue.send(&Wake::overdue(run.clone()), Duration::ZERO).await?;
-    state.metrics.count(Metric::SweepRepairs, &[]);
-    Ok(1)
 }

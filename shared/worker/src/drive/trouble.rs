@@ -1,10 +1,10 @@
 //! What a drive does when a store fails it: what is in flight goes on.
 
-use shared::platform::patience::Patience;
-use shared::{Error, Result};
 use tokio::time::sleep_until;
 
-use super::Drive;
+use super::held::Drive;
+use platform::patience::Patience;
+use types::{Error, Result};
 
 impl Drive {
     /// Looks what others have done to the run. A look that fails ends nothing: the next one comes.

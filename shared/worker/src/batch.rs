@@ -1,27 +1,23 @@
-//! Moves runs: each message names one; whatever of it is ready is executed and committed. Messages may come
+//! A batch of messages: each names a run; whatever of it is ready is executed and committed. Messages may come
 //! twice, late or for runs that are over: the run's row decides what is left to do.
 
-mod calls;
-mod drive;
-mod hands;
-mod loops;
-mod observe;
-mod prepare;
-mod scope;
-
-use shared::engine::Command;
-use shared::platform::metrics::Metric;
-use shared::platform::patience::Patience;
-use shared::platform::queue::{self, Wake};
-use shared::platform::trace::Trace;
-use shared::services::run::Session;
-use shared::types::clock::Timestamp;
-use shared::types::error::Kind;
-use shared::types::ids::RunRef;
-use shared::{AppState, Error, Result};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use crate::drive::drive;
+use engine::Command;
+use platform::metrics::Metric;
+use platform::patience::Patience;
+use platform::queue::{self, Wake};
+use platform::trace::Trace;
+use services::run::Session;
+use services::state::AppState;
+use types::clock::Timestamp;
+use types::error::Kind;
+use types::ids::RunRef;
+use types::{Error, Result};
 
 /// A message of the queue.
 #[derive(Debug, Clone)]
@@ -101,7 +97,7 @@ async fn one(state: &AppState, received: Received, until: Instant) -> bool {
     if let Some(sent_at) = sent_at {
         state.metrics.time(Metric::QueueAge, &[], state.clock.now().since(sent_at));
     }
-    let span = observe::message(&message, trace.as_ref());
+    let span = span_of(&message, trace.as_ref());
     let work = async {
         let moved = match queue::parse(&message.body) {
             Ok(wake) => move_run(state, &wake, message.receive_count > 1, until).await,
@@ -115,15 +111,26 @@ async fn one(state: &AppState, received: Received, until: Instant) -> bool {
     Box::pin(Trace::around(trace, work.instrument(span))).await
 }
 
+/// What every line of the log says that comes of a message. Its tenant and run are known once it is read.
+fn span_of(message: &Message, trace: Option<&Trace>) -> Span {
+    let id = &message.id;
+    let span =
+        tracing::info_span!("message", message_id = id, tenant_id = Empty, run_id = Empty, trace_id = Empty);
+    if let Some(trace) = trace {
+        span.record("trace_id", trace.id());
+    }
+    span
+}
+
 async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
     let run = &wake.run;
-    let span = tracing::Span::current();
+    let span = Span::current();
     span.record("tenant_id", run.place.tenant_id.as_str());
     span.record("run_id", tracing::field::display(run.run_id));
     let patience = Patience::of_worker(until);
     let work = async {
         // In a box: a drive's future is large.
-        let moved = Box::pin(drive::drive(state, wake, again, until, &patience)).await;
+        let moved = Box::pin(drive(state, wake, again, until, &patience)).await;
         if let Err(Error { kind: Kind::Internal, .. }) = &moved {
             give_up(state, run).await?;
         }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use shared::engine::{Inner, LOOP_TOO_LARGE, Loop, Outcome, Slot};
-use shared::services::run::Session;
-use shared::workflow::limits::RESULT_MAX_BYTES;
-use shared::workflow::{Body, StepIx, StepKind};
-use shared::{Error, Result};
 
-use crate::scope::inner_id;
+use super::scope::inner_id;
+use engine::{Inner, LOOP_TOO_LARGE, Loop, Outcome, Slot};
+use services::run::Session;
+use types::{Error, Result};
+use workflow::limits::RESULT_MAX_BYTES;
+use workflow::{Body, StepIx, StepKind};
 
 type Made = BTreeMap<Slot, Arc<Value>>;
 

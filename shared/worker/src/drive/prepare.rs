@@ -4,19 +4,18 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use shared::Result;
-use shared::engine::{FailureCode, Machine, Outcome, SkipReason, Slot, Wait};
-use shared::lua::{Cancel, StepReferences, step_references};
-use shared::services::run::Session;
-use shared::services::step::{Attempt, Effect, Script};
-use shared::types::clock::Timestamp;
-use shared::types::ids::RunId;
-use shared::workflow::limits::FOR_EACH_ITEMS_MAX;
-use shared::workflow::steps::Templated;
-use shared::workflow::template::{Condition, UnresolvedCause, expand, paths_in};
-use shared::workflow::{Step, StepKind};
 
-use crate::scope::{Named, Scopes};
+use super::scope::Scopes;
+use engine::{FailureCode, Machine, Outcome, SkipReason, Slot, Wait};
+use services::run::Session;
+use services::step::{Attempt, Effect, NamedSteps, Script};
+use types::Result;
+use types::clock::Timestamp;
+use types::ids::RunId;
+use workflow::limits::FOR_EACH_ITEMS_MAX;
+use workflow::steps::Templated;
+use workflow::template::{Condition, UnresolvedCause, expand, paths_in};
+use workflow::{Step, StepKind};
 
 /// The most JSON that a person is shown with a task: it stands in the task's row.
 const LARGEST_TASK: usize = 256 * 1024;
@@ -122,7 +121,7 @@ async fn called_with(
     let fields = Value::Object(step.kind.template_fields());
     // Validation has refused what does not parse; expansion would say where.
     let expressions = paths_in(&fields).unwrap_or_default();
-    let named = Named::paths(expressions.iter().flat_map(|(_, expression)| &expression.paths));
+    let named = NamedSteps::by_paths(expressions.iter().flat_map(|(_, expression)| &expression.paths));
     let scope = scopes.of(session, slot, &named).await?;
     Ok(match expand(&fields, &scope) {
         Ok(Value::Object(expanded)) => step
@@ -168,7 +167,7 @@ async fn holds(
     slot: Slot,
     (field, condition): (&str, &Condition),
 ) -> Result<Result<bool, Outcome>> {
-    let named = Named::paths(condition.paths());
+    let named = NamedSteps::by_paths(condition.paths());
     let holds = condition.eval(&scopes.of(session, slot, &named).await?);
     Ok(holds.map_err(|unordered| {
         Outcome::failure(FailureCode::TemplateUnresolved, format!("{field}: {unordered}."))
@@ -201,19 +200,10 @@ pub(crate) async fn script(session: &mut Session, scopes: &mut Scopes, slot: Slo
         }
         _ => "",
     };
-    let named = match step_references(source) {
-        StepReferences::None => Named::None,
-        StepReferences::All => Named::All,
-        StepReferences::Some(names) => Named::Some(names),
-    };
+    let named = NamedSteps::by_script(source);
     let timeout = session.machine().time_for(slot, scopes.now());
-    Ok(Script {
-        step_id: step.id.clone(),
-        source: source.to_owned(),
-        scope: scopes.of(session, slot, &named).await?,
-        timeout,
-        cancel: Cancel::default(),
-    })
+    let scope = scopes.of(session, slot, &named).await?;
+    Ok(Script::new(step.id.clone(), source.to_owned(), scope, timeout))
 }
 
 /// What a `while_eval_script` has decided.
@@ -221,7 +211,7 @@ pub(crate) fn decided(outcome: Outcome) -> Outcome {
     let Outcome::Success { result, .. } = &outcome else { return outcome };
     let pass = match (result.get("pass"), result.get("result")) {
         (Some(Value::Bool(pass)), _) => *pass,
-        (None, Some(result)) => shared::workflow::template::truthy(result),
+        (None, Some(result)) => workflow::template::truthy(result),
         _ => {
             let error = "while_eval_script must return { pass = true } or { pass = false }.";
             return Outcome::failure(FailureCode::LuaReturnType, error);

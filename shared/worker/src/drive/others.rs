@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use shared::Result;
-use shared::platform::queue::{LONGEST_DELAY, Wake};
-
-use super::{Drive, hand};
-use crate::hands::{Hand, SCRIPTS_SIDE_BY_SIDE};
+use super::hands::{Hand, SCRIPTS_SIDE_BY_SIDE, hand};
+use super::held::Drive;
+use platform::queue::{LONGEST_DELAY, Wake};
+use types::Result;
 
 /// The most helpers one worker asks for: with them a hundred scripts of one run are executed at a time.
 const MOST_HELPERS: usize = 25;

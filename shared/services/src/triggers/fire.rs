@@ -5,14 +5,16 @@
 //! read. So each due time starts one run, and a trigger that somebody changed goes by its new schedule.
 
 use serde_json::{Map, Value};
-use shared::engine::TriggerType;
-use shared::engine::trigger::{Move, Schedule, TriggerError, next_move};
-use shared::services::run::{StartRequest, Started, start};
-use shared::store::{StoreError, TriggerRecord};
-use shared::types::clock::Timestamp;
-use shared::types::error::Kind;
-use shared::types::ids::{RunId, TriggerRef};
-use shared::{AppState, Error, Result};
+
+use crate::run::{StartRequest, Started, start};
+use crate::state::AppState;
+use engine::TriggerType;
+use engine::trigger::{Move, Schedule, TriggerError, next_move};
+use store::{StoreError, TriggerRecord};
+use types::clock::Timestamp;
+use types::error::Kind;
+use types::ids::{RunId, TriggerRef};
+use types::{Error, Result};
 
 /// The most moves of one trigger in one sweep: a minute's schedule that catches up takes seven. What remains,
 /// because others change the trigger all the time, is left to the next sweep.

@@ -1,24 +1,10 @@
-//! What is seen of the work from outside: the ids in every line of its log, and its figures.
+//! What is seen of a step from outside: the ids in every line of its log, and its figures.
 
-use shared::AppState;
-use shared::engine::{Machine, Outcome, Slot};
-use shared::platform::metrics::Metric;
-use shared::platform::trace::Trace;
 use tracing::Span;
-use tracing::field::Empty;
 
-use crate::Message;
-
-/// What every line of the log says that comes of a message. Its tenant and run are known once it is read.
-pub(crate) fn message(message: &Message, trace: Option<&Trace>) -> Span {
-    let id = &message.id;
-    let span =
-        tracing::info_span!("message", message_id = id, tenant_id = Empty, run_id = Empty, trace_id = Empty);
-    if let Some(trace) = trace {
-        span.record("trace_id", trace.id());
-    }
-    span
-}
+use engine::{Machine, Outcome, Slot};
+use platform::metrics::Metric;
+use services::state::AppState;
 
 /// What every line of an attempt at a step says, beside what its message's say.
 pub(crate) fn step(machine: &Machine, slot: Slot) -> Span {

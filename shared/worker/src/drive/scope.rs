@@ -1,43 +1,17 @@
 //! The values that steps may read, loaded as far as they are named.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use shared::Result;
-use shared::engine::{RunInput, Slot};
-use shared::services::mcp::bind::connection_view;
-use shared::services::run::Session;
-use shared::services::step::{RoundScope, StepScope, run_view, step_view};
-use shared::types::clock::{Clock, Timestamp};
-use shared::workflow::template::Path;
-use shared::workflow::{Body, Plan, StepIx, StepKind};
 
-/// The steps that a script or a template names.
-pub(crate) enum Named {
-    /// None.
-    None,
-    /// Perhaps any.
-    All,
-    /// These, where `_` may stand for `-`.
-    Some(BTreeSet<String>),
-}
-
-impl Named {
-    /// Those that are named by paths.
-    pub(crate) fn paths<'a>(paths: impl Iterator<Item = &'a Path>) -> Self {
-        let named = paths.filter(|path| path.root() == "steps");
-        Self::Some(named.filter_map(|path| path.keys.get(1).cloned()).collect())
-    }
-
-    fn has(&self, id: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Some(names) => names.contains(id) || names.contains(&id.replace('-', "_")),
-        }
-    }
-}
+use engine::{RunInput, Slot};
+use services::mcp::bind::connection_view;
+use services::run::Session;
+use services::step::{NamedSteps, RoundScope, StepScope, run_view, step_view};
+use types::clock::{Clock, Timestamp};
+use types::{Error, Result};
+use workflow::{Body, Plan, StepIx, StepKind};
 
 /// What all steps of a run share.
 pub(crate) struct Scopes {
@@ -74,7 +48,12 @@ impl Scopes {
     }
 
     /// The scope of a step, with the steps that it names.
-    pub(crate) async fn of(&mut self, session: &mut Session, slot: Slot, named: &Named) -> Result<StepScope> {
+    pub(crate) async fn of(
+        &mut self,
+        session: &mut Session,
+        slot: Slot,
+        named: &NamedSteps,
+    ) -> Result<StepScope> {
         let plan = Arc::clone(session.machine().plan());
         let mut steps = BTreeMap::new();
         let allowed = inner_allowlist(&plan, slot);
@@ -111,12 +90,12 @@ impl Scopes {
         session: &mut Session,
         plan: &Plan,
         slot: Slot,
-        named: &Named,
+        named: &NamedSteps,
         steps: &mut BTreeMap<String, Value>,
     ) -> Result<RoundScope> {
         let planned = plan.step(slot.step);
         let (Some(body), Some(inner)) = (&planned.body, slot.inner) else {
-            return Err(shared::Error::internal("an inner step outside a loop"));
+            return Err(Error::internal("an inner step outside a loop"));
         };
         let fields = self.fields(session, slot.step, inner.attempt).await?;
         let is_each = matches!(planned.step.kind, StepKind::ForEach(_));
@@ -147,8 +126,7 @@ impl Scopes {
         }
         let mut prev = Map::new();
         if !is_each && let Some(before) = inner.round.checked_sub(1) {
-            let before =
-                Slot { step: slot.step, inner: Some(shared::engine::Inner { round: before, ..inner }) };
+            let before = Slot { step: slot.step, inner: Some(engine::Inner { round: before, ..inner }) };
             for place in made_before {
                 if let Some(output) = session.result(before.at_place(place)).await? {
                     prev.insert(inner_id(body, place), Value::clone(&output));
@@ -167,7 +145,7 @@ impl Scopes {
             return Ok(Arc::clone(fields));
         }
         let fields = session.step_input(step.into()).await?;
-        let fields = fields.ok_or_else(|| shared::Error::internal("a loop without its fields"))?;
+        let fields = fields.ok_or_else(|| Error::internal("a loop without its fields"))?;
         self.loops.insert((step, attempt), Arc::clone(&fields));
         Ok(fields)
     }

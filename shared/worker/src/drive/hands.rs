@@ -5,12 +5,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shared::engine::{Machine, Slot};
-use shared::lua::Cancel;
-use shared::services::run::{RunWatch, Waiter};
-use shared::types::ids::RunRef;
 use tokio::task::{AbortHandle, Id};
 use tokio::time::{Instant, sleep_until};
+
+use engine::{Machine, Slot};
+use services::run::{RunWatch, Waiter};
+use services::step::{CancelHandle, Effect};
+use types::ids::RunRef;
+use workflow::StepKind;
 
 /// Scripts of one run that a worker executes at a time.
 pub(crate) const SCRIPTS_SIDE_BY_SIDE: usize = 4;
@@ -30,6 +32,16 @@ pub(crate) enum Hand {
     Script,
     /// A task, and a connection.
     Call,
+}
+
+/// What a step keeps busy while it is executed: a `while`'s condition is a script or looked at here; who waits, or
+/// opens rounds that begin on their own, keeps nobody busy.
+pub(crate) fn hand(machine: &Machine, slot: Slot) -> Hand {
+    match machine.kind(slot) {
+        None | Some(StepKind::LuaScript(_)) => Hand::Script,
+        Some(kind) if Effect::is_of(kind) => Hand::Call,
+        Some(_) => Hand::None,
+    }
 }
 
 /// For what there is room.
@@ -62,7 +74,7 @@ impl Wants {
 
 #[derive(Debug)]
 enum UnderWay {
-    Script(Cancel),
+    Script(CancelHandle),
     Call(AbortHandle),
 }
 
@@ -102,7 +114,7 @@ impl Hands {
         self.calls + begun < CALLS_SIDE_BY_SIDE
     }
 
-    pub(crate) fn takes_script(&mut self, slot: Slot, cancel: Cancel) {
+    pub(crate) fn takes_script(&mut self, slot: Slot, cancel: CancelHandle) {
         self.scripts += 1;
         self.under_way.insert(slot, UnderWay::Script(cancel));
     }

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StopMode};
-use shared::platform::queue::Wake;
-use shared::services::run::{Reader, Session, StartRequest, start};
-use shared::types::error::Kind;
-use shared::types::ids::{RunId, RunRef, WorkflowId};
-use shared::workflow::StepKind;
-use shared::workflow::limits::{CALL_DEPTH_MAX, RESULT_MAX_BYTES};
-use shared::workflow::steps::WorkflowCall;
-use shared::{AppState, Error, Result};
+
+use engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StopMode};
+use platform::queue::Wake;
+use services::run::{Reader, Session, StartRequest, start};
+use services::state::AppState;
+use types::error::Kind;
+use types::ids::{RunId, RunRef, WorkflowId};
+use types::{Error, Result};
+use workflow::StepKind;
+use workflow::limits::{CALL_DEPTH_MAX, RESULT_MAX_BYTES};
+use workflow::steps::WorkflowCall;
 
 /// How often the start of a child meets a commit of its parent before the message is tried again.
 const MOST_CONFLICTS: u32 = 8;
