@@ -5,14 +5,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::api::{Body, CanRun, CommonErrors, Path};
-use shared::engine::Answer;
-use shared::services::run::complete_task;
-use shared::types::ids::{RunId, RunRef, WorkflowId};
-use shared::{AppState, Error, Result};
+use shared::services::tasks;
+use shared::types::ids::{RunId, WorkflowId};
+use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-/// The most characters of a note.
-const LONGEST_NOTES: usize = 10_000;
 
 /// An answer to a human task.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,16 +51,7 @@ pub async fn complete(
     Body(body): Body<Completion>,
 ) -> Result<Json<Completed>> {
     let Completion { approved, result, notes } = body;
-    if notes.as_ref().is_some_and(|notes| notes.chars().count() > LONGEST_NOTES) {
-        return Err(Error::invalid(format!("notes: must have at most {LONGEST_NOTES} characters.")));
-    }
-    let answer = Answer {
-        approved,
-        result: result.unwrap_or_default(),
-        notes,
-        completed_by: Some(format!("pat:{}", caller.pat_id)),
-    };
-    let key = RunRef { place: caller.place, run_id };
-    complete_task(&state, &key, workflow_id, &task_id, answer).await?;
+    let completion = tasks::Completion { approved, result: result.unwrap_or_default(), notes };
+    tasks::complete(&state, &caller, workflow_id, run_id, &task_id, completion).await?;
     Ok(Json(Completed { status: "completed", task_id, approved }))
 }

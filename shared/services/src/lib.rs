@@ -20,6 +20,7 @@ pub mod projects;
 pub mod run;
 pub mod state;
 pub mod step;
+pub mod tasks;
 pub mod triggers;
 pub mod webhook;
 pub mod workflows;
