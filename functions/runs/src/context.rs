@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{CanRead, CommonErrors, Path, Query};
-use shared::services::run::{ContextView, Reader};
+use shared::services::run::{self, ContextView};
 use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Result};
 use utoipa::IntoParams;
@@ -29,6 +29,5 @@ pub async fn run_context(
     Query(query): Query<ContextQuery>,
 ) -> Result<Json<ContextView>> {
     let key = RunRef { place: caller.place, run_id };
-    let reader = Reader::load(&state, &key, id).await?;
-    Ok(Json(reader.context(query.step_id.as_deref()).await?))
+    run::context(&state, &key, id, query.step_id.as_deref()).await.map(Json)
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
-use shared::services::run::{EventView, Reader};
+use shared::services::run::{self, EventView};
 use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -57,11 +57,7 @@ pub async fn run_events(
         (from_cursor, from_query) => from_cursor.or(from_query).unwrap_or(0),
     };
     let key = RunRef { place: caller.place, run_id };
-    let mut waiter = state.watch.subscribe(&key);
-    let reader = Reader::load(&state, &key, id).await?.when_beyond(after, &mut waiter, wait).await?;
-    let events = reader.events(after, page.limit).await?;
-    let last = events.last().map(|event| event.seq);
-    let next_cursor =
-        last.filter(|seq| *seq < reader.newest_seq()).map(|seq| Cursor::write(&seq.to_string()));
-    Ok(Json(Events { events, next_cursor }))
+    let listed = run::events(&state, &key, id, (after, page.limit), wait).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(Events { events: listed.rows, next_cursor }))
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::api::{CanRead, CommonErrors, Path, Query};
-use shared::services::run::{Reader, RunView};
+use shared::services::run::{self, RunView};
 use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Result};
 use utoipa::IntoParams;
@@ -33,7 +33,5 @@ pub async fn get_run(
 ) -> Result<Json<RunView>> {
     let wait = wait::from_query(query.wait_s)?;
     let key = RunRef { place: caller.place, run_id };
-    let mut waiter = state.watch.subscribe(&key);
-    let reader = Reader::load(&state, &key, id).await?.when_over(&mut waiter, wait).await?;
-    Ok(Json(reader.view().await?))
+    run::get(&state, &key, id, wait).await.map(Json)
 }

@@ -6,11 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::api::{CanRead, CommonErrors, Cursor, Page, Path, Query};
-use shared::engine::RunStatus;
-use shared::services::run::RunView;
-use shared::store::{Feed, Listed, RunRow};
+use shared::services::run::{self, RunFilter, RunView};
 use shared::types::clock::Timestamp;
-use shared::types::ids::{ProjectId, RunId, WorkflowId};
+use shared::types::ids::{InvalidId, WorkflowId};
 use shared::{AppState, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 
@@ -63,13 +61,6 @@ pub struct Runs {
     next_cursor: Option<String>,
 }
 
-impl From<Listed<RunRow>> for Runs {
-    fn from(listed: Listed<RunRow>) -> Self {
-        let next_cursor = listed.next.as_deref().map(Cursor::write);
-        Self { runs: listed.rows.into_iter().map(RunView::from).collect(), next_cursor }
-    }
-}
-
 /// List the runs of the whole tenant, newest first.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery),
                responses((status = 200, body = Runs), CommonErrors))]
@@ -79,19 +70,15 @@ pub async fn list_runs(
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Runs>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let wanted = statuses(query.status.as_deref())?;
-    let since = time("since", query.since.as_deref())?;
-    let workflow: Option<WorkflowId> = parsed("workflow_id", query.workflow_id.as_deref())?;
-    let project: Option<ProjectId> = parsed("project_id", query.project_id.as_deref())?;
-    let keep = |row: &RunRow| {
-        wanted.contains(&row.status)
-            && workflow.is_none_or(|id| id == row.workflow_id)
-            && project.as_ref().is_none_or(|id| *id == row.project_id)
+    let filter = RunFilter {
+        statuses: run::statuses(query.status.as_deref())?,
+        since: time("since", query.since.as_deref())?,
+        workflow_id: parsed("workflow_id", query.workflow_id.as_deref())?,
+        project_id: parsed("project_id", query.project_id.as_deref())?,
     };
-    let feed = Feed::Tenant(&caller.place.tenant_id);
-    let after = page.after()?.map(|Position(place)| place);
-    let listed = state.store.list_runs(feed, page.limit, after, since, keep).await?;
-    Ok(Json(listed.into()))
+    let listed = run::list(&state, &caller.place.tenant_id, &filter, page.limit, page.after).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(Runs { runs: listed.rows, next_cursor }))
 }
 
 /// List a workflow's runs, newest first.
@@ -105,37 +92,15 @@ pub async fn list_workflow_runs(
     Query(query): Query<WorkflowRunsQuery>,
 ) -> Result<Json<Runs>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let wanted = statuses(query.status.as_deref())?;
-    let since = time("since", query.since.as_deref())?;
-    state.store.workflow(&caller.place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
-    let keep = |row: &RunRow| wanted.contains(&row.status);
-    let feed = Feed::Workflow(&caller.place, id);
-    let after = page.after()?.map(|Position(place)| place);
-    let listed = state.store.list_runs(feed, page.limit, after, since, keep).await?;
-    Ok(Json(listed.into()))
-}
-
-/// A place in a list of runs: start time, `#`, run id.
-struct Position(String);
-
-impl FromStr for Position {
-    type Err = ();
-
-    fn from_str(text: &str) -> std::result::Result<Self, ()> {
-        let (started_at, id) = text.split_once('#').ok_or(())?;
-        let is_one = started_at.parse::<Timestamp>().is_ok() && id.parse::<RunId>().is_ok();
-        is_one.then(|| Self(text.to_owned())).ok_or(())
-    }
-}
-
-fn statuses(text: Option<&str>) -> Result<Vec<RunStatus>> {
-    let Some(text) = text else { return Ok(RunStatus::ALL.to_vec()) };
-    let one = |name: &str| {
-        let known = || RunStatus::ALL.map(RunStatus::as_str).join(", ");
-        RunStatus::parse(name.trim())
-            .ok_or_else(|| Error::invalid(format!("status: {name:?} is none of {}.", known())))
+    let filter = RunFilter {
+        statuses: run::statuses(query.status.as_deref())?,
+        since: time("since", query.since.as_deref())?,
+        workflow_id: None,
+        project_id: None,
     };
-    text.split(',').map(one).collect()
+    let listed = run::list_of_workflow(&state, &caller.place, id, &filter, page.limit, page.after).await?;
+    let next_cursor = listed.next.as_deref().map(Cursor::write);
+    Ok(Json(Runs { runs: listed.rows, next_cursor }))
 }
 
 fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
@@ -144,9 +109,6 @@ fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     text.map(|text| text.parse().map_err(invalid)).transpose()
 }
 
-fn parsed<T: FromStr<Err = shared::types::ids::InvalidId>>(
-    field: &str,
-    text: Option<&str>,
-) -> Result<Option<T>> {
+fn parsed<T: FromStr<Err = InvalidId>>(field: &str, text: Option<&str>) -> Result<Option<T>> {
     text.map(|text| text.parse().map_err(|why| Error::invalid(format!("{field}: {why}.")))).transpose()
 }

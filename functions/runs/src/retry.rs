@@ -5,13 +5,11 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::api::{Body, CanRun, CommonErrors, Path};
-use shared::services::run::{Retry, retry};
+use shared::services::run::{self, Retry, RunControlled};
 use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::types::scope::Permission;
 use shared::{AppState, Result};
 use utoipa::ToSchema;
-
-use crate::command::RunControlled;
 
 /// Where to go on, and with what.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -46,6 +44,5 @@ pub async fn retry_run(
         without_mcp: !caller.may(Permission::McpExecute),
     };
     let key = RunRef { place: caller.place, run_id };
-    let status = retry(&state, &key, workflow_id, &how).await?;
-    Ok(Json(RunControlled { run_id, status, workflow_id }))
+    run::retry(&state, &key, workflow_id, &how).await.map(Json)
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::api::{CanRead, CommonErrors, Path};
-use shared::services::run::{Reader, RunSummary};
+use shared::services::run::{self, RunSummary};
 use shared::types::ids::{RunId, RunRef, WorkflowId};
 use shared::{AppState, Result};
 
@@ -17,5 +17,5 @@ pub async fn run_summary(
     Path((id, run_id)): Path<(WorkflowId, RunId)>,
 ) -> Result<Json<RunSummary>> {
     let key = RunRef { place: caller.place, run_id };
-    Ok(Json(Reader::load(&state, &key, id).await?.summary()))
+    run::summary(&state, &key, id).await.map(Json)
 }

@@ -16,7 +16,7 @@ use workflow::{ErrorPolicy, StepKind};
 
 /// A command to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
+pub(super) enum Control {
     /// Start nothing new until resumed.
     Pause,
     /// Go on.
@@ -49,7 +49,7 @@ impl Control {
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; conflict when its state does not allow it.
-pub async fn control(
+pub(super) async fn control(
     state: &AppState,
     key: &RunRef,
     workflow_id: WorkflowId,
@@ -77,7 +77,7 @@ pub async fn control(
 ///
 /// # Errors
 /// Not found when the run has no such task; conflict when it is answered or no longer wanted.
-pub async fn complete_task(
+pub(crate) async fn complete_task(
     state: &AppState,
     key: &RunRef,
     workflow_id: WorkflowId,

@@ -5,8 +5,11 @@
 //! somebody else was faster it reloads and applies its journal again, so that every guard stands in one place.
 //! [`Reader`] is what the API shows of a run.
 
+mod command;
 mod control;
+mod list;
 mod plans;
+mod read;
 mod reader;
 mod recover;
 mod retry;
@@ -15,14 +18,18 @@ mod start;
 mod view;
 mod watch;
 
-pub use control::{Control, complete_task, control};
+pub use command::{Order, command, start_and_wait};
+pub(crate) use control::complete_task;
+pub use list::{RunFilter, list, list_of_workflow, statuses};
 pub use plans::PlanCache;
+pub use read::{context, events, get, summary};
 pub use reader::Reader;
 pub use recover::Resume;
 pub use retry::{Retry, retry};
 pub use session::{Commit, Session};
-
-pub use start::{StartRequest, Started, check_steps, read_params, start};
-
-pub use view::{ContextView, EventView, Phase, RunSummary, RunView, StepContext, StepCounts, StepView};
+pub use start::{StartRequest, Started, check_steps, start};
+pub use view::{
+    ContextView, EventView, Phase, RunControlled, RunStarted, RunSummary, RunView, StepContext, StepCounts,
+    StepView,
+};
 pub use watch::{RunWatch, Waiter, Watched};

@@ -12,6 +12,7 @@ use workflow::input::fill_defaults_and_check;
 use super::control::{load, wake, wrong_state};
 use super::session::Session;
 use super::start::check_tools;
+use super::view::RunControlled;
 use crate::billing;
 use crate::state::AppState;
 use workflow::limits::INPUT_MAX_BYTES;
@@ -30,7 +31,7 @@ pub struct Retry {
     pub without_mcp: bool,
 }
 
-/// Lets a failed or stopped run go on, from the named step or from where it ended, and returns its status then.
+/// Lets a failed or stopped run go on, from the named step or from where it ended, and returns where it stands then.
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; forbidden when it calls tools and whoever asks may not;
@@ -41,13 +42,13 @@ pub async fn retry(
     key: &RunRef,
     workflow_id: WorkflowId,
     retry: &Retry,
-) -> Result<RunStatus> {
+) -> Result<RunControlled> {
     for _ in 0..MOST_OVERTAKEN {
         let mut session = load(state, key, workflow_id).await?;
         match attempt(state, &mut session, retry).await? {
             Ok(()) => {
                 wake(state, &session).await;
-                return Ok(session.machine().run().status);
+                return Ok(RunControlled::new(session.machine().run()));
             }
             Err(Refusal::Overtaken) => {}
             Err(Refusal::NotReached) => {

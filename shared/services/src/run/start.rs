@@ -139,7 +139,7 @@ struct Params {
 ///
 /// # Errors
 /// Invalid, naming the key that is wrong.
-pub fn read_params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T> {
+pub(super) fn read_params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T> {
     serde_path_to_error::deserialize(Strict(Value::Object(params))).map_err(|error| {
         let field = match shown_path(error.path()) {
             Some(path) => format!("params.{path}"),

@@ -1,5 +1,6 @@
 //! What readers see of runs: the shapes of the API.
 
+mod commanded;
 mod event;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use types::clock::Timestamp;
 use types::ids::{RunId, WorkflowId};
 use workflow::{Plan, PlanStep};
 
+pub use commanded::{RunControlled, RunStarted};
 pub use event::EventView;
 
 /// A run.
