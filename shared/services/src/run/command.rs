@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::control::{Control, control};
 use super::reader::Reader;
-use super::start::{StartRequest, read_params, start};
+use super::start::{Origin, StartCommand, StartParams, read_params, start};
 use super::view::{RunControlled, RunStarted};
 use crate::audit::Riding;
 use crate::auth::Caller;
@@ -73,15 +73,15 @@ pub async fn start_and_wait(
     wait: Option<Duration>,
     trace: Option<Riding>,
 ) -> Result<RunStarted> {
-    let mut request = StartRequest::from_params(params)?;
-    request.without_mcp = !caller.may(Permission::McpExecute);
+    let mut params = StartParams::from_params(params)?;
+    let without_mcp = !caller.may(Permission::McpExecute);
     let place = caller.place;
     // The id is chosen here so that waiting can begin before the run does and misses nothing.
-    let run_id = *request.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
-    request.trace = trace.map(|trace| trace.made(run_id.to_string()));
+    let run_id = *params.run_id.get_or_insert_with(|| RunId::new(state.clock.now()));
+    let origin = Origin::Api { trace: trace.map(|trace| trace.made(run_id.to_string())) };
     let key = RunRef { place: place.clone(), run_id };
     let waiter = wait.map(|wait| (wait, state.watch.subscribe(&key)));
-    let started = start(state, &place, id, request).await?;
+    let started = start(state, &place, id, StartCommand { params, origin, without_mcp }).await?;
     let mut answer = RunStarted {
         run_id,
         status: started.status,

@@ -11,7 +11,6 @@ mod list;
 mod plans;
 mod read;
 mod reader;
-mod recover;
 mod retry;
 mod session;
 mod start;
@@ -24,10 +23,9 @@ pub use list::{RunFilter, list, list_of_workflow, statuses};
 pub use plans::PlanCache;
 pub use read::{context, events, get, summary};
 pub use reader::Reader;
-pub use recover::Resume;
 pub use retry::{Retry, retry};
 pub use session::{Commit, Session};
-pub use start::{StartRequest, Started, check_steps, start};
+pub use start::{Origin, Resume, StartCommand, StartParams, Started, check_steps, start};
 pub use view::{
     ContextView, EventView, Phase, RunControlled, RunStarted, RunSummary, RunView, StepContext, StepCounts,
     StepView,

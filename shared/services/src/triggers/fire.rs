@@ -6,14 +6,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::run::{StartRequest, Started, start};
+use crate::run::{Origin, StartCommand, StartParams, Started, start};
 use crate::state::AppState;
-use engine::TriggerType;
 use engine::trigger::{Move, Schedule, TriggerError, next_move};
 use store::{StoreError, TriggerRecord};
 use types::clock::Timestamp;
 use types::error::Kind;
-use types::ids::{RunId, TriggerRef};
+use types::ids::TriggerRef;
 use types::{Error, Result};
 
 /// The most moves of one trigger in one sweep: a minute's schedule that catches up takes seven. What remains,
@@ -96,11 +95,12 @@ async fn advance(state: &AppState, record: &mut TriggerRecord) -> Result<Option<
 async fn start_run(state: &AppState, record: &TriggerRecord, due: Timestamp) -> Result<Started> {
     let params: Map<String, Value> =
         serde_json::from_str(&record.params).map_err(|error| Error::internal(error.to_string()))?;
-    let mut request = StartRequest::from_saved_params(params)?;
-    request.trigger_type = TriggerType::Schedule;
-    request.run_id = Some(RunId::of_trigger(record.id, due));
-    request.without_mcp = record.without_mcp;
-    start(state, &record.place, record.workflow_id, request).await
+    let command = StartCommand {
+        params: StartParams::from_saved_params(params)?,
+        origin: Origin::Trigger { id: record.id, due },
+        without_mcp: record.without_mcp,
+    };
+    start(state, &record.place, record.workflow_id, command).await
 }
 
 /// Whether the same start may be accepted a little later: a store does not answer, or another sweep is writing the

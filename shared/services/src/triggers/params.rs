@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::run::StartRequest;
+use crate::run::StartParams;
 use types::{Error, Result};
 
 /// The most bytes of a trigger's `params`: a list of a hundred must fit into an answer.
@@ -16,7 +16,7 @@ const OF_ONE_START: [&str; 4] = ["run_id", "trigger_type", "resume_from_run_id",
 /// # Errors
 /// Invalid, naming the key that is wrong.
 pub fn check_params(mut params: Map<String, Value>) -> Result<String> {
-    StartRequest::drop_unused(&mut params);
+    StartParams::drop_unused(&mut params);
     if let Some(key) = OF_ONE_START.iter().find(|key| params.contains_key(**key)) {
         return Err(Error::invalid(format!(
             "params.{key}: belongs to one start; a trigger starts many runs, each with trigger_type \"schedule\" \
@@ -30,6 +30,6 @@ pub fn check_params(mut params: Map<String, Value>) -> Result<String> {
             text.len()
         )));
     }
-    StartRequest::from_params(params)?;
+    StartParams::from_params(params)?;
     Ok(text)
 }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::run::StartRequest;
-use engine::TriggerType;
+use crate::run::StartParams;
 use types::{Error, Result};
 
 /// The most bytes of a subscription's extras: a list of a hundred must fit into an answer.
@@ -61,17 +60,16 @@ impl Extras {
         serde_json::from_str(text).map_err(|error| Error::internal(format!("extras: {error}")))
     }
 
-    /// The start that a delivery of this body asks for.
-    pub fn request(self, body: Map<String, Value>) -> StartRequest {
+    /// What a delivery of this body asks for.
+    pub fn params(self, body: Map<String, Value>) -> StartParams {
         let mut input = self.trigger_payload;
         input.extend(body);
-        StartRequest {
+        StartParams {
             input,
             trigger_steps: self.trigger_steps,
             excluded_step_ids: self.excluded_step_ids,
-            trigger_type: TriggerType::Webhook,
             use_run_setup_defaults: self.use_run_setup_defaults,
-            ..StartRequest::default()
+            ..StartParams::default()
         }
     }
 }

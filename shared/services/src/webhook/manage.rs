@@ -165,7 +165,7 @@ async fn check_extras(state: &AppState, place: &Place, id: WorkflowId, extras: &
         return Ok(());
     }
     let plan = state.plans.get(&state.store, place, id, workflow.latest_version).await?;
-    check_steps(&plan, &extras.clone().request(serde_json::Map::new())).map_err(|mut error| {
+    check_steps(&plan, &extras.clone().params(serde_json::Map::new())).map_err(|mut error| {
         error.message = format!("extras.{}", error.message);
         error
     })

@@ -20,7 +20,7 @@ use super::manage::may_start;
 use super::signature::{Proven, Signed, Wrong};
 use super::{Extras, REPLAY_SEEN_FOR, SEEN_FOR};
 use crate::limits::Allowance;
-use crate::run::start;
+use crate::run::{Origin, StartCommand, start};
 use crate::state::AppState;
 use engine::RunStatus;
 use platform::metrics::Metric;
@@ -295,13 +295,13 @@ async fn begin(
     receipt: &Receipt,
     body: Map<String, Value>,
 ) -> Result<Received, Refused> {
-    let mut request = Extras::read(&record.extras)?.request(body);
-    request.receipt = Some(receipt.clone());
+    let params = Extras::read(&record.extras)?.params(body);
     let token = state.auth.row(&state.store, record.automation_pat_id).await?;
-    request.without_mcp = !token.is_some_and(|row| Permission::McpExecute.is_granted_by(&row.scopes));
+    let without_mcp = !token.is_some_and(|row| Permission::McpExecute.is_granted_by(&row.scopes));
+    let command = StartCommand { params, origin: Origin::Webhook { receipt: receipt.clone() }, without_mcp };
     let mut tries = 0;
     loop {
-        let error = match start(state, &record.place, record.workflow_id, request.clone()).await {
+        let error = match start(state, &record.place, record.workflow_id, command.clone()).await {
             Ok(started) => {
                 return Ok(Received { run_id: started.run_id, status: started.status, is_new: true });
             }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::find::{find, find_with_draft};
 use super::tools::{ensure_free, exposed, row};
 use super::view::{WorkflowView, etag};
-use crate::run::StartRequest;
+use crate::run::StartParams;
 use crate::state::AppState;
 use store::{Draft, StoreError, ToolChange, WorkflowRecord, WorkflowToolRecord};
 use types::error::Kind;
@@ -240,11 +240,11 @@ fn read_draft(graph: &Value) -> Result<Graph> {
 
 /// The saved defaults are read as a start reads its `params`, so that a start cannot trip over them.
 fn check_run_setup(mut setup: Map<String, Value>) -> Result<String> {
-    StartRequest::drop_unused(&mut setup);
+    StartParams::drop_unused(&mut setup);
     if let Some(key) = OF_ONE_START.iter().find(|key| setup.contains_key(**key)) {
         return Err(Error::invalid(format!("run_setup.{key}: belongs to one start and has no default.")));
     }
-    StartRequest::from_params(setup.clone())
+    StartParams::from_params(setup.clone())
         .map_err(|error| Error::invalid(error.message.replacen("params.", "run_setup.", 1)))?;
     let text = Value::Object(setup).to_string();
     if text.len() > LARGEST_RUN_SETUP {

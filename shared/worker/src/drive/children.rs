@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StopMode};
 use platform::queue::Wake;
-use services::run::{Reader, Session, StartRequest, start};
+use services::run::{Origin, Reader, Session, StartCommand, StartParams, start};
 use services::state::AppState;
 use types::error::Kind;
 use types::ids::{RunId, RunRef, WorkflowId};
@@ -29,7 +29,7 @@ pub(crate) async fn call(state: &AppState, session: &mut Session, slot: Slot, ch
     let Some(called) = called(session, slot) else { return Ok(()) };
     let outcome = match request(session, slot, child, &called).await? {
         Err(refused) => Some(refused),
-        Ok((workflow_id, request)) => started(state, session, slot, child, workflow_id, request).await?,
+        Ok((workflow_id, command)) => started(state, session, slot, child, workflow_id, command).await?,
     };
     let outcome = outcome.or_else(|| {
         let result = json!({ "child_run_id": child, "status": "running", "output": null });
@@ -48,11 +48,11 @@ async fn started(
     slot: Slot,
     child: RunId,
     workflow_id: WorkflowId,
-    request: StartRequest,
+    command: StartCommand,
 ) -> Result<Option<Outcome>> {
     let parent = &session.machine().run().key;
     for conflicts in 0..MOST_CONFLICTS {
-        match start(state, &parent.place, workflow_id, request.clone()).await {
+        match start(state, &parent.place, workflow_id, command.clone()).await {
             Ok(_) => return Ok(None),
             Err(error) if error.kind == Kind::Overtaken => {
                 // Somebody commits the parent just now, or nothing waits for the child any more.
@@ -99,7 +99,7 @@ async fn request(
     slot: Slot,
     child: RunId,
     called: &WorkflowCall,
-) -> Result<Result<(WorkflowId, StartRequest), Outcome>> {
+) -> Result<Result<(WorkflowId, StartCommand), Outcome>> {
     let run = session.machine().run();
     let Ok(workflow_id) = called.workflow_id.parse::<WorkflowId>() else {
         return Ok(Err(refusal(format!("workflow_id: {:?} is not a workflow's id.", called.workflow_id))));
@@ -119,16 +119,20 @@ async fn request(
     let version = fields.get("version").and_then(Value::as_u64).and_then(|version| version.try_into().ok());
     Ok(Ok((
         workflow_id,
-        StartRequest {
-            input,
-            version,
-            run_id: Some(child),
-            trigger_type: run.trigger_type,
-            external_user_id: run.external_user_id.clone(),
-            inherited: session.input().await?.mcp,
+        StartCommand {
+            params: StartParams {
+                input,
+                version,
+                external_user_id: run.external_user_id.clone(),
+                ..StartParams::default()
+            },
+            origin: Origin::Parent {
+                parent: Parent { run_id: run.key.run_id, slot, waits: called.wait, callers },
+                child,
+                trigger_type: run.trigger_type,
+                inherited: session.input().await?.mcp,
+            },
             without_mcp: run.without_mcp,
-            parent: Some(Parent { run_id: run.key.run_id, slot, waits: called.wait, callers }),
-            ..StartRequest::default()
         },
     )))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::run::StartRequest;
+use crate::run::StartParams;
 use crate::step::is_available;
 use types::issue::{Check, Issue};
 use types::{Error, Result};
@@ -105,16 +105,16 @@ impl Asked {
     }
 
     fn take_params(&mut self, mut params: Map<String, Value>, run_setup: Option<&str>) -> Result<()> {
-        StartRequest::drop_unused(&mut params);
+        StartParams::drop_unused(&mut params);
         if !params.contains_key("trigger_payload") && !params.contains_key("trigger_steps") {
-            for key in params.keys().filter(|key| StartRequest::is_own_key(key)) {
+            for key in params.keys().filter(|key| StartParams::is_own_key(key)) {
                 self.issues.push(start_key(key));
             }
             self.params = Some(Value::Object(params));
             return Ok(());
         }
         let payload = params.get("trigger_payload").filter(|payload| payload.is_object()).cloned();
-        match StartRequest::from_params(params) {
+        match StartParams::from_params(params) {
             Ok(request) => {
                 let request = match run_setup.filter(|_| request.use_run_setup_defaults) {
                     Some(setup) => request.over_saved(setup)?,

@@ -4,28 +4,19 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::reader::Reader;
-use super::start::StartRequest;
+use super::params::{Resume, StartParams};
+use crate::run::reader::Reader;
 use crate::state::AppState;
 use engine::SkipReason;
 use engine::{Recovery, Reused, RunStatus, StepState};
-use types::ids::{Place, RunId, RunRef, WorkflowId};
+use types::ids::{Place, RunRef, WorkflowId};
 use types::{Error, Result};
 use workflow::{Plan, StepIx};
 
 /// The results that one run takes over from another.
 const MOST_TAKEN_OVER: usize = 32 * 1024 * 1024;
 
-/// Which run to go on from.
-#[derive(Debug, Clone)]
-pub struct Resume {
-    /// The failed or stopped run.
-    pub run_id: RunId,
-    /// Execute this step, and all that depends on it, anew; the one that failed when absent.
-    pub from_step_id: Option<String>,
-}
-
-/// What a new run takes over from the one that it goes on from. Its input too, unless the request has one.
+/// What a new run takes over from the one that it goes on from. Its input too, unless the parameters have one.
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; conflict when it neither failed nor was stopped;
@@ -36,7 +27,7 @@ pub(super) async fn recover(
     id: WorkflowId,
     plan: &Plan,
     resume: Resume,
-    request: &mut StartRequest,
+    params: &mut StartParams,
 ) -> Result<Recovery> {
     let key = RunRef { place: place.clone(), run_id: resume.run_id };
     let other = Reader::load(state, &key, id).await?;
@@ -81,18 +72,18 @@ pub(super) async fn recover(
         }
         reused.push(Reused { step, state, input, result });
     }
-    if request.input.is_empty() {
+    if params.input.is_empty() {
         let given = other.input().await?;
         if let Value::Object(input) = given.input {
-            request.input = input;
+            params.input = input;
         }
         for (step, overlay) in given.trigger_steps {
             if plan.find(&step).is_some() {
-                request.trigger_steps.entry(step).or_insert(overlay);
+                params.trigger_steps.entry(step).or_insert(overlay);
             }
         }
     }
-    let user = &mut request.external_user_id;
+    let user = &mut params.external_user_id;
     *user = user.take().or_else(|| other.run().external_user_id.clone());
     Ok(Recovery { run_id: resume.run_id, reused })
 }
