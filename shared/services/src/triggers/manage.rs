@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::params::check_params;
 use super::view::{CatchUp, TriggerView};
 use crate::auth::Caller;
+use crate::lists;
 use crate::state::AppState;
 use crate::workflows::find;
 use engine::trigger::Schedule;
@@ -138,9 +139,8 @@ pub async fn list(
     limit: usize,
     after: Option<&str>,
 ) -> Result<Listed<TriggerView>> {
-    let after = after.map(|id| id.parse().map_err(|_| Error::invalid("cursor: is not one of this list's.")));
     find(state, place, workflow_id).await?;
-    let listed = state.store.list_triggers(place, workflow_id, limit, after.transpose()?).await?;
+    let listed = state.store.list_triggers(place, workflow_id, limit, lists::after(after)?).await?;
     let rows = listed.rows.into_iter().map(TriggerView::new).collect::<Result<_>>()?;
     Ok(Listed { rows, next: listed.next })
 }
