@@ -1,6 +1,8 @@
 //! Tools that find connectors and their tools for the author of a graph: which there are, which of them can be called
 //! now, and what their tools take.
 
+mod paging;
+mod registered;
 mod schemas;
 mod search;
 
@@ -12,12 +14,8 @@ use shared::api::CanReadMcp;
 
 use super::Effect;
 use super::own::{Context, Outcome, Own};
-use crate::api::Answer;
-
-/// The most names of a call that asks for tools by their names.
-const MAX_NAMES: usize = 20;
-/// The most entries of a page.
-const MAX_PAGE_SIZE: usize = 100;
+use paging::Paging;
+use registered::{Connectors, text};
 
 /// The tools.
 pub const TOOLS: &[Own] = &[
@@ -36,98 +34,6 @@ pub const TOOLS: &[Own] = &[
     search::TOOL,
     schemas::TOOL,
 ];
-
-/// Which page of a list.
-#[derive(Debug, Clone, Copy)]
-struct Paging {
-    page: usize,
-    size: usize,
-}
-
-impl Paging {
-    fn checked(context: &Context<'_>, page: Option<usize>, size: Option<usize>) -> Result<Self, Answer> {
-        let (page, size) = (page.unwrap_or(1), size.unwrap_or(MAX_PAGE_SIZE));
-        if page == 0 {
-            return Err(context.invalid("page: must be 1 or more.".to_owned()));
-        }
-        if !(1..=MAX_PAGE_SIZE).contains(&size) {
-            return Err(context.invalid(format!("page_size: must be 1 to {MAX_PAGE_SIZE}.")));
-        }
-        Ok(Self { page, size })
-    }
-
-    fn of<T>(self, all: Vec<T>) -> Vec<T> {
-        all.into_iter().skip((self.page - 1).saturating_mul(self.size)).take(self.size).collect()
-    }
-
-    /// The schema of arguments that say which page, and these.
-    fn input(more: Value) -> Value {
-        let mut properties = json!({
-            "page": { "type": "integer", "minimum": 1, "default": 1,
-                      "description": "Which page, counted from 1." },
-            "page_size": { "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": MAX_PAGE_SIZE,
-                           "description": "How many entries a page has." }
-        });
-        merge(&mut properties, more);
-        json!({ "type": "object", "properties": properties, "additionalProperties": false })
-    }
-
-    /// The schema of a page whose entries stand under this name; `counted` is what `total` counts.
-    fn output(name: &str, entries: Value, counted: &str) -> Value {
-        let mut properties = json!({
-            "page": { "type": "integer" }, "page_size": { "type": "integer" },
-            "total": { "type": "integer", "description": format!("{counted} on all pages.") },
-            "truncated": { "type": "boolean", "description": "Whether there are more than were looked at." }
-        });
-        merge(&mut properties, json!({ name: entries }));
-        json!({ "type": "object", "properties": properties,
-                "required": [name, "page", "page_size", "total", "truncated"] })
-    }
-
-    /// A page as [`Paging::output`] describes it.
-    fn answer(self, name: &str, entries: Value, total: usize, is_cut: bool) -> Value {
-        json!({ name: entries, "page": self.page, "page_size": self.size, "total": total, "truncated": is_cut })
-    }
-}
-
-/// The project's servers and instances, as far as a thousand each.
-struct Connectors {
-    /// By id.
-    servers: BTreeMap<String, Value>,
-    instances: Vec<Value>,
-    is_cut: bool,
-}
-
-impl Connectors {
-    async fn read(context: Context<'_>) -> Result<Self, Answer> {
-        let (servers, servers_cut) = context.entries("/v1/mcp/servers", "servers").await?;
-        let (instances, instances_cut) = context.entries("/v1/mcp/instances", "instances").await?;
-        let servers = servers.into_iter().map(|server| (text(&server, "id").to_owned(), server)).collect();
-        Ok(Self { servers, instances, is_cut: servers_cut || instances_cut })
-    }
-
-    /// A server's instances, as authors of `mcp_call` steps choose among them.
-    fn of_server(&self, server: &Value) -> Vec<Value> {
-        let own = self.instances.iter().filter(|instance| instance["server_id"] == server["id"]);
-        own.map(|instance| {
-            json!({
-                "instance_id": instance["id"], "name": instance["name"], "enabled": instance["enabled"],
-                "has_connection": server["auth_mode"] == "none" || instance["connection_id"].is_string(),
-            })
-        })
-        .collect()
-    }
-}
-
-fn merge(properties: &mut Value, more: Value) {
-    if let (Value::Object(properties), Value::Object(more)) = (properties, more) {
-        properties.extend(more);
-    }
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
-}
 
 fn browse_input() -> Value {
     Paging::input(json!({}))

@@ -6,6 +6,8 @@ mod catalog;
 mod connectors;
 mod contracts;
 mod definitions;
+mod effect;
+mod entry;
 pub mod exposed;
 mod own;
 mod risk;
@@ -14,72 +16,19 @@ mod runs;
 
 use std::sync::{Arc, LazyLock};
 
-use rmcp::model::{Tool, ToolAnnotations};
+use rmcp::model::Tool;
 use shared::api::{CanExecuteMcp, CanReadMcp, CanWriteMcp};
 use shared::services::auth::Caller;
 
 pub use catalog::{call as catalog_call, succeeded as catalog_succeeded};
 pub use definitions::Definition;
+pub use effect::Effect;
+pub use entry::{Action, Entry};
 pub use own::{Context, Nothing, Outcome, Own, nothing};
 pub use route::Route;
 
 use crate::schema::{Document, Schema};
 use crate::{guide, health};
-
-/// A tool and what a call of it does.
-#[derive(Debug)]
-pub struct Entry {
-    /// As clients see it.
-    pub tool: Tool,
-    /// What a call does.
-    pub action: Action,
-    /// Whether its answers hold secrets.
-    pub risk: bool,
-    /// Whether a caller may use it.
-    allows: fn(&Caller) -> bool,
-}
-
-/// What a call of a tool does.
-#[derive(Debug)]
-pub enum Action {
-    /// Sends a request to a route.
-    Route(Route),
-    /// Sends a request to a route that the call names.
-    Catalog,
-    /// Looks at several routes, or at none.
-    Own(&'static Own),
-}
-
-/// What a tool does to the world, as its annotations say it.
-#[derive(Debug, Clone, Copy)]
-pub struct Effect {
-    read_only: bool,
-    destructive: bool,
-    idempotent: bool,
-    open_world: bool,
-}
-
-impl Effect {
-    /// Changes nothing.
-    pub const READS: Self = Self { read_only: true, destructive: false, idempotent: true, open_world: false };
-    /// Adds something each time.
-    pub const ADDS: Self =
-        Self { read_only: false, destructive: false, idempotent: false, open_world: false };
-    /// Adds something; a second time changes nothing.
-    pub const ADDS_ONCE: Self = Self { idempotent: true, ..Self::ADDS };
-    /// Overwrites or removes something; a second time changes nothing.
-    pub const REPLACES: Self = Self { destructive: true, idempotent: true, ..Self::ADDS };
-    /// Sets something going that may reach other systems, or ends it.
-    pub const ACTS: Self = Self { destructive: true, open_world: true, ..Self::ADDS };
-
-    fn annotations(self) -> ToolAnnotations {
-        ToolAnnotations::new()
-            .read_only(self.read_only)
-            .destructive(self.destructive)
-            .idempotent(self.idempotent)
-            .open_world(self.open_world)
-    }
-}
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let document = Document::of_the_api();
@@ -103,9 +52,12 @@ pub fn entries() -> &'static [Entry] {
     &ENTRIES
 }
 
-/// The tools that a caller may use, by name; those that answer with secrets only where the deployment has them.
-pub fn visible(caller: &Caller, risk_tools: bool) -> impl Iterator<Item = &'static Entry> {
-    entries().iter().filter(move |entry| (risk_tools || !entry.risk) && (entry.allows)(caller))
+// Here and not beside the rest of it, as the list is made of tools that are called with a context.
+impl Context<'_> {
+    /// The tools that the caller may use, by name; those that answer with secrets only where the deployment has them.
+    pub fn tools(&self) -> impl Iterator<Item = &'static Entry> {
+        entries().iter().filter(|entry| (self.risk_tools || !entry.risk) && (entry.allows)(self.caller))
+    }
 }
 
 fn of_route(definition: &'static Definition, risk: bool, document: &Document) -> Option<Entry> {

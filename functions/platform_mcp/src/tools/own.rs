@@ -10,7 +10,7 @@ use shared::Error;
 use shared::api::read_arguments;
 use shared::services::auth::Caller;
 
-use super::{Effect, Entry, visible};
+use super::Effect;
 use crate::api::{Answer, Api, Call};
 
 /// The most pages that a tool reads of a list: a thousand entries.
@@ -57,11 +57,6 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The tools that the caller may use.
-    pub fn tools(&self) -> impl Iterator<Item = &'static Entry> {
-        visible(self.caller, self.risk_tools)
-    }
-
     /// The arguments as a type. A null is what models send for what they leave out.
     ///
     /// # Errors

@@ -1,27 +1,27 @@
 //! Tools that follow a run: start it, wait for it, look at it, answer what it waits for, read its events as they come.
 
 mod approve;
+mod ids;
 mod report;
 mod stream;
+mod wait;
 
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::Error;
 use shared::api::{CanRead, CanRun};
-use shared::types::error::Kind;
 use shared::types::ids::{RunId, WorkflowId};
 
 use super::Effect;
 use super::own::{Context, Outcome, Own};
-use crate::api::Answer;
+use ids::{id, newest, no_runs};
 pub use report::output;
 use report::report;
+pub use wait::MAX_WAIT_S;
+use wait::{checked_wait, seconds_until, wait_s};
 
-/// The longest wait: API Gateway gives up after 30 s.
-pub const MAX_WAIT_S: u64 = 20;
 /// How long one request waits: so soon is it noticed that a run waits for a person.
 const SLICE_S: u64 = 2;
 
@@ -66,15 +66,6 @@ pub const TOOLS: &[Own] = &[
     approve::TOOL,
     stream::TOOL,
 ];
-
-/// The description of an argument.
-pub fn id(description: &str) -> Value {
-    json!({ "type": "string", "format": "uuid", "description": description })
-}
-
-fn wait_s(description: &str) -> Value {
-    json!({ "type": "integer", "minimum": 1, "maximum": MAX_WAIT_S, "description": description })
-}
 
 fn run_input() -> Value {
     json!({
@@ -160,11 +151,6 @@ async fn follow(context: Context<'_>, workflow: WorkflowId, run: RunId, until: I
     }
 }
 
-/// How many whole seconds are left, to the nearest: a wait of one second is one, and the rest of it none.
-fn seconds_until(time: Instant) -> u64 {
-    (time.saturating_duration_since(Instant::now()) + Duration::from_millis(500)).as_secs()
-}
-
 /// Whether nothing changes any more without somebody who does something.
 fn is_settled(summary: &Value) -> bool {
     let phase = summary["orchestration_phase"].as_str().unwrap_or_default();
@@ -227,22 +213,4 @@ async fn inspect(context: Context<'_>, given: Map<String, Value>) -> Outcome {
     let path = format!("/v1/workflows/{workflow_id}/runs/{run}");
     let summary = context.get(&format!("{path}/summary")).await?;
     report(context, &path, summary, true).await
-}
-
-/// The newest run of a workflow.
-async fn newest(context: Context<'_>, workflow: WorkflowId) -> Result<Option<RunId>, Answer> {
-    let runs = context.get(&format!("/v1/workflows/{workflow}/runs?limit=1")).await?;
-    Ok(runs["runs"][0]["run_id"].as_str().and_then(|id| id.parse().ok()))
-}
-
-fn no_runs(context: &Context<'_>) -> Answer {
-    let message = "The workflow has no run yet; workflow_run starts one.";
-    context.refusal(&Error::new(Kind::NotFound, "NO_RUNS", message))
-}
-
-fn checked_wait(context: &Context<'_>, asked: Option<u64>) -> Result<u64, Answer> {
-    match asked.unwrap_or(MAX_WAIT_S) {
-        seconds @ 1..=MAX_WAIT_S => Ok(seconds),
-        _ => Err(context.invalid(format!("wait_s: must be 1 to {MAX_WAIT_S}."))),
-    }
 }

@@ -9,7 +9,8 @@ use shared::api::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
-use super::{MAX_NAMES, text};
+use super::paging::MAX_NAMES;
+use super::registered::text;
 use crate::api::{Answer, encoded, segment};
 
 /// The most bytes of schemas of an answer: those beyond are asked for by themselves.

@@ -8,7 +8,8 @@ use shared::api::CanReadMcp;
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
-use super::{Connectors, MAX_NAMES, Paging, text};
+use super::paging::{MAX_NAMES, Paging};
+use super::registered::{Connectors, text};
 use crate::api::{Answer, encoded};
 
 /// The tool.

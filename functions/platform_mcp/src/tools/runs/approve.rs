@@ -9,7 +9,7 @@ use shared::types::ids::{RunId, WorkflowId};
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
-use super::id;
+use super::ids::id;
 use crate::api::{Answer, segment};
 
 /// The tool.

@@ -10,7 +10,8 @@ use shared::types::ids::{RunId, WorkflowId};
 
 use super::super::Effect;
 use super::super::own::{Context, Outcome, Own};
-use super::{MAX_WAIT_S, id, newest, no_runs, seconds_until};
+use super::ids::{id, newest, no_runs};
+use super::wait::{MAX_WAIT_S, seconds_until};
 use crate::api::Answer;
 
 const DURATION_S: u64 = 10;
