@@ -6,34 +6,18 @@
 //! caller drives. Transactions never conflict, because SQLite runs one at a time; tests raise
 //! `TransactionConflict` with an interceptor.
 
+mod error;
 mod tokens;
 mod wire;
 mod worker;
 
 use super::connector::{self, JsonService, Unsigned};
 use aws_sdk_dynamodb::config::{Builder, SharedHttpClient, SharedInterceptor};
+pub use error::DynamoError;
 use std::path::Path;
 use std::sync::Arc;
 use wire::Service;
 use worker::Worker;
-
-/// Why the database could not be opened or swept.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DynamoError {
-    /// The path is not valid UTF-8, which the database asks for.
-    #[error("the database path is not valid UTF-8")]
-    Path,
-    /// The database refused, for instance because another process is writing to the file.
-    #[error("embedded DynamoDB: {0}")]
-    Database(#[from] dynoxide::DynoxideError),
-    /// The database's thread could not start.
-    #[error("the embedded DynamoDB's thread did not start: {0}")]
-    Thread(#[from] std::io::Error),
-    /// The database has been shut down.
-    #[error("the embedded DynamoDB has shut down")]
-    Closed,
-}
 
 /// DynamoDB in this process. Cheap to clone; all clones share one database.
 #[derive(Clone, Debug)]

@@ -6,34 +6,19 @@
 //! sweep does so. MD5 digests are left out, which the SDK for Rust does not check, and retention periods
 //! are kept but not applied.
 
+mod error;
 mod queue;
 mod server;
 mod wire;
 
 use super::connector::{self, Unsigned};
 use aws_sdk_sqs::config::{Builder, SharedHttpClient, SharedInterceptor};
+pub use error::SqsError;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::Service;
-
-/// Why a request was not carried out.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SqsError {
-    /// A setting is outside the limits of SQS.
-    #[error("{code}: {message}")]
-    Refused {
-        /// The service's error code.
-        code: &'static str,
-        /// What is wrong.
-        message: String,
-    },
-    /// The queues have been shut down.
-    #[error("the embedded SQS has shut down")]
-    Closed,
-}
 
 /// A queue and the one that takes what it could not deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The thread that owns the database. SQLite blocks and takes one request at a time, so that one thread of
 //! its own costs less than a pool whose threads would wait for each other.
 
-use super::DynamoError;
+use super::error::DynamoError;
 use super::tokens::Tokens;
 use dynoxide::Database;
 use std::panic::{AssertUnwindSafe, catch_unwind};

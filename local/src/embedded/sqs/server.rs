@@ -1,7 +1,7 @@
 //! The queues by name, and who waits for their messages.
 
 use super::super::connector::REGION;
-use super::SqsError;
+use super::error::SqsError;
 use super::queue::{Message, Now, Queue, Settings};
 use std::collections::BTreeMap;
 use std::pin::pin;

@@ -2,7 +2,7 @@
 //! answered in the service's own shapes, errors included.
 
 use super::super::connector::{Answer, Closed, JsonService};
-use super::SqsError;
+use super::error::SqsError;
 use super::queue::{Message, Now, Settings};
 use super::server::{self, Channel, Receive, Server};
 use serde::Deserialize;
