@@ -1,8 +1,10 @@
 //! Providers of models: one question and its answer, in the words that all have in common and in those of each.
 
+mod answer;
 pub mod chat;
 pub mod credential;
 pub mod json_text;
+mod question;
 mod reasoning;
 pub mod resolved;
 mod system;

@@ -20,9 +20,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use super::error::McpError;
-use super::tools::page;
 use super::transport::{Backend, BackendState, transparent};
-use super::words::shown;
+use super::words::{shown, unexpected};
 use platform::cache::LazyCache;
 use platform::outbound_http::{Outbound, OutboundError, Url};
 use platform::secrets::Mask;
@@ -289,6 +288,26 @@ impl Session {
                 self.of.open.invalidate(&self.key);
             }
         })
+    }
+}
+
+/// The tools of a page, and the cursor of the next.
+fn page(mut result: Value) -> Result<(Vec<Value>, Option<String>), McpError> {
+    let wrong = |field: &str, found: Option<&Value>, expected: &str| {
+        let what = unexpected(field, found, expected);
+        Err(McpError::Protocol(format!("in the answer to tools/list, {what}")))
+    };
+    if !result.is_object() {
+        return wrong("result", Some(&result), "an object");
+    }
+    let next = match result["nextCursor"].take() {
+        Value::Null => None,
+        Value::String(next) => Some(next),
+        other => return wrong("result.nextCursor", Some(&other), "a string"),
+    };
+    match result.get_mut("tools").map(Value::take) {
+        Some(Value::Array(tools)) => Ok((tools, next)),
+        other => wrong("result.tools", other.as_ref(), "a list"),
     }
 }
 

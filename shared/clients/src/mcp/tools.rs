@@ -90,26 +90,6 @@ pub async fn ask(session: &Session) -> Result<Offer, McpError> {
         .map_err(|_| McpError::Unusable("the schemas of its tools could not be read".to_owned()))
 }
 
-/// The tools of a page, and the cursor of the next.
-pub(super) fn page(mut result: Value) -> Result<(Vec<Value>, Option<String>), McpError> {
-    let wrong = |field: &str, found: Option<&Value>, expected: &str| {
-        let what = unexpected(field, found, expected);
-        Err(McpError::Protocol(format!("in the answer to tools/list, {what}")))
-    };
-    if !result.is_object() {
-        return wrong("result", Some(&result), "an object");
-    }
-    let next = match result["nextCursor"].take() {
-        Value::Null => None,
-        Value::String(next) => Some(next),
-        other => return wrong("result.nextCursor", Some(&other), "a string"),
-    };
-    match result.get_mut("tools").map(Value::take) {
-        Some(Value::Array(tools)) => Ok((tools, next)),
-        other => wrong("result.tools", other.as_ref(), "a list"),
-    }
-}
-
 /// A tool as it is kept; what cannot be used of it is left out with a warning.
 fn spec(mut tool: Value, position: usize, warnings: &mut Vec<ToolWarning>) -> Result<ToolSpec, ToolWarning> {
     let left_out = |path: &str, what: String| ToolWarning {

@@ -4,9 +4,12 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, text_in};
-use super::{Chat, Completion, FinishReason, Tokens, Written, list, put};
-use crate::llm::chat::ChatRole;
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in};
+use super::text::text_in;
+use super::written::{Written, list, put};
+use crate::llm::answer::{Completion, FinishReason};
+use crate::llm::question::{Chat, ChatRole};
+use types::tokens::Tokens;
 use workflow::model::Provider;
 use workflow::model::catalog;
 

@@ -4,9 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use super::anthropic::{ANSWER, push_input};
-use super::body::{Parts, Unexpected, blank, count, finish, list_in, object_in, text_in};
-use super::{Chat, Completion, FinishReason, Tokens, Written, failure, list, put, segment};
-use crate::llm::chat::ChatRole;
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, object_in};
+use super::text::{shown, text_in};
+use super::written::{Written, list, put, segment};
+use crate::llm::answer::{Completion, FinishReason};
+use crate::llm::question::{Chat, ChatRole};
+use types::tokens::Tokens;
 
 /// Families that can be made to use a tool.
 const WITH_TOOL_CHOICE: [&str; 2] = ["anthropic.", "amazon.nova"];
@@ -73,7 +76,7 @@ pub(super) fn read(body: &Value) -> Result<Completion, Unexpected> {
     let finish = match ended {
         // In place of the answer stands what the guardrail says.
         FinishReason::Refused(why) if !text.trim().is_empty() => {
-            FinishReason::Refused(format!("{why}: {}", failure::shown(&text)))
+            FinishReason::Refused(format!("{why}: {}", shown(&text)))
         }
         ended => ended,
     };

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{FinishReason, failure};
+use super::failure;
+use super::text::shown;
+use crate::llm::answer::FinishReason;
 
 /// More tokens than any answer has. What counts more is a mistake of the server, which must not spoil sums.
 const MAX_TOKENS_COUNTED: u64 = 1_000_000_000;
@@ -66,11 +68,6 @@ pub(super) fn object_in<'a>(value: &'a Value, at: &str, field: &str) -> Result<&
         Some(object @ Value::Object(_)) => Ok(object),
         other => Err(Unexpected::new(format!("{at}{field}"), "an object", other)),
     }
-}
-
-/// A string that says something.
-pub(super) fn text_in<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
-    value.get(field)?.as_str().filter(|text| !text.trim().is_empty())
 }
 
 /// The model that says it answered.
@@ -161,7 +158,7 @@ pub(super) fn finish(reason: Option<&str>) -> FinishReason {
     let refused = |why: String| FinishReason::Refused(why);
     // The word is all there is of a code: another attempt is paid again, so it has to say that one may pass.
     let failed = || FinishReason::Error {
-        reason: format!("the answer ended with {:?}", failure::shown(reason)),
+        reason: format!("the answer ended with {:?}", shown(reason)),
         may_pass: failure::is_transient_word(reason),
         retry_after: None,
     };

@@ -5,17 +5,15 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::body::text_in;
 use super::received::Received;
-use super::{CompletionError, FinishReason, Resolved};
+use super::text::{shown, text_in};
+use crate::llm::answer::{CompletionError, FinishReason};
+use crate::llm::resolved::Resolved;
 use platform::outbound_http::retry_after;
 use types::clock::Timestamp;
-use types::suggest::cut;
 
 /// No wait that is asked for is kept longer (engine.md, *Retries*).
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// How many characters of a provider's reason are kept.
-const REASON_SHOWN: usize = 500;
 /// Limits of OpenAI and Anthropic that say when they are filled up again.
 const LIMITED: [&str; 5] = ["requests", "tokens", "input-tokens", "output-tokens", "project-tokens"];
 
@@ -233,12 +231,6 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A server's text for a message: on one line, and not long. It was masked when it came.
-pub(super) fn shown(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    cut(text.trim(), REASON_SHOWN).into_owned()
-}
-
 /// How long the provider asks to wait, as far as it is waited.
 pub(super) fn asked_wait(headers: &HeaderMap, body: &Value, now: Timestamp) -> Option<Duration> {
     wait(headers, body, now).map(|wait| wait.min(LONGEST_WAIT))
@@ -298,6 +290,7 @@ fn span(text: &str) -> Option<Duration> {
 mod tests {
     use serde_json::json;
 
+    use super::super::text::REASON_SHOWN;
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, text_in};
-use super::{Chat, Completion, FinishReason, Tokens, Written, failure, list, put, segment};
-use crate::llm::chat::ChatRole;
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in};
+use super::text::{shown, text_in};
+use super::written::{Written, list, put, segment};
+use crate::llm::answer::{Completion, FinishReason};
+use crate::llm::question::{Chat, ChatRole};
+use types::tokens::Tokens;
 use workflow::model::ResponseFormat;
 
 pub(super) fn write(chat: &Chat) -> Written {
@@ -106,7 +109,7 @@ fn ended(candidate: &Value) -> FinishReason {
     match finish(Some(reason)) {
         FinishReason::Stop if !matches!(reason, "STOP" | "FINISH_REASON_UNSPECIFIED") => {
             FinishReason::Error {
-                reason: with(&format!("the answer ended with {:?}", failure::shown(reason))),
+                reason: with(&format!("the answer ended with {:?}", shown(reason))),
                 may_pass: false,
                 retry_after: None,
             }
@@ -121,7 +124,7 @@ fn ended(candidate: &Value) -> FinishReason {
 
 fn with_message(why: &str, value: &Value, field: &str) -> String {
     match text_in(value, field) {
-        Some(message) => format!("{why}: {}", failure::shown(message)),
-        None => failure::shown(why),
+        Some(message) => format!("{why}: {}", shown(message)),
+        None => shown(why),
     }
 }

@@ -8,36 +8,28 @@ mod google;
 mod openai;
 mod received;
 mod sign;
+mod text;
+mod written;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::body::Unexpected;
 use self::received::Received;
-use super::chat::{Chat, Completion, CompletionError, FinishReason, World};
+use super::answer::{Completion, CompletionError, FinishReason};
 use super::credential::Credential;
+use super::question::{Chat, World};
 use super::resolved::Resolved;
 use super::resolved::api_key;
 use platform::outbound_http::{Limits, Outbound, OutboundError};
 use platform::secrets::Mask;
-use types::tokens::Tokens;
 use workflow::model::Provider;
 
 /// The most bytes of an answer: a result takes 1 MiB, and its text may be escaped.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
-
-/// A request, but for the values that give access.
-#[derive(Debug)]
-struct Written {
-    /// Behind the base URL.
-    path: String,
-    headers: Vec<(HeaderName, String)>,
-    body: Value,
-}
 
 /// Asks a provider.
 pub(super) async fn ask(
@@ -198,31 +190,6 @@ fn address(outbound: &Outbound, provider: Provider, base: &str, path: &str) -> R
         _ => base,
     };
     Ok(format!("{base}{path}"))
-}
-
-/// Puts a field into a body when there is something to put.
-fn put(body: &mut Map<String, Value>, field: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        body.insert(field.to_owned(), value.into());
-    }
-}
-
-/// A list, unless it is empty.
-fn list(texts: &[String]) -> Option<Value> {
-    (!texts.is_empty()).then(|| Value::from(texts.to_vec()))
-}
-
-/// A text as one segment of a path.
-fn segment(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut path, byte| {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => path.push(char::from(byte)),
-            false => {
-                let _ = write!(path, "%{byte:02X}");
-            }
-        }
-        path
-    })
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, object_in, text_in};
-use super::{Chat, Completion, FinishReason, Tokens, Written, failure, list, put};
-use crate::llm::chat::ChatRole;
+use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, object_in};
+use super::failure;
+use super::text::{shown, text_in};
+use super::written::{Written, list, put};
+use crate::llm::answer::{Completion, FinishReason};
+use crate::llm::question::{Chat, ChatRole};
+use types::tokens::Tokens;
 use workflow::model::ResponseFormat;
 
 /// OpenAI itself has renamed `max_tokens`, and its reasoning models refuse the old name.
@@ -107,8 +111,7 @@ pub(super) fn read(body: &Value) -> Result<Completion, Unexpected> {
         }
     }
     let (text, other) = parts.finish(&blank("choices[0].message.content", message.get("content")));
-    let refusal =
-        text_in(message, "refusal").or(refusal).map(|why| FinishReason::Refused(failure::shown(why)));
+    let refusal = text_in(message, "refusal").or(refusal).map(|why| FinishReason::Refused(shown(why)));
     Ok(Completion { text, other, finish: error.or(refusal).unwrap_or(ended), ..completion })
 }
 

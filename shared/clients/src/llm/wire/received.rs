@@ -4,7 +4,7 @@
 use http::{HeaderMap, header};
 use serde_json::Value;
 
-use super::failure::shown;
+use super::text::shown;
 use platform::secrets::Mask;
 use types::json_numbers;
 

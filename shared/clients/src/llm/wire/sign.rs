@@ -8,7 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use secrecy::ExposeSecret;
 
-use super::Credential;
+use crate::llm::credential::Credential;
 use platform::aws;
 use platform::secrets::Mask;
 use types::clock::Clock;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use platform::outbound_http::OutboundPolicy;
+use types::tokens::Tokens;
 
 fn openai(choice: &Value) -> Value {
     json!({ "model": "m", "choices": [choice], "usage": { "prompt_tokens": 5, "completion_tokens": 2 } })
