@@ -15,6 +15,8 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 2 * 1024;
 
 /// The name under which the VM knows the author's script; its messages begin `script:<line>: `.
 pub(super) const CHUNK: &str = "script";
+/// The same of the library's parts that are written in Lua; `values.lua` takes it out of what scripts catch.
+pub(super) const LIBRARY_CHUNK: &str = "prelude";
 
 /// What the VM says when an allocation would pass the limit, also through `pcall`.
 const OUT_OF_MEMORY: [&str; 4] =
@@ -156,6 +158,10 @@ fn with_line(text: &str) -> String {
     while let (Some(inner), rest) = split_line(message) {
         (line, message) = (Some(inner), rest);
     }
+    // The library's own has no lines that an author could see.
+    let inner = message.strip_prefix(LIBRARY_CHUNK).and_then(|rest| rest.strip_prefix(':')?.split_once(": "));
+    let message =
+        inner.filter(|(line, _)| line.bytes().all(|c| c.is_ascii_digit())).map_or(message, |(_, m)| m);
     line.map_or_else(|| message.to_owned(), |line| format!("line {line}: {message}"))
 }
 

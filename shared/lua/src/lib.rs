@@ -33,6 +33,7 @@
 //!   with its place; `pairs` passes over it. Assigning nil within the array makes a null, at the end it shortens the array;
 //!   inserting nil within it inserts a null;
 //! - a script makes a null with `json.null`, which is not nil and not falsy. It stays so for the script that made it.
+//! - a metatable that a script sets works beside that: `__index` and `__newindex` are asked for nulls as for what is not there.
 //!
 //! **Tables.**
 //!

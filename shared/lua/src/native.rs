@@ -154,17 +154,18 @@ fn operand(data: &AnyUserData) -> mlua::Result<Integer> {
 /// What tables that came out of JSON need.
 fn add_marks(lua: &Lua, native: &Table) -> mlua::Result<()> {
     native.raw_set("hidden", HIDDEN)?;
-    let set = |_: &Lua, (table, metatable): (Table, Table)| table.set_metatable(Some(metatable));
+    let set = |_: &Lua, (table, metatable): (Table, Table)| values::set_metatable(&table, metatable);
     native.raw_set("set_metatable", lua.create_function(set)?)?;
-    // What assigns a member of an object with nulls, for any other table nil.
-    let assigned = |_: &Lua, value: Value| -> mlua::Result<Value> {
-        let Value::Table(table) = value else { return Ok(Value::Nil) };
-        match (values::mark(&table)?, table.metatable()) {
-            (Mark::Nulls(_), Some(metatable)) => metatable.raw_get("__newindex"),
-            _ => Ok(Value::Nil),
+    // The metatable of a table with nulls as it is, for any other value nil.
+    let own = |_: &Lua, value: Value| -> mlua::Result<Option<Table>> {
+        let Value::Table(table) = value else { return Ok(None) };
+        let Some(metatable) = table.metatable() else { return Ok(None) };
+        match values::of_metatable(&table, &metatable)? {
+            Mark::Nulls(_) | Mark::List(_) => Ok(Some(metatable)),
+            Mark::None | Mark::Array => Ok(None),
         }
     };
-    native.raw_set("nulls_assigned", lua.create_function(assigned)?)?;
+    native.raw_set("own_metatable", lua.create_function(own)?)?;
     let replace = |lua: &Lua, (value, metatable): (Value, Option<Table>)| match value {
         Value::Table(table) => known_values(lua)?.replace_metatable(&table, metatable),
         _ => Ok(false),

@@ -165,7 +165,7 @@ json = {
         end
         expect(list, "table", "array", 1)
         -- The mark's metatable shows itself as false and cannot be set twice.
-        if getmetatable(list) == false then
+        if getmetatable(list) == false or native.own_metatable(list) then
             return list
         end
         return setmetatable(list, native.array)

@@ -12,11 +12,32 @@ local native = ...
 local G = _G
 local error, getmetatable, ipairs, next, pairs, pcall = error, getmetatable, ipairs, next, pairs, pcall
 local rawget, rawset, select, setmetatable, tonumber = rawget, rawset, select, setmetatable, tonumber
-local tostring, type, typeof, unpack = tostring, type, typeof, unpack
-local string_find, string_gsub = string.find, string.gsub
+local tostring, type, typeof, unpack, xpcall = tostring, type, typeof, unpack, xpcall
+local string_find, string_sub = string.find, string.sub
 local table_concat, table_freeze, table_insert, table_maxn = table.concat, table.freeze, table.insert, table.maxn
 local table_remove, table_sort = table.remove, table.sort
 local HIDDEN, INTEGER = native.hidden, native.integer_type
+-- In the metatables of tables with nulls, which scripts do not see: assigns a member without asking anybody; what a script
+-- set as the metatable.
+local ASSIGN, THEIRS = "assign", "theirs"
+
+-- A message without the name of this chunk, which stands behind the lines of coroutines that an error passed through and
+-- tells a script nothing.
+local function cleaned(message)
+    if type(message) ~= "string" or not string_find(message, "prelude:", 1, true) then
+        return message
+    end
+    local from = 1
+    repeat
+        local _, stop = string_find(message, "^script:%d+: ", from)
+        from = if stop then stop + 1 else from
+    until not stop
+    local _, stop = string_find(message, "^prelude:%d+: ", from)
+    if stop then
+        return string_sub(message, 1, from - 1) .. string_sub(message, stop + 1)
+    end
+    return message
+end
 
 -- Passes on what a protected call returned. A library function that fails was called from here; the message gets the
 -- line of the script that called the function here.
@@ -26,7 +47,7 @@ local function located(ok, ...)
     end
     local message = ...
     if type(message) == "string" then
-        message = string_gsub(message, "^prelude:%d+: ", "")
+        message = cleaned(message)
         if not string_find(message, "^script:%d+: ") then
             error(message, 3)
         end
@@ -74,15 +95,64 @@ local function put(elements, key, value)
     elements[key] = value
 end
 
-local function assign_element(list, key, value)
+-- Refuses what no table takes as a key, on the line of whoever called the caller of this.
+local function check_key(key)
     if key == nil then
-        error("table index is nil", 2)
+        error("table index is nil", 3)
     end
+    if key ~= key then
+        error("table index is NaN", 3)
+    end
+end
+
+local function assign_element(list, key, value)
+    check_key(key)
     put(rawget(list, HIDDEN), key, value)
 end
 
-local function list_metatable(index)
-    return table_freeze({
+-- The metatable of tables with nulls beside which a script has set `theirs`. What tables look up when something is missing is
+-- looked up there each time, the rest is as it was when it was set.
+local function beside(theirs, metatable)
+    for event, value in next, theirs do
+        local is_own = event == "__index" or event == "__newindex" or event == "__metatable"
+        if not is_own and type(event) == "string" and string_sub(event, 1, 2) == "__" then
+            metatable[event] = value
+        end
+    end
+    local shown = rawget(theirs, "__metatable")
+    metatable.__metatable = if shown == nil then theirs else shown
+    metatable[THEIRS] = theirs
+    return table_freeze(metatable)
+end
+
+-- What `theirs` gives for a key that a table has not.
+local function inherited(theirs, value, key)
+    local index = rawget(theirs, "__index")
+    if type(index) == "function" then
+        return (index(value, key))
+    end
+    if index ~= nil then
+        return index[key]
+    end
+    return nil
+end
+
+-- Lets `theirs` assign a key that a table has not; false when it says nothing of that.
+local function assigned_by(theirs, value, key, member)
+    local assign = rawget(theirs, "__newindex")
+    if assign == nil then
+        return false
+    end
+    if type(assign) == "function" then
+        assign(value, key, member)
+    else
+        assign[key] = member
+    end
+    return true
+end
+
+local function list_metatable(index, theirs)
+    local metatable = {
         [HIDDEN] = false,
         __metatable = false,
         __index = index,
@@ -96,11 +166,36 @@ local function list_metatable(index)
                 return next_of(elements, key)
             end
         end,
-    })
+    }
+    if not theirs then
+        return table_freeze(metatable)
+    end
+    function metatable.__index(list, key)
+        local value = index(list, key)
+        if value == nil then
+            return inherited(theirs, list, key)
+        end
+        return value
+    end
+    function metatable.__newindex(list, key, value)
+        if index(list, key) ~= nil or not assigned_by(theirs, list, key, value) then
+            check_key(key)
+            put(rawget(list, HIDDEN), key, value)
+        end
+    end
+    return beside(theirs, metatable)
 end
 
 local function element(list, key)
     return plain(rawget(list, HIDDEN)[key])
+end
+
+local function copied(nulls)
+    local copy = {}
+    for name in next, nulls do
+        copy[name] = true
+    end
+    return copy
 end
 
 -- The metatable of objects of which these keys are null. An object gets one of its own, which is changed, once a script
@@ -108,23 +203,22 @@ end
 local function nulls_metatable(nulls, output, owned)
     nulls = nulls or {}
     local metatable = { [HIDDEN] = nulls, __metatable = false }
-    function metatable.__newindex(object, key, value)
-        if key == nil then
-            error("table index is nil", 2)
-        end
+    local function assign(object, key, value)
         if nulls[key] then
             if owned then
                 nulls[key] = nil
             else
-                local others = {}
-                for name in next, nulls do
-                    others[name] = true
-                end
+                local others = copied(nulls)
                 others[key] = nil
                 native.set_metatable(object, nulls_metatable(others, output, true))
             end
         end
         rawset(object, key, value)
+    end
+    metatable[ASSIGN] = assign
+    function metatable.__newindex(object, key, value)
+        check_key(key)
+        assign(object, key, value)
     end
     if output then
         function metatable.__index(object, key)
@@ -135,6 +229,26 @@ local function nulls_metatable(nulls, output, owned)
         end
     end
     return table_freeze(metatable)
+end
+
+-- The same for an object to which a script gave a metatable of its own.
+local function nulls_beside(nulls, theirs)
+    local metatable = { [HIDDEN] = nulls }
+    local function assign(object, key, value)
+        nulls[key] = nil
+        rawset(object, key, value)
+    end
+    metatable[ASSIGN] = assign
+    function metatable.__index(object, key)
+        return inherited(theirs, object, key)
+    end
+    function metatable.__newindex(object, key, value)
+        if not assigned_by(theirs, object, key, value) then
+            check_key(key)
+            assign(object, key, value)
+        end
+    end
+    return beside(theirs, metatable)
 end
 
 -- Base library.
@@ -216,27 +330,73 @@ function G.rawget(value, key)
 end
 
 function G.rawset(value, key, member)
-    if getmetatable(value) == false then
+    local own = getmetatable(value) ~= nil and native.own_metatable(value)
+    if own then
+        check_key(key)
         local elements = elements_of(value)
         if elements then
             put(elements, key, member)
-            return value
+        else
+            rawget(own, ASSIGN)(value, key, member)
         end
-        local assign = native.nulls_assigned(value)
-        if assign and key ~= nil then
-            assign(value, key, member)
-            return value
-        end
+        return value
     end
     return located(pcall(rawset, value, key, member))
 end
 
+local list = list_metatable(element)
+
+-- Gives a table with nulls, of which `own` is the metatable, the one that a script wants it to have.
+local function set_beside(value, own, theirs)
+    local nulls = rawget(own, HIDDEN)
+    if nulls == false then
+        native.set_metatable(value, if theirs then list_metatable(element, theirs) else list)
+    elseif theirs then
+        native.set_metatable(value, nulls_beside(copied(nulls), theirs))
+    else
+        native.set_metatable(value, nulls_metatable(copied(nulls), false, true))
+    end
+end
+
 function G.setmetatable(value, metatable)
-    local fits = metatable == nil or type(metatable) == "table"
-    if fits and getmetatable(value) == false and native.replace_metatable(value, metatable) then
-        return value
+    if metatable == nil or type(metatable) == "table" then
+        local own = native.own_metatable(value)
+        local before = own and rawget(own, THEIRS)
+        if own and not (before and rawget(before, "__metatable") ~= nil) then
+            set_beside(value, own, metatable)
+            return value
+        end
+        if getmetatable(value) == false and native.replace_metatable(value, metatable) then
+            return value
+        end
     end
     return located(pcall(setmetatable, value, metatable))
+end
+
+-- What a protected call returned, with what went wrong as a script may see it.
+local function told(ok, ...)
+    if ok then
+        return ok, ...
+    end
+    return ok, cleaned((...))
+end
+
+function G.pcall(...)
+    return told(pcall(...))
+end
+
+function G.xpcall(call, handler, ...)
+    if type(handler) ~= "function" then
+        return located(pcall(xpcall, call, handler, ...))
+    end
+    return xpcall(call, function(message)
+        return handler(cleaned(message))
+    end, ...)
+end
+
+local coroutine_resume = coroutine.resume
+function coroutine.resume(...)
+    return told(coroutine_resume(...))
 end
 
 local function unpack_any(list, first, last)
@@ -313,6 +473,9 @@ end
 function table.sort(list, compare)
     local elements = elements_of(list)
     if elements then
+        if compare ~= nil and type(compare) ~= "function" then
+            return located(pcall(table_sort, elements, compare))
+        end
         local compared = compare or less
         local function compare_plain(a, b)
             return compared(plain(a), plain(b))
@@ -338,7 +501,7 @@ native.located, native.digits_of = located, digits
 
 return {
     array = table_freeze({ [HIDDEN] = true, __metatable = false }),
-    list = list_metatable(element),
+    list = list,
     nulls = nulls_metatable,
     output_array = table_freeze({
         [HIDDEN] = true,

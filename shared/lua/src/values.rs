@@ -119,20 +119,16 @@ impl Values {
             }
             Mark::None | Mark::Nulls(_) => return Ok(()),
         };
-        // Stand-ins are read-only.
-        let is_read_only = table.is_readonly();
-        table.set_readonly(false);
-        table.set_metatable(Some(metatable))?;
-        table.set_readonly(is_read_only);
-        Ok(())
+        set_metatable(table, metatable)
     }
 
-    /// Gives `table` the metatable that a script wants it to have, if it has one of these; its mark stays.
+    /// Gives `table` the metatable that a script wants it to have, if it is marked as an array; its mark stays. Tables with
+    /// nulls cannot be without their metatable: `values.lua` puts the script's beside it.
     pub(super) fn replace_metatable(&self, table: &Table, metatable: Option<Table>) -> mlua::Result<bool> {
         let Some(own) = table.metatable() else { return Ok(false) };
         match of_metatable(table, &own)? {
-            Mark::None | Mark::List(_) => return Ok(false),
-            Mark::Array | Mark::Nulls(_) => {}
+            Mark::None | Mark::List(_) | Mark::Nulls(_) => return Ok(false),
+            Mark::Array => {}
         }
         // Without another one, its own stays: scripts do not see it.
         if metatable.is_some() {
@@ -198,7 +194,16 @@ pub(super) fn mark(table: &Table) -> mlua::Result<Mark> {
     lua.app_data_ref::<Values>().map_or(Ok(Mark::None), |values| values.replaced(table))
 }
 
-fn of_metatable(table: &Table, metatable: &Table) -> mlua::Result<Mark> {
+/// Sets the metatable also of a stand-in, which is read-only.
+pub(super) fn set_metatable(table: &Table, metatable: Table) -> mlua::Result<()> {
+    let is_read_only = table.is_readonly();
+    table.set_readonly(false);
+    let set = table.set_metatable(Some(metatable));
+    table.set_readonly(is_read_only);
+    set
+}
+
+pub(super) fn of_metatable(table: &Table, metatable: &Table) -> mlua::Result<Mark> {
     Ok(match metatable.raw_get(HIDDEN)? {
         Value::Table(nulls) => Mark::Nulls(nulls),
         Value::Boolean(true) => Mark::Array,

@@ -14,7 +14,7 @@ use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value, VmSta
 use serde_json::Value as Json;
 
 use super::export::{self, Budget, Fault};
-use super::failure::{CHUNK, split_line};
+use super::failure::{CHUNK, LIBRARY_CHUNK, split_line};
 use super::import::Importer;
 use super::native::{Present, known_values};
 use super::values::Values;
@@ -198,7 +198,10 @@ fn library(lua: &Lua, compiled: &OnceLock<Option<Vec<u8>>>, source: &str) -> mlu
     let Some(bytecode) = compiled.get_or_init(compile) else {
         return Err(mlua::Error::runtime("the library does not compile"));
     };
-    lua.load(bytecode.as_slice()).set_mode(ChunkMode::Binary).set_name("=prelude").into_function()
+    lua.load(bytecode.as_slice())
+        .set_mode(ChunkMode::Binary)
+        .set_name(format!("={LIBRARY_CHUNK}"))
+        .into_function()
 }
 
 /// Sets the globals that hold the values a script may read.

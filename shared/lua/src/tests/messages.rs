@@ -1,8 +1,10 @@
 //! What an author is told.
 
+use serde_json::json;
+
 use super::super::failure::MAX_MESSAGE_BYTES;
 use super::super::{FailureKind, SyntaxError, check};
-use super::{error, failure};
+use super::{Fixture, error, failure};
 
 #[test]
 fn an_error_names_the_line_of_the_script() {
@@ -77,6 +79,57 @@ fn messages_say_nothing_of_the_host() {
             assert!(!message.contains(host), "{script}: {message}");
         }
     }
+}
+
+/// Operations that fail within a part of the library that is written in Lua.
+const WITHIN_THE_LIBRARY: [&str; 13] = [
+    "table.sort({ 2, 1 }, {})",
+    "table.sort({ 2, {}, 1 })",
+    "table.sort(input.list, {})",
+    "table.sort(input.list)",
+    "input.list[0 / 0] = 1",
+    "input.object[0 / 0] = 1",
+    "rawset(input.list, 0 / 0, 1)",
+    "rawset(input.object, nil, 1)",
+    "table.concat(input.list, {})",
+    "string.gsub('a', '[', function() end)",
+    "string.gsub('a', 'a', setmetatable({}, { __index = function(_, k) return k + {} end }))",
+    "table.foreachi(setmetatable({}, { __len = function() return {} end }), print)",
+    "return math.max(9007199254740993, input.id, {})",
+];
+
+#[test]
+fn errors_of_the_library_say_nothing_of_its_chunk() {
+    let fixture = Fixture::with_input(
+        json!({ "list": [3, null, 1], "object": { "a": null }, "id": 9_007_199_254_740_995_u64 }),
+    );
+    for script in WITHIN_THE_LIBRARY {
+        let uncaught = fixture.failure(script).message;
+        assert!(!uncaught.contains("prelude"), "{script}: {uncaught}");
+        let call = format!("function() {script} end");
+        for caught in [
+            format!("local _, m = pcall({call}) return {{ m }}"),
+            format!("local _, m = xpcall({call}, function(m) return m end) return {{ m }}"),
+            format!("local _, m = coroutine.resume(coroutine.create({call})) return {{ m }}"),
+            format!("local _, m = pcall(coroutine.wrap({call})) return {{ m }}"),
+            format!("local _, m = pcall(coroutine.wrap(coroutine.wrap({call}))) return {{ m }}"),
+        ] {
+            let told = fixture.result(&caught)[0].as_str().unwrap_or_else(|| panic!("{caught}")).to_owned();
+            assert!(!told.contains("prelude") && !told.is_empty(), "{caught}: {told}");
+        }
+        let uncaught = fixture.failure(&format!("coroutine.wrap({call})()")).message;
+        assert!(!uncaught.contains("prelude"), "{script}: {uncaught}");
+    }
+    assert_eq!(fixture.result("return { (select(2, pcall(error, 'prelude:0: mine'))) }"), json!(["mine"]));
+    assert_eq!(
+        fixture.result("return { (select(2, pcall(error, 'a prelude:0: b', 0))) }"),
+        json!(["a prelude:0: b"])
+    );
+    assert_eq!(fixture.result("local t = {} return { (select(2, pcall(error, t))) == t }"), json!([true]));
+    assert_eq!(
+        fixture.result("return { pcall(function(...) return ... end, 1, nil, 3) }"),
+        json!({ "1": true, "2": 1, "4": 3 })
+    );
 }
 
 #[test]
