@@ -9,8 +9,8 @@ use std::ffi::c_void;
 use mlua::{LuaString, Table, Value};
 use serde_json::Value as Json;
 
-use super::MAX_DEPTH;
-use super::integer::{Integer, MAX_EXACT_DOUBLE};
+use super::integer::{Integer, MAX_EXACT_DOUBLE, type_name};
+use super::limits::MAX_DEPTH;
 use super::log::truncate;
 use super::values::{self, HIDDEN, Mark};
 use super::watch::{Stop, Watch};
@@ -315,16 +315,6 @@ fn utf8(string: &LuaString) -> Result<String, Fault> {
     match string.to_str() {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => Err(Fault::here(NOT_UTF8)),
-    }
-}
-
-/// The type as a script's `type` names it.
-pub(super) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Integer(_) => "number",
-        Value::UserData(data) if Integer::of(data).is_some() => "number",
-        Value::LightUserData(_) | Value::Error(_) => "userdata",
-        other => other.type_name(),
     }
 }
 

@@ -5,8 +5,9 @@ use std::fmt;
 
 use mlua::Value;
 
-use super::Limits;
 use super::export::{self, Budget};
+use super::integer::type_name;
+use super::limits::Limits;
 use super::log::truncate;
 use super::watch::Stop;
 
@@ -124,7 +125,7 @@ impl Failure {
             Value::Boolean(_) | Value::Integer(_) | Value::Number(_) | Value::Table(_) => {
                 Self::error(&as_json(value))
             }
-            Value::UserData(_) if export::type_name(value) == "number" => Self::error(&as_json(value)),
+            Value::UserData(_) if type_name(value) == "number" => Self::error(&as_json(value)),
             other => Self::error(&format!("the script raised a {} as its error", other.type_name())),
         }
     }

@@ -8,7 +8,7 @@ use mlua::{Lua, Value};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
-use super::native::Trouble;
+use super::trouble::Trouble;
 use super::values::{HIDDEN, NullKeys, Values};
 use super::watch::Watch;
 use types::json_numbers;

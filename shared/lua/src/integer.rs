@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use mlua::{AnyUserData, Value, Variadic};
 
-use super::native::Trouble;
+use super::trouble::Trouble;
 
 /// The largest magnitude at which every whole number is a double of its own.
 const MAX_EXACT: i128 = 1 << 53;
@@ -178,10 +178,20 @@ fn exact(whole: i128) -> Result<Calculated, Trouble> {
     Err(Trouble::Said(problem.to_owned()))
 }
 
+/// The type as a script's `type` names it.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "number",
+        Value::UserData(data) if Integer::of(data).is_some() => "number",
+        Value::LightUserData(_) | Value::Error(_) => "userdata",
+        other => other.type_name(),
+    }
+}
+
 fn named(value: &Value) -> &'static str {
     match value {
         Value::UserData(data) if Integer::of(data).is_some() => TYPE_NAME,
-        other => super::export::type_name(other),
+        other => type_name(other),
     }
 }
 

@@ -47,14 +47,18 @@
 
 mod export;
 mod failure;
+mod globals;
 mod import;
 mod integer;
 mod lexer;
+mod limits;
 mod literals;
 mod log;
 mod native;
+mod outcome;
 mod references;
 mod search;
+mod trouble;
 mod values;
 mod vm;
 mod watch;
@@ -64,72 +68,19 @@ mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 
 pub use self::failure::{Failure, FailureKind, SyntaxError};
+pub use self::globals::Globals;
+pub use self::limits::{Limits, MAX_DEPTH, MAX_SCRIPT_BYTES};
 pub use self::literals::{InexactLiteral, inexact_literals};
+pub use self::outcome::Outcome;
 pub use self::references::{StepReferences, step_references};
 pub use self::watch::Cancel;
 
 use self::native::Present;
 use self::vm::Vm;
-
-/// The longest script, in bytes: the limit of the workflow language.
-pub const MAX_SCRIPT_BYTES: usize = 64 * 1024;
-
-/// How deep tables may nest in a result, in `json.encode` and in `json.decode`.
-pub const MAX_DEPTH: usize = 128;
-
-/// What one script may use up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// From the call of [`run`] to its end: setting up, loading the globals, running, reading the result.
-    pub time: Duration,
-    /// What the VM may hold, the globals included. Helpers written in Rust (`json.encode` and the like) have
-    /// bounds of their own beside it.
-    pub memory_bytes: usize,
-    /// The result as compact JSON.
-    pub result_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { time: Duration::from_secs(5), memory_bytes: 64 * 1024 * 1024, result_bytes: 1024 * 1024 }
-    }
-}
-
-/// The values a script may read. Each becomes a plain table that the script may change: the change is its own.
-#[derive(Clone, Copy, Debug)]
-pub struct Globals<'a> {
-    /// `input`: the run's input.
-    pub input: &'a Value,
-    /// `steps`: for each step id an object with `result`, `input`, `status` and `error`. An id with hyphens
-    /// can also be written with underscores, without appearing twice in `pairs(steps)`.
-    pub steps: &'a [(&'a str, Value)],
-    /// `run`: identities of the run.
-    pub run: &'a Value,
-    /// `connection`: identities of the connection, never secrets.
-    pub connection: &'a Value,
-    /// Further globals by name: `item`, `index`, `foreach` in the body of a loop.
-    pub extra: &'a [(&'static str, Value)],
-    /// `body`, in the body of a loop: an object of what its inner steps have made so far, by id. Aliases are as in `steps`;
-    /// reading `.result` of an output without such a key gives the output itself.
-    pub body: Option<&'a Value>,
-    /// `loop`, in the body of a `while`: `loop.iteration`, and as `loop.prev` what the iteration before made, as in `body`.
-    pub iteration: Option<(u32, &'a Value)>,
-}
-
-/// What became of a script.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The returned table as a JSON object or array, or why there is none.
-    pub result: Result<Value, Failure>,
-    /// What `print` wrote, one entry per call, also when the script failed. At most 100 entries and 16 KiB; a
-    /// last entry says so when something was cut.
-    pub log: Vec<String>,
-}
 
 /// The VMs in which the scripts of one run are executed, one after the other or side by side. Building one takes longer
 /// than most scripts do, so those in which all went well are kept.

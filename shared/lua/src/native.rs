@@ -15,6 +15,7 @@ use super::import::Importer;
 use super::integer::{self, Integer, Operator};
 use super::log::Log;
 use super::search;
+use super::trouble::Trouble;
 use super::values::{self, HIDDEN, Mark, Values};
 use super::watch::Watch;
 
@@ -32,26 +33,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Why a helper gives no value.
-pub(super) enum Trouble {
-    /// For the author, who may catch it.
-    Said(String),
-    /// Memory or time ran out.
-    Raised(mlua::Error),
-}
-
-impl From<mlua::Error> for Trouble {
-    fn from(error: mlua::Error) -> Self {
-        Self::Raised(error)
-    }
-}
-
-impl Trouble {
-    fn said(message: &str) -> Self {
-        Self::Said(message.to_owned())
-    }
-}
 
 /// What belongs to the script that a VM runs at present.
 #[derive(Debug, Clone)]

@@ -14,12 +14,14 @@ use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value, VmSta
 use serde_json::Value as Json;
 
 use super::export::{self, Budget, Fault};
-use super::failure::{CHUNK, LIBRARY_CHUNK, split_line};
+use super::failure::{CHUNK, Failure, FailureKind, LIBRARY_CHUNK, SyntaxError, split_line};
+use super::globals::Globals;
 use super::import::Importer;
-use super::native::{Present, known_values};
+use super::integer::type_name;
+use super::limits::{Limits, MAX_SCRIPT_BYTES};
+use super::native::{self, Present, known_values};
 use super::values::Values;
 use super::watch::Watch;
-use super::{Failure, FailureKind, Globals, Limits, MAX_SCRIPT_BYTES, SyntaxError, native};
 
 /// Globals that hold values of the run, whichever of them a step has.
 const LENT: [&str; 4] = ["input", "steps", "run", "connection"];
@@ -272,7 +274,7 @@ fn result(value: &Value, limits: &Limits, watch: &Watch) -> Result<Json, Failure
         let article = match value {
             Value::Nil => "nothing".to_owned(),
             _ if value.is_null() => "json.null".to_owned(),
-            other => format!("a {}", export::type_name(other)),
+            other => format!("a {}", type_name(other)),
         };
         return Err(wrong_type(&format!("the script must return a table, but it returned {article}")));
     }
