@@ -13,6 +13,6 @@ pub use types;
 pub use worker;
 pub use workflow;
 
-pub use api::routes;
+pub use api::{function, function_main, routes};
 pub use services::state::AppState;
 pub use types::{Error, Result};

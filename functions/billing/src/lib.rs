@@ -14,46 +14,25 @@ mod usage;
 mod usage_dimensions;
 mod usage_history;
 
-use axum::Router;
-use shared::api::{Routes, finish};
-use shared::{AppState, routes};
-use utoipa::openapi::OpenApi;
-
-fn collect<R: Routes>() -> R {
-    R::none()
-        .with(routes!(usage::usage))
-        .with(routes!(usage_history::usage_history))
-        .with(routes!(usage_dimensions::usage_dimensions))
-        .with(routes!(pricing::pricing, pricing::set_price))
-        .with(routes!(grant::grant))
-        .with(routes!(plans::get_plans))
-        .with(routes!(standing::get_status))
-        .with(routes!(standing::get_summary))
-        .with(routes!(payment_history::list_payments))
-        .with(routes!(config::get_stripe_config))
-        .with(routes!(purchase::trial::begin_trial))
-        .with(routes!(purchase::subscribe::subscribe))
-        .with(routes!(purchase::change_plan::change_plan))
-        .with(routes!(purchase::cancel::cancel))
-        .with(routes!(purchase::convert_trial::convert_trial))
-        .with(routes!(purchase::topup::begin_topup))
-        .with(routes!(codes::create_code))
-        .with(routes!(codes::apply_code))
-        .with(routes!(discounts::validate_discount))
-        .with(routes!(stripe_webhook::receive_event))
-}
-
-/// The routes.
-pub fn routes() -> Router<AppState> {
-    collect()
-}
-
-/// Their description.
-pub fn openapi() -> OpenApi {
-    collect()
-}
-
-/// The function as a service.
-pub fn router(state: AppState) -> Router {
-    finish(routes(), state)
+shared::function! {
+    routes!(usage::usage),
+    routes!(usage_history::usage_history),
+    routes!(usage_dimensions::usage_dimensions),
+    routes!(pricing::pricing, pricing::set_price),
+    routes!(grant::grant),
+    routes!(plans::get_plans),
+    routes!(standing::get_status),
+    routes!(standing::get_summary),
+    routes!(payment_history::list_payments),
+    routes!(config::get_stripe_config),
+    routes!(purchase::trial::begin_trial),
+    routes!(purchase::subscribe::subscribe),
+    routes!(purchase::change_plan::change_plan),
+    routes!(purchase::cancel::cancel),
+    routes!(purchase::convert_trial::convert_trial),
+    routes!(purchase::topup::begin_topup),
+    routes!(codes::create_code),
+    routes!(codes::apply_code),
+    routes!(discounts::validate_discount),
+    routes!(stripe_webhook::receive_event),
 }

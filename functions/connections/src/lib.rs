@@ -7,29 +7,8 @@ mod get;
 mod list;
 mod patch;
 
-use axum::Router;
-use shared::api::{Routes, finish};
-use shared::{AppState, routes};
-use utoipa::openapi::OpenApi;
-
-fn collect<R: Routes>() -> R {
-    R::none()
-        .with(routes!(list::list_connections, create::create_connection))
-        .with(routes!(get::get_connection, patch::patch_connection, delete::delete_connection))
-        .with(routes!(credentials::connection_credentials))
-}
-
-/// The routes.
-pub fn routes() -> Router<AppState> {
-    collect()
-}
-
-/// Their description.
-pub fn openapi() -> OpenApi {
-    collect()
-}
-
-/// The function as a service.
-pub fn router(state: AppState) -> Router {
-    finish(routes(), state)
+shared::function! {
+    routes!(list::list_connections, create::create_connection),
+    routes!(get::get_connection, patch::patch_connection, delete::delete_connection),
+    routes!(credentials::connection_credentials),
 }

@@ -1,10 +1,3 @@
 //! The Lambda function `connections`.
 
-use shared::AppState;
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
-    shared::platform::telemetry::init("info");
-    let state = AppState::from_env();
-    lambda_http::run(connections::router(state)).await
-}
+shared::function_main!(connections::router);

@@ -1,10 +1,3 @@
 //! The Lambda function `platform_mcp`.
 
-use shared::AppState;
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
-    shared::platform::telemetry::init("info");
-    let state = AppState::from_env();
-    lambda_http::run(platform_mcp::router(state)).await
-}
+shared::function_main!(platform_mcp::router);

@@ -11,11 +11,10 @@ use tokio::time::Instant;
 /// What an invocation may take when nobody says: enough for the longest call and its commit.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(900);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    shared::platform::telemetry::init("info");
-    let state = AppState::from_env();
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| batch(state.clone(), event))).await
+fn main() -> Result<(), Error> {
+    shared::api::run(|state| {
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| batch(state.clone(), event)))
+    })
 }
 
 async fn batch(state: AppState, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {

@@ -5,11 +5,10 @@ use serde_json::Value;
 use shared::AppState;
 use shared::worker::sweep;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    shared::platform::telemetry::init("info");
-    let state = AppState::from_env();
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| tick(state.clone()))).await
+fn main() -> Result<(), Error> {
+    shared::api::run(|state| {
+        lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| tick(state.clone())))
+    })
 }
 
 async fn tick(state: AppState) -> Result<(), Error> {

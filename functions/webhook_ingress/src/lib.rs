@@ -3,28 +3,8 @@
 
 mod receive;
 
-use axum::Router;
-use shared::api::{Routes, finish};
-use shared::{AppState, routes};
-use utoipa::openapi::OpenApi;
-
-fn collect<R: Routes>() -> R {
-    R::none().with(routes!(receive::receive_webhook))
-}
-
-/// The routes.
-pub fn routes() -> Router<AppState> {
-    collect()
-}
-
-/// Their description.
-pub fn openapi() -> OpenApi {
-    collect()
-}
-
-/// The function as a service.
-pub fn router(state: AppState) -> Router {
-    finish(routes(), state)
+shared::function! {
+    routes!(receive::receive_webhook),
 }
 
 #[cfg(test)]

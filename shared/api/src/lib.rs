@@ -27,6 +27,6 @@ pub use permit::{
     CanReadTasks, CanReadUsage, CanReadWebhooks, CanRun, CanWrite, CanWriteConnections, CanWriteLlmKeys,
     CanWriteMcp, CanWriteWebhooks,
 };
-pub use routes::{Function, Route, Routes, described, served};
+pub use routes::{Function, Route, Routes, State, StateRouter, described, run, served};
 #[doc(hidden)]
 pub use utoipa_axum;

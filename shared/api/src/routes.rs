@@ -85,3 +85,57 @@ macro_rules! routes {
         $crate::Route::new(&paths, handlers, || $crate::utoipa_axum::routes!($($($handler)::+),+))
     }};
 }
+
+/// What a function's library has in common with all others: `function! { routes!(list::list_runs), … }` makes `routes`,
+/// `openapi` and `router` of its routes.
+#[macro_export]
+macro_rules! function {
+    ($(routes!($($handlers:tt)+)),+ $(,)?) => {
+        fn collect<R: $crate::Routes>() -> R {
+            R::none()$(.with($crate::routes!($($handlers)+)))+
+        }
+
+        /// The routes.
+        pub fn routes() -> $crate::StateRouter {
+            collect()
+        }
+
+        /// Their description.
+        pub fn openapi() -> utoipa::openapi::OpenApi {
+            collect()
+        }
+
+        /// The function as a service.
+        pub fn router(state: $crate::State) -> axum::Router {
+            $crate::finish(routes(), state)
+        }
+    };
+}
+
+/// The program of a function that answers HTTP, by its router: `function_main!(runs::router);`.
+#[macro_export]
+macro_rules! function_main {
+    ($router:path) => {
+        fn main() -> Result<(), lambda_http::Error> {
+            $crate::run(|state| lambda_http::run($router(state)))
+        }
+    };
+}
+
+/// What all handlers of a process share.
+pub type State = AppState;
+/// Routes that still need it.
+pub type StateRouter = Router<AppState>;
+
+/// Carries a function's process out: starts its log, and gives `serve` the state around the clients of the AWS account
+/// that the environment names. One thread does, as a function has one request at a time.
+///
+/// # Errors
+/// Those of `serve`, and when the process gets no runtime.
+pub fn run<E: From<std::io::Error>, F: Future<Output = Result<(), E>>>(
+    serve: impl FnOnce(State) -> F,
+) -> Result<(), E> {
+    platform::telemetry::init("info");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { serve(AppState::from_env()).await })
+}
