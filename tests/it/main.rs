@@ -60,6 +60,7 @@ mod secrets_stay;
 mod starts;
 mod store_rows;
 mod store_trouble;
+mod structure;
 mod sweep_trouble;
 mod telemetry;
 mod templates;

@@ -1,43 +1,28 @@
 //! What of a run is charged, as part of its state. Pure.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Run, RunStatus, StepState};
-use billing::{LedgerEntry, Metering, Microcredits, What};
+use billing::Microcredits;
 use types::clock::Timestamp;
-
-/// A long run is debited with the first write after this many steps …
-const MOST_UNSETTLED: u64 = 50;
-/// … or after this time.
-const LONGEST_UNSETTLED: Duration = Duration::from_secs(60);
 
 /// The part of a run's state that remembers what it costs and what of that is in the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bill {
     /// What a step costs, from the run's start to its end.
     #[serde(rename = "p", default)]
-    price: Microcredits,
+    pub(crate) price: Microcredits,
     /// How many debits there were.
     #[serde(rename = "n", default)]
-    debits: u64,
+    pub(crate) debits: u64,
     /// How many steps they were for.
     #[serde(rename = "s", default)]
-    steps: u64,
+    pub(crate) steps: u64,
     /// What they came to.
     #[serde(rename = "c", default)]
-    debited: Microcredits,
+    pub(crate) debited: Microcredits,
     /// When the last one was.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    at: Option<Timestamp>,
-}
-
-/// Whether nobody works on a run that waits for a person or a child: it may wait for weeks.
-fn waits(run: &Run) -> bool {
-    let works = |state: &StepState| matches!(state, StepState::Running { .. } | StepState::Looping { .. });
-    let waits = |state: &StepState| matches!(state, StepState::Waiting { .. });
-    run.steps.iter().any(waits) && !run.steps.iter().any(works)
+    pub(crate) at: Option<Timestamp>,
 }
 
 impl Bill {
@@ -54,38 +39,5 @@ impl Bill {
     /// What of the run's use is in the ledger.
     pub const fn debited(&self) -> Microcredits {
         self.debited
-    }
-
-    /// What is to be debited with the next write of the run, whose state says from now on that it was; none when there
-    /// is nothing, or when what there is can wait.
-    pub fn debit(run: &mut Run, metering: Metering, now: Timestamp) -> Option<LedgerEntry> {
-        let bill = &run.bill;
-        let steps = run.usage.steps_executed.saturating_sub(bill.steps);
-        let rests = run.status.is_terminal() || run.status == RunStatus::Paused || waits(run);
-        let waited = now.since(bill.at.unwrap_or(run.started_at)) >= LONGEST_UNSETTLED;
-        if steps == 0 || !(rests || waited || steps >= MOST_UNSETTLED) {
-            return None;
-        }
-        let microcredits = Microcredits(run.usage.credits_used_microcredits).less(bill.debited);
-        let debits = bill.debits + 1;
-        run.bill = Self {
-            price: bill.price,
-            debits,
-            steps: run.usage.steps_executed,
-            debited: Microcredits(run.usage.credits_used_microcredits),
-            at: Some(now),
-        };
-        Some(LedgerEntry {
-            at: now,
-            cause: format!("run/{}/{debits}", run.key.run_id),
-            microcredits,
-            what: What::Debit {
-                run_id: run.key.run_id,
-                project_id: run.key.place.project_id.clone(),
-                workflow_id: run.workflow_id,
-                steps,
-                free: metering == Metering::Unlimited,
-            },
-        })
     }
 }

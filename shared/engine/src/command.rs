@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::event::SkipReason;
 use super::failure::{FailureCode, too_large};
 use super::slot::Slot;
-use super::state::{RunStatus, Wait};
+use super::status::RunStatus;
+use super::status::SkipReason;
+use super::step_state::Wait;
 use types::clock::Timestamp;
 use types::ids::RunId;
 use types::tokens::Tokens;

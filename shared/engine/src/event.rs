@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::FailureCode;
 use super::slot::Slot;
-use super::state::{RunStatus, TriggerType};
+use super::status::{RunStatus, SkipReason, TriggerType};
 use types::clock::{self, Timestamp};
 use types::ids::RunId;
 use workflow::StepIx;
@@ -25,39 +25,6 @@ pub struct Event {
     #[serde(flatten)]
     pub kind: EventKind,
 }
-
-/// Why a step was skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SkipReason {
-    /// `enabled` is false.
-    StepDisabled,
-    /// `condition` was falsy.
-    ConditionFalse,
-    /// `skip_when` was truthy.
-    SkipWhen,
-    /// The run failed before the step could start.
-    Blocked,
-    /// A person said no before it.
-    Rejected,
-    /// Left out of this run.
-    OutOfScope,
-}
-
-impl SkipReason {
-    /// The reason as it is written.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::StepDisabled => "step_disabled",
-            Self::ConditionFalse => "condition_false",
-            Self::SkipWhen => "skip_when",
-            Self::Blocked => "blocked",
-            Self::Rejected => "rejected",
-            Self::OutOfScope => "out_of_scope",
-        }
-    }
-}
-
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -7,24 +7,27 @@
 pub mod analytics;
 mod bill;
 pub mod binding;
-pub mod command;
-pub mod event;
-pub mod failure;
-pub mod machine;
-pub mod page;
-pub mod rounds;
+mod command;
+mod debit;
+mod event;
+mod failure;
+mod machine;
+mod page;
+mod readiness;
 pub mod slot;
-pub mod state;
+mod state;
+mod status;
+mod step_state;
 pub mod trigger;
 
 pub use bill::Bill;
 pub use command::{Answer, Command, Outcome, Refusal, StepFailure, StopMode};
-pub use event::{Event, EventKind, SkipReason};
+pub use event::{Event, EventKind};
 pub use failure::{Failure, FailureCode, LOOP_TOO_LARGE};
-pub use machine::{Machine, OpenTask, TaskChange, Work};
+pub use machine::{Machine, OpenTask, REVIEW, TaskChange, Work};
 pub use page::Page;
-pub use rounds::{Held, Loop, Round};
+
 pub use slot::{Inner, Slot};
-pub use state::{
-    Lease, NewRun, Parent, Recovery, Reused, Run, RunInput, RunStatus, StepState, TriggerType, Usage, Wait,
-};
+pub use state::{NewRun, Parent, Recovery, Reused, Run, RunInput};
+pub use status::{RunStatus, SkipReason, TriggerType, Usage};
+pub use step_state::{Held, Lease, Loop, Round, StepState, Wait};

@@ -26,11 +26,15 @@ pub use queries::Work;
 pub use rounds::REVIEW;
 
 use super::command::{Command, Outcome, Refusal};
-use super::event::{EventKind, SkipReason};
+use super::event::EventKind;
 use super::failure::Failure;
 use super::page::Page;
+use super::readiness::lets_go;
 use super::slot::Slot;
-use super::state::{NewRun, Recovery, Reused, Run, RunStatus, StepState, Usage, Wait};
+use super::state::{NewRun, Recovery, Reused, Run};
+use super::status::SkipReason;
+use super::status::{RunStatus, Usage};
+use super::step_state::{StepState, Wait};
 use crate::Bill;
 use crate::analytics::Tally;
 use types::clock::Timestamp;
@@ -201,7 +205,7 @@ impl Machine {
         self.open = 0;
         let plan = Arc::clone(&self.plan);
         for (index, planned) in plan.steps.iter().enumerate() {
-            let holds = |dep: &&StepIx| !graph::lets_go(&plan, &self.run, **dep);
+            let holds = |dep: &&StepIx| !lets_go(&plan, &self.run, **dep);
             let held_by = planned.depends_on.iter().filter(holds).count();
             self.held_by[index] = u16::try_from(held_by).unwrap_or(u16::MAX);
             let state = &self.run.steps[index];

@@ -9,10 +9,9 @@ mod assertions;
 use serde_json::{Map, Value};
 
 use super::{
-    NESTING_MAX, REFERENCE_STEPS, VIOLATIONS_MAX, Violation,
     index::Index,
-    nests_too_deep, push_key,
     rules::{Contains, Dependent, Id, Members, Others, Rule, Schema},
+    violation::{NESTING_MAX, REFERENCE_STEPS, VIOLATIONS_MAX, Violation, nests_too_deep, push_key},
 };
 
 /// How deep evaluation may nest. A debug build needs up to 1.7 KB of stack for a level, and threads have 2 MB.

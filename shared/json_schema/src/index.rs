@@ -6,14 +6,11 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Number, Value};
 
 use super::{
-    VIOLATIONS_MAX, Violation,
     equality::Choice,
-    lenient::Lenient,
-    nests_too_deep,
     pattern::Pattern,
-    push_key,
-    references::{Pending, Reference, Resource},
+    resource::{Pending, Reference, Resource},
     rules::{Bound, Contains, Count, Dependent, Id, Members, Others, Rule, Schema, Types, list},
+    violation::{BUDGET, NESTING_MAX, VIOLATIONS_MAX, Violation, nests_too_deep, push_key},
 };
 
 /// The longest pointer to a schema, in bytes.
@@ -43,6 +40,17 @@ pub(super) struct Index<'s> {
     pub(super) refused: HashMap<usize, String>,
     /// What is left out rather than refused; nothing when every problem is refused.
     pub(super) lenient: Option<Lenient>,
+}
+
+/// What an index leaves out.
+#[derive(Debug, Default)]
+pub(super) struct Lenient {
+    /// Why what stands at a pointer violates the metaschema.
+    pub(super) invalid: HashMap<String, String>,
+    /// Schemas of which something is left out.
+    pub(super) tainted: HashSet<Id>,
+    /// A schema that anything satisfies, once it is needed.
+    pub(super) anything: Option<Id>,
 }
 
 /// What is wrong with a schema.
@@ -132,7 +140,7 @@ impl<'s> Index<'s> {
 
     /// The index of the metaschema, whose first document is the whole.
     pub(super) fn of_metaschema(documents: &'s [Value]) -> Self {
-        let mut index = Self::empty(&Value::Null, super::BUDGET);
+        let mut index = Self::empty(&Value::Null, BUDGET);
         for document in documents {
             index.add_document(document);
         }
@@ -159,7 +167,7 @@ impl<'s> Index<'s> {
     }
 
     pub(super) fn add_document(&mut self, document: &'s Value) {
-        if nests_too_deep(document, super::NESTING_MAX) {
+        if nests_too_deep(document, NESTING_MAX) {
             self.problem("", "the schema nests too deep");
             return;
         }

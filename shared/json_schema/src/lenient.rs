@@ -5,16 +5,16 @@
 //! schema decides about others (`not`, `oneOf`, `if`, `maxContains`, `unevaluated…`) is then loosened wherever it
 //! depends on what was left out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde_json::Value;
 
 use super::{
-    BUDGET, VIOLATIONS_MAX, Violation,
     evaluate::{Answer, evaluate},
-    index::Index,
+    index::{Index, Lenient},
     metaschema,
     rules::{Id, Rule, Schema},
+    violation::{BUDGET, VIOLATIONS_MAX, Violation},
 };
 
 /// Keywords that only annotate: whatever stands there, nothing is left unchecked.
@@ -52,17 +52,6 @@ pub struct Unchecked {
     pub keyword: String,
     /// Why.
     pub message: String,
-}
-
-/// What an index leaves out.
-#[derive(Debug, Default)]
-pub(super) struct Lenient {
-    /// Why what stands at a pointer violates the metaschema.
-    invalid: HashMap<String, String>,
-    /// Schemas of which something is left out.
-    pub(super) tainted: HashSet<Id>,
-    /// A schema that anything satisfies, once it is needed.
-    anything: Option<Id>,
 }
 
 /// What of a schema is not checked; empty when all of it is.

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::{
-    Violation,
     evaluate::{Answer, evaluate},
     index::Index,
+    violation::Violation,
 };
 
 const TEXTS: [&str; 9] = [

@@ -8,55 +8,15 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
-    Violation,
     index::{Index, address},
-    metaschema, push_key,
+    metaschema,
+    resource::{Anchor, Pending, Reference, Resource},
     rules::{Id, Rule},
+    violation::{Violation, push_key},
 };
 
 /// Where a document without an `$id` is said to be.
 const NOWHERE: &str = "json-schema:///";
-
-/// A schema with a URI of its own.
-pub(super) struct Resource<'s> {
-    base: Option<Url>,
-    root: &'s Value,
-    /// Where its root is in the document.
-    pointer: String,
-    anchors: HashMap<&'s str, Anchor>,
-}
-
-#[derive(Clone, Copy)]
-struct Anchor {
-    schema: Id,
-    dynamic: bool,
-}
-
-impl Resource<'_> {
-    /// The schema that this resource has for a `$dynamicRef` to the name.
-    pub(super) fn dynamic_anchor(&self, name: &str) -> Option<Id> {
-        self.anchors.get(name).filter(|anchor| anchor.dynamic).map(|anchor| anchor.schema)
-    }
-}
-
-/// Where a `$ref` or `$dynamicRef` leads.
-#[derive(Clone, Copy)]
-pub(super) struct Reference<'s> {
-    pub(super) schema: Id,
-    /// The name by which the outermost resource that was entered, and knows it, says otherwise.
-    pub(super) dynamic: Option<&'s str>,
-}
-
-/// A reference that was met before what it leads to.
-pub(super) struct Pending<'s> {
-    position: usize,
-    reference: &'s str,
-    dynamic: bool,
-    resource: usize,
-    pointer: String,
-    /// The schema that refers.
-    within: Id,
-}
 
 impl<'s> Index<'s> {
     /// The resource that a whole document is, until it says otherwise.

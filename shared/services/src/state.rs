@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::limits::Limiter;
-use crate::llm::keys::LlmKeys;
+use crate::llm::LlmKeys;
 use crate::mcp::Mcp;
 use crate::run::{PlanCache, RunWatch};
 use crate::webhook::Webhooks;

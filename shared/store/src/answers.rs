@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::answer::store_error;
+use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, EXPIRES_AT, Key, PK};
-use super::tenants::with_key;
 use super::{Store, StoreError};
 use types::clock::Timestamp;
 use types::ids::Place;
@@ -135,7 +135,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut row = held(request, claim, now);
         let inline = sealed.len() <= LARGEST_INLINE;
-        let key = keys::answer(request);
+        let key = keys::answer(request.place.as_ref(), &request.name);
         let mut chunks = 0;
         if !inline {
             for mut chunk in item::chunks(&key.pk, &keys::answer_chunks(&claim.owner), sealed) {
@@ -189,7 +189,7 @@ impl Store {
         condition: &str,
         values: impl IntoIterator<Item = (&'static str, aws_sdk_dynamodb::types::AttributeValue)>,
     ) -> Result<Result<(), Option<Item>>, StoreError> {
-        let key = keys::answer(request);
+        let key = keys::answer(request.place.as_ref(), &request.name);
         let mut item = with_key(key.clone(), row)?;
         // An absent value is no attribute, so that conditions can ask for it.
         item.retain(|_, value| !value.is_null());
@@ -227,7 +227,7 @@ impl Store {
         owner: &str,
         chunks: usize,
     ) -> Result<Vec<u8>, StoreError> {
-        let Key { pk, .. } = keys::answer(request);
+        let Key { pk, .. } = keys::answer(request.place.as_ref(), &request.name);
         let items = self.get_all(&pk, &format!("{}#", keys::answer_chunks(owner))).await?;
         if items.len() != chunks {
             return Err(StoreError::Corrupt(format!("{} of {chunks} parts of an answer", items.len())));

@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::answer::OnContention;
+use super::item::with_key;
 use super::item::{Item, n, s};
 use super::keys::{self, EXPIRES_AT, PK, SK};
-use super::tenants::with_key;
 use super::trail::{AUDIT_KEPT_FOR, AuditRecord};
 use super::walk::{Listed, Walk};
 use super::{Store, StoreError};

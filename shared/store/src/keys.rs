@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
-use super::answers::KeyedRequest;
 use crate::delivery::Outcome;
 use engine::Slot;
 use engine::analytics::Granularity;
@@ -119,9 +118,9 @@ pub(crate) fn trace(p: &Place, id: AuditId) -> Key {
 }
 
 /// The row of a request under an idempotency key. Operators stand outside all tenants.
-pub(crate) fn answer(request: &KeyedRequest) -> Key {
-    let owner = request.place.as_ref().map_or_else(|| "OPERATOR".to_owned(), place);
-    Key { pk: format!("{owner}#REQUEST#{}", request.name), sk: "REQUEST".to_owned() }
+pub(crate) fn answer(of: Option<&Place>, name: &str) -> Key {
+    let owner = of.map_or_else(|| "OPERATOR".to_owned(), place);
+    Key { pk: format!("{owner}#REQUEST#{name}"), sk: "REQUEST".to_owned() }
 }
 
 /// Before the rows of an answer that is too large for it, by who carried the request out.
@@ -452,6 +451,8 @@ pub(crate) fn trigger_position(at: Timestamp, trigger: &TriggerRef) -> String {
     format!("{at}#{TRIGGER_MARK}#{}#{}#{workflow_id}#{trigger_id}", place.tenant_id, place.project_id)
 }
 
+/// Stands in the place of a tenant's standing where a run has its tenant.
+const PLAN_MARK: &str = "PLAN";
 /// Stands in the place of a secret that nothing owns where a run has its tenant.
 const SECRET_MARK: &str = "SECRET";
 
@@ -498,7 +499,7 @@ pub(crate) fn at_deadline(position: &str) -> Option<AtDeadline> {
         Some(Place { tenant_id: tenant.parse().ok()?, project_id: project.parse().ok()? })
     };
     match position.split('#').skip(1).collect::<Vec<_>>()[..] {
-        [plans::PLAN_MARK, tenant] => Some(AtDeadline::Standing(tenant.parse().ok()?)),
+        [PLAN_MARK, tenant] => Some(AtDeadline::Standing(tenant.parse().ok()?)),
         [tenant, project, run] => {
             Some(AtDeadline::Run(RunRef { place: place(tenant, project)?, run_id: run.parse().ok()? }))
         }

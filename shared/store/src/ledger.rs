@@ -5,10 +5,10 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, Key, PK, SK};
 use super::runs::RunRecord;
-use super::tenants::with_key;
 use super::walk::{Listed, Walk};
 use super::{Spread, Store, StoreError, WorkflowRecord};
 use billing::{Account, LedgerEntry, Microcredits, Used, What};

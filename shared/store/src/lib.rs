@@ -1,6 +1,7 @@
 //! State in DynamoDB: one table, one file per aggregate. The embedded server of the local process and of the
 //! tests speaks the same wire API, so there is no second implementation.
 
+mod access;
 mod answer;
 mod answers;
 mod audit;

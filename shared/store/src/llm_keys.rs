@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::item::with_key;
 use super::item::{Item, n};
 use super::keys::{self, PK};
-use super::tenants::with_key;
 use super::{Store, StoreError};
 use platform::secrets::{SecretKind, SecretRef};
 use types::clock::Timestamp;

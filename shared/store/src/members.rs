@@ -8,10 +8,9 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::item::with_key;
 use super::item::{Item, n};
 use super::keys::{self, Key, PK};
-use super::pats::PatRecord;
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use types::clock::Timestamp;
@@ -171,18 +170,6 @@ impl Store {
     ) -> Result<TransactWriteItem, StoreError> {
         new.revision = old.revision + 1;
         self.put_if(row(new)?, Some("revision = :revision"), [(":revision", n(old.revision))])
-    }
-
-    /// A member's tokens, those whose time is over too.
-    ///
-    /// # Errors
-    /// When the database does not answer or a row is damaged.
-    pub async fn pats_of_member(&self, record: &MemberRecord) -> Result<Vec<PatRecord>, StoreError> {
-        if record.pats.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys = record.pats.iter().map(|id| keys::pat(*id).into_map()).collect();
-        self.pats_at(keys).await
     }
 
     /// Adds to a tenant's count of admins, which stays above zero.

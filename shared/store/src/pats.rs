@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 
 use super::item::{Item, n, s};
+use super::item::{unless_of_another, with_key};
 use super::keys::{self, FEED_SK, PK, TENANT_PK};
 use super::members::MemberRecord;
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use types::clock::Timestamp;
@@ -64,6 +64,18 @@ pub struct PatChange<'a> {
 }
 
 impl Store {
+    /// A member's tokens, those whose time is over too.
+    ///
+    /// # Errors
+    /// When the database does not answer or a row is damaged.
+    pub async fn pats_of_member(&self, record: &MemberRecord) -> Result<Vec<PatRecord>, StoreError> {
+        if record.pats.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = record.pats.iter().map(|id| keys::pat(*id).into_map()).collect();
+        self.pats_at(keys).await
+    }
+
     /// Keeps a new token, in the place of `over` when one is named. A request that is carried out again replaces the
     /// token that it made before, which nobody has seen.
     ///
@@ -206,18 +218,6 @@ impl Store {
             .build()
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         Ok(TransactWriteItem::builder().update(update).build())
-    }
-}
-
-/// The condition under which a row may be made: there is none, or the same request has made it before (`made_by`;
-/// `request` is a reserved word of DynamoDB).
-pub(super) fn unless_of_another(
-    request: Option<&str>,
-) -> (String, Vec<(&'static str, aws_sdk_dynamodb::types::AttributeValue)>) {
-    let condition = format!("attribute_not_exists({PK})");
-    match request {
-        None => (condition, Vec::new()),
-        Some(request) => (format!("{condition} OR made_by = :made_by"), vec![(":made_by", s(request))]),
     }
 }
 

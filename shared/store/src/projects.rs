@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::answer::OnContention;
+use super::item::unless_of_another;
+use super::item::with_key;
 use super::item::{Item, s};
 use super::keys::{self, PK, PROJECT, SK};
-use super::pats::unless_of_another;
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use types::clock::Timestamp;

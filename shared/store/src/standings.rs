@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::answer::OnContention;
+use super::item::with_key;
 use super::item::{Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, Key, PK};
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use billing::payments::Payment;

@@ -1,11 +1,9 @@
 //! Tenants: opened whole, with a first project, an admin and a token.
 
-use serde::Serialize;
-use serde_dynamo::aws_sdk_dynamodb_1::to_item;
-
-use super::item::{Item, n, s};
+use super::item::unless_of_another;
+use super::item::{n, s, with_key};
 use super::members::{ADMINS, MemberRecord};
-use super::pats::{PatRecord, unless_of_another};
+use super::pats::PatRecord;
 use super::projects::{self, ProjectRecord};
 use super::trail::AuditRecord;
 use super::{Store, StoreError, keys};
@@ -83,11 +81,4 @@ impl Store {
         }
         self.transact(writes).await
     }
-}
-
-/// A row with this key and the fields of `value`.
-pub(super) fn with_key(key: keys::Key, value: &impl Serialize) -> Result<Item, StoreError> {
-    let mut item: Item = to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    item.extend(key.into_map());
-    Ok(item)
 }

@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, EXPIRES_AT, Key, PK};
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use crate::delivery::{DELIVERIES_KEPT_FOR, Outcome};

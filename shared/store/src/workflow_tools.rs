@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::item::with_key;
 use super::item::{Item, check_form, s};
 use super::keys::{self, PK, SK};
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use types::ids::{Place, WorkflowId};

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
+use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, PK, SK};
-use super::tenants::with_key;
 use super::walk::{Listed, Walk};
 use super::workflow_tools::{ToolChange, WorkflowToolRecord};
 use super::{Store, StoreError, blob};

@@ -60,7 +60,7 @@ impl StepKind {
         values_as_texts(&mut fields);
         no_text_for_a_value(&fields)?;
         let kind = self.type_name();
-        super::steps::read_kind(kind, &fields).map_err(|(field, message)| Misfit { field, message })
+        super::step_types::read_kind(kind, &fields).map_err(|(field, message)| Misfit { field, message })
     }
 
     fn to_fields(&self) -> Map<String, Value> {

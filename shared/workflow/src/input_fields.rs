@@ -6,7 +6,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::read::wrong_type;
+use super::shape::wrong_type;
 use types::issue::{Check, Issue};
 use types::json_path;
 use types::suggest::{closest, quote};

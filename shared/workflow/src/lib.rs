@@ -15,16 +15,19 @@ pub mod model;
 pub mod plan;
 mod read;
 mod schema;
+mod shape;
 pub mod size;
 mod step_set;
+mod step_types;
 pub mod steps;
 pub mod template;
 pub mod tool;
 pub mod validate;
 mod values;
 
-pub use graph::{Graph, Step, graph_hash, graph_schema, graph_schema_hash};
+pub use graph::Graph;
 
 pub use plan::{Body, BodyStep, Plan, PlanStep, inner_step_id};
+pub use schema::{graph_hash, graph_schema, graph_schema_hash};
 pub use step_set::{StepIx, StepSet};
-pub use steps::{ErrorPolicy, OnTimeout, StepKind, WhileMode};
+pub use steps::{ErrorPolicy, OnTimeout, Step, StepKind, WhileMode};

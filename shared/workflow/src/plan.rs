@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 
 use super::edges::{self, Edges, Node};
-use super::graph::{Graph, Step};
+use super::graph::Graph;
 use super::limits::STEPS_MAX;
 use super::step_set::{StepIx, StepSet};
+use super::steps::Step;
 use super::steps::StepKind;
 use super::template::Condition;
 use types::issue::{Check, Issue};

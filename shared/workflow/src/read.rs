@@ -6,20 +6,16 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use serde_path_to_error::Segment;
 
-use types::strict::Strict;
-use types::text::in_json_words;
-
-use super::graph::{COMMON_FIELDS, Graph, Step};
+use super::graph::Graph;
 use super::input_fields;
 use super::limits::{GRAPH_MAX_BYTES, ID_MAX_CHARS, ISSUES_MAX};
+use super::shape::{Shape, wrong_type};
 use super::size::json_bytes_up_to;
-use super::steps::{self, StepKind};
+use super::step_types::{COMMON_FIELDS, read_shape};
+use super::steps::{Step, StepKind};
 use types::issue::{Check, Issue};
-use types::json_path::FieldPath;
 use types::suggest::{closest, cut, quote};
 
 #[cfg(test)]
@@ -54,8 +50,19 @@ pub(super) struct ReadStep<'a> {
     pub(super) body: Vec<ReadStep<'a>>,
 }
 
+impl Graph {
+    /// Reads a graph. It must have the right shapes (an object with `steps`, each an object with a
+    /// string `id`, a known `type` and fields of the right types); it need not be valid.
+    ///
+    /// # Errors
+    /// Every misshapen part, and a graph larger than 512 KiB.
+    pub fn read(value: &Value) -> Result<Self, Vec<Issue>> {
+        graph(value)
+    }
+}
+
 /// See [`Graph::read`].
-pub(super) fn graph(value: &Value) -> Result<Graph, Vec<Issue>> {
+fn graph(value: &Value) -> Result<Graph, Vec<Issue>> {
     if let Some(issue) = too_large(value) {
         return Err(vec![issue]);
     }
@@ -209,7 +216,7 @@ fn typed(
     let mut shape = Shape { fields: &mut fields, path, issues };
     // The type's own fields by its own struct: through the flattened enum serde could only say that something does not
     // fit, not where, and would hold its numbers back from what reads whole ones.
-    let own = steps::read_shape(kind, &mut shape)?;
+    let own = read_shape(kind, &mut shape)?;
     shape.fields.retain(|field, _| COMMON_FIELDS.contains(&field.as_str()));
     let mut step: Step = shape.read()?;
     step.kind = own;
@@ -238,107 +245,4 @@ fn body<'a>(
             Vec::new()
         }
     }
-}
-
-/// The fields of a step on their way into a type.
-pub(super) struct Shape<'a> {
-    fields: &'a mut Map<String, Value>,
-    path: &'a str,
-    issues: &'a mut Vec<Issue>,
-}
-
-impl Shape<'_> {
-    /// Reads the fields as `T`, reporting and taking out what does not fit. `None` when something other
-    /// than a field stands in the way.
-    pub(super) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
-        loop {
-            let error = match serde_path_to_error::deserialize(Strict(&*self.fields)) {
-                Ok(read) => return Some(read),
-                Err(error) => error,
-            };
-            let segments: Vec<Segment> = error.path().iter().cloned().collect();
-            let problem = error.into_inner().to_string();
-            let (removed, field) = take_out(self.fields, &segments);
-            self.issues.push(misfit(self.path, &field, &problem));
-            if !removed {
-                return None;
-            }
-        }
-    }
-}
-
-/// Takes out the innermost thing that the segments lead to, and says where it was. An element of a list
-/// is emptied instead, so that those after it keep their places.
-fn take_out(fields: &mut Map<String, Value>, segments: &[Segment]) -> (bool, String) {
-    let mut field = FieldPath::default();
-    for segment in segments {
-        match segment {
-            Segment::Map { key } => field.push_key(key),
-            Segment::Seq { index } => field.push_index(*index),
-            Segment::Enum { .. } | Segment::Unknown => break,
-        };
-    }
-    let Some((Segment::Map { key: first }, below)) = segments.split_first() else {
-        return (false, field.to_string());
-    };
-    let taken = below.split_last().is_some_and(|(last, between)| {
-        let holder = fields.get_mut(first).and_then(|value| between.iter().try_fold(value, descend));
-        match (holder, last) {
-            (Some(Value::Object(map)), Segment::Map { key }) => map.remove(key).is_some(),
-            (Some(Value::Array(items)), Segment::Seq { index }) => items
-                .get_mut(*index)
-                .filter(|item| !item.is_string())
-                .map(|item| *item = Value::String(String::new()))
-                .is_some(),
-            _ => false,
-        }
-    });
-    (taken || fields.remove(first).is_some(), field.to_string())
-}
-
-fn descend<'a>(value: &'a mut Value, segment: &Segment) -> Option<&'a mut Value> {
-    match (value, segment) {
-        (Value::Object(map), Segment::Map { key }) => map.get_mut(key),
-        (Value::Array(items), Segment::Seq { index }) => items.get_mut(*index),
-        _ => None,
-    }
-}
-
-/// Reads fields as `T`.
-///
-/// # Errors
-/// The first field that does not fit, and why.
-pub(super) fn fit<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T, (String, String)> {
-    serde_path_to_error::deserialize(Strict(fields)).map_err(|error| {
-        let field = error.path().to_string();
-        (field, in_json_words(&error.into_inner().to_string()))
-    })
-}
-
-fn misfit(path: &str, field: &str, problem: &str) -> Issue {
-    let wrong_value = problem.starts_with("unknown variant") || problem.starts_with("invalid value");
-    let code = if wrong_value { "invalid_value" } else { "invalid_type" };
-    let what = if field.is_empty() { "the step" } else { field };
-    let words = in_json_words(problem);
-    let suggestion = match words.strip_prefix("expected ").and_then(|words| words.rsplit_once(", found ")) {
-        Some((expected, _)) => format!("write {expected}"),
-        None => String::new(),
-    };
-    let message = format!("{what}: {words}");
-    let path = types::json_path::join(path, field);
-    Issue::error(Check::Graph, code, path, message).suggest(suggestion)
-}
-
-/// The issue of a value of another type than is wanted.
-pub(super) fn wrong_type(path: &str, what: &str, expected: &str, found: &Value) -> Issue {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    Issue::error(Check::Graph, "invalid_type", path, format!("{what} must be {expected}, not {found}"))
-        .suggest(format!("write {expected}"))
 }

@@ -2,15 +2,30 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    graph::{Graph, Step},
-    steps::{self, LlmParams},
+    graph::Graph,
+    step_types::{fields_by_type, generator, properties_of},
+    steps::{LlmParams, Step},
 };
+
+/// The JSON Schema (2020-12) of a graph, generated from the types that parse it.
+pub fn graph_schema() -> Value {
+    graph()
+}
+
+/// The hash of [`graph_schema`], made like [`graph_hash`].
+pub fn graph_schema_hash() -> &'static str {
+    &GRAPH_SCHEMA_HASH
+}
+
+/// `sha256:<hex>` over the graph's canonical JSON: compact, object keys sorted.
+pub fn graph_hash(graph: &Value) -> String {
+    hash(graph)
+}
 
 #[cfg(test)]
 mod tests;
@@ -45,10 +60,6 @@ pub(super) fn graph() -> Value {
         step["unevaluatedProperties"] = json!(false);
     }
     schema
-}
-
-fn generator() -> SchemaGenerator {
-    SchemaSettings::draft2020_12().into_generator()
 }
 
 /// The fields of the types, taken from their schemas so that no list has to be kept in step.
@@ -87,16 +98,10 @@ pub(super) static KNOWN_FIELDS: LazyLock<KnownFields> = LazyLock::new(|| {
     KnownFields {
         graph,
         llm_params: properties_of::<LlmParams>(),
-        by_type: steps::fields_by_type().into_iter().map(|(name, own)| (name, with_common(own))).collect(),
+        by_type: fields_by_type().into_iter().map(|(name, own)| (name, with_common(own))).collect(),
         common,
     }
 });
-
-/// The properties that the schema of a type names.
-pub(super) fn properties_of<T: JsonSchema>() -> BTreeSet<String> {
-    let schema = generator().into_root_schema_for::<T>().to_value();
-    schema["properties"].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect()
-}
 
 /// The hash of the schema of graphs: two programs with the same one accept the same graphs.
 pub(super) static GRAPH_SCHEMA_HASH: LazyLock<String> = LazyLock::new(|| hash(&graph()));

@@ -4,20 +4,83 @@
 //! choices as `None`; validation refuses both, and a published graph has them. Fields whose value may
 //! come from a template are [`Templated`].
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    graph::Step,
-    limits,
-    read::{self, Shape},
-    schema::properties_of,
-};
+use super::limits;
 
 pub use super::values::{OneOrMany, Seconds, Templated, TextOrObject};
+
+/// One step: what every step has, and what its type adds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Names the step in the graph, in templates and in events.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,128}$"))]
+    pub id: String,
+    /// What people read; the id when it is missing.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1, max = limits::NAME_MAX_CHARS))]
+    #[schemars(with = "Option<String>")]
+    pub name: String,
+    /// What the step is for, for readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The ids of the steps that must be settled first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// `false`: the step settles at once as skipped, and its dependants go on.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[schemars(extend("default" = true))]
+    pub enabled: bool,
+    /// A template; when it is falsy the step is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// A template; when it is truthy the step is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_when: Option<String>,
+    /// Further attempts after a failure that may pass.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(max = limits::RETRY_COUNT_MAX), extend("default" = 0))]
+    pub retry_count: u32,
+    /// The first wait between attempts in seconds; it doubles, with jitter.
+    #[serde(default = "Seconds::one", skip_serializing_if = "Seconds::is_one")]
+    #[schemars(range(max = limits::RETRY_BACKOFF_MAX_S), extend("default" = 1))]
+    pub retry_backoff_s: Seconds,
+    /// How long one attempt may take, in seconds; default and cap depend on the type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<Seconds>,
+    /// Keep a failure in `steps.<id>.error` and let the dependants go on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub continue_on_error: bool,
+    /// A root that waits for an entry grant: a key in `trigger_steps`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_auto_start: bool,
+    /// Completing this step closes the run's episode; in a graph without a `no_auto_start` step it means nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub terminal: bool,
+    /// If not empty, only these step ids (and `human`) may be read by or hand off to this step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub input_allowlist: Vec<String>,
+    /// Anything the author wants to keep beside the step; it has no meaning here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// The type of the step and its fields.
+    #[serde(flatten)]
+    pub kind: StepKind,
+}
+
+impl Step {
+    /// How long one attempt may take; `None` for a human task that waits without end.
+    pub fn timeout(&self) -> Option<Duration> {
+        match self.timeout_s {
+            Some(seconds) => Some(seconds.duration()),
+            None => self.kind.timeout_default_and_cap().0,
+        }
+    }
+}
 
 /// The type of a step, with its fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -389,54 +452,6 @@ impl StepKind {
     }
 }
 
-/// Reads the fields of a step as those of the type `kind`, reporting which do not fit. `None` when something other than
-/// a field stands in the way.
-pub(super) fn read_shape(kind: &str, shape: &mut Shape<'_>) -> Option<StepKind> {
-    match kind {
-        "lua_script" => shape.read().map(StepKind::LuaScript),
-        "llm_call" => shape.read().map(Box::new).map(StepKind::LlmCall),
-        "mcp_call" => shape.read().map(StepKind::McpCall),
-        "human_task" => shape.read().map(StepKind::HumanTask),
-        "for_each" => shape.read().map(StepKind::ForEach),
-        "while" => shape.read().map(StepKind::While),
-        "workflow_call" => shape.read().map(StepKind::WorkflowCall),
-        "agent_call" => shape.read().map(StepKind::AgentCall),
-        _ => None,
-    }
-}
-
-/// Reads the fields of a step of the type `kind`.
-///
-/// # Errors
-/// The first field that does not fit, and why.
-pub(super) fn read_kind(kind: &str, fields: &Map<String, Value>) -> Result<StepKind, (String, String)> {
-    match kind {
-        "lua_script" => read::fit(fields).map(StepKind::LuaScript),
-        "llm_call" => read::fit(fields).map(Box::new).map(StepKind::LlmCall),
-        "mcp_call" => read::fit(fields).map(StepKind::McpCall),
-        "human_task" => read::fit(fields).map(StepKind::HumanTask),
-        "for_each" => read::fit(fields).map(StepKind::ForEach),
-        "while" => read::fit(fields).map(StepKind::While),
-        "workflow_call" => read::fit(fields).map(StepKind::WorkflowCall),
-        "agent_call" => read::fit(fields).map(StepKind::AgentCall),
-        other => Err(("type".to_owned(), format!("there is no step type {other:?}"))),
-    }
-}
-
-/// The fields that each type adds to the common ones.
-pub(super) fn fields_by_type() -> Vec<(&'static str, BTreeSet<String>)> {
-    vec![
-        ("lua_script", properties_of::<LuaScript>()),
-        ("llm_call", properties_of::<LlmCall>()),
-        ("mcp_call", properties_of::<McpCall>()),
-        ("human_task", properties_of::<HumanTask>()),
-        ("for_each", properties_of::<ForEach>()),
-        ("while", properties_of::<While>()),
-        ("workflow_call", properties_of::<WorkflowCall>()),
-        ("agent_call", properties_of::<AgentCall>()),
-    ]
-}
-
 fn yes() -> bool {
     true
 }
@@ -463,4 +478,12 @@ fn is_tool_rounds_default(count: &u32) -> bool {
 
 fn is_fail_fast(policy: &ErrorPolicy) -> bool {
     *policy == ErrorPolicy::FailFast
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

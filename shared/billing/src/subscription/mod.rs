@@ -6,13 +6,15 @@
 //! by whoever comes first; each is known to the ledger by its cause, so that making it again has no effect.
 
 mod observe;
+mod provider_state;
 pub mod standing;
 #[cfg(test)]
 mod tests;
 mod view;
 mod window;
 
-pub use observe::{InvoiceState, Observed, ProviderState, Seen};
+pub use observe::{InvoiceState, Observed, Seen};
+pub use provider_state::ProviderState;
 pub use standing::{Checkout, Free, Included, Paid, Posting, Refusal, Standing, Trial};
 pub use view::{Status, TrialView, status};
 pub use window::Period;

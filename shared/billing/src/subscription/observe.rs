@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::provider_state::ProviderState;
 use super::standing::{Included, Paid, Posting, Standing};
 use super::window::Period;
 use crate::plans::{Plan, Product};
@@ -15,34 +14,6 @@ use types::clock::Timestamp;
 const NOT_PAID_YET: Duration = Duration::from_secs(30 * 60);
 /// The same when the payment has failed, which the provider goes on trying for weeks.
 const PAYMENT_FAILED: Duration = Duration::from_secs(24 * 3600);
-
-/// Where a subscription stands at the provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProviderState {
-    /// Its first payment is not made.
-    Incomplete,
-    /// It is paid from the trial's end.
-    Trialing,
-    /// It goes on.
-    Active,
-    /// A payment has failed.
-    PastDue,
-    /// It is over.
-    Ended,
-}
-
-impl ProviderState {
-    /// Whether it is not over.
-    pub const fn is_live(self) -> bool {
-        matches!(self, Self::Trialing | Self::Active | Self::PastDue)
-    }
-
-    /// Whether what it gives may be used.
-    pub const fn is_paid(self) -> bool {
-        matches!(self, Self::Active)
-    }
-}
 
 /// How far the payment of an invoice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

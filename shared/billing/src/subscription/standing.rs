@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::provider_state::ProviderState;
 use super::window::Period;
 use crate::plans::{Plan, Product};
 use crate::{Bucket, Microcredits};
@@ -81,7 +82,7 @@ pub struct Paid {
     /// The plan.
     pub plan_code: String,
     /// Where it stands.
-    pub state: super::ProviderState,
+    pub state: ProviderState,
     /// What is paid for.
     pub period: Period,
     /// Whether it ends then.

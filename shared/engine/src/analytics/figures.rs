@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use super::sketch::{self, Durations};
-use crate::RunStatus;
+use crate::status::RunStatus;
 
 /// The statuses in which a run may end.
 pub const ENDS: [RunStatus; 3] = [RunStatus::Completed, RunStatus::Failed, RunStatus::Stopped];
@@ -122,10 +122,4 @@ impl FromIterator<(String, i64)> for Figures {
 /// A count as the store keeps it.
 pub(super) fn signed(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
-}
-
-/// The nearest whole number.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and it saturates")]
-pub(super) fn whole(value: f64) -> u64 {
-    value.round() as u64
 }

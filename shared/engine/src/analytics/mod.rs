@@ -7,4 +7,4 @@ mod tally;
 
 pub use figures::Figures;
 pub use range::{Granularity, Range, Window};
-pub use tally::{Counts, Tally};
+pub use tally::{Counted, Counts, Tally};

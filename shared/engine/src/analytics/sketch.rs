@@ -47,8 +47,14 @@ impl Durations {
     /// The duration that this part of all is not longer than, in milliseconds; none when there are none.
     pub fn quantile(&self, part: f64) -> Option<u64> {
         let value = self.0.quantile(part).ok().flatten()?;
-        Some(crate::analytics::figures::whole(value))
+        Some(whole(value))
     }
+}
+
+/// The nearest whole number.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and it saturates")]
+pub(super) fn whole(value: f64) -> u64 {
+    value.round() as u64
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{ENDS, Figures, signed};
 use super::sketch;
-use crate::{Run, RunStatus, Usage};
+use crate::status::{RunStatus, Usage};
 use types::clock::{self, Timestamp};
 use types::tokens::Tokens;
 
@@ -64,6 +64,19 @@ pub struct Counts {
     pub figures: Vec<(Timestamp, Figures)>,
 }
 
+/// What of a run is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended, if it has.
+    pub ended_at: Option<Timestamp>,
+    /// What it has used.
+    pub usage: Usage,
+}
+
 impl Tally {
     /// A step of this type was executed.
     pub fn executed(&mut self, step_type: &str, took: Duration) {
@@ -83,31 +96,31 @@ impl Tally {
         self.steps.entry(step_type.to_owned()).or_default()
     }
 
-    /// What the counters do not know of this run, whose tally knows it from now on; none when there is nothing, or
-    /// when what there is can wait until the run ends.
-    pub fn count(run: &mut Run) -> Option<Counts> {
+    /// What the counters do not know of a run that stands so, and whose tally knows it from now on; none when there is
+    /// nothing, or when what there is can wait until the run ends.
+    pub fn count(&mut self, run: Counted) -> Option<Counts> {
         let mut counts = Counts::default();
         let live = (!run.status.is_terminal()).then_some(run.status);
-        if live != run.tally.live {
-            for (status, times) in [(run.tally.live, -1), (live, 1)] {
+        if live != self.live {
+            for (status, times) in [(self.live, -1), (live, 1)] {
                 if let Some(status) = status {
                     *counts.live.entry(status.as_str()).or_default() += times;
                 }
             }
-            run.tally.live = live;
+            self.live = live;
         }
         let ended = Ended::of(run);
-        if ended != run.tally.ended {
-            if let Some(Ended { status, at, took_ms }) = run.tally.ended {
+        if ended != self.ended {
+            if let Some(Ended { status, at, took_ms }) = self.ended {
                 // It was retried: it will count as what it ends as at last.
                 counts.at(at).add_run(status, Duration::from_millis(took_ms), -1);
             }
             if let Some(Ended { status, at, took_ms }) = ended {
                 let figures = counts.at(at);
                 figures.add_run(status, Duration::from_millis(took_ms), 1);
-                run.tally.add_work(run.usage, figures);
+                self.add_work(run.usage, figures);
             }
-            run.tally.ended = ended;
+            self.ended = ended;
         }
         counts.figures.retain(|(_, figures)| !figures.is_empty());
         (!counts.live.is_empty() || !counts.figures.is_empty()).then_some(counts)
@@ -144,7 +157,7 @@ impl Tally {
 }
 
 impl Ended {
-    fn of(run: &Run) -> Option<Self> {
+    fn of(run: Counted) -> Option<Self> {
         let at = run.ended_at.filter(|_| ENDS.contains(&run.status))?;
         let took = at.since(run.started_at).as_millis();
         Some(Self { status: run.status, at, took_ms: u64::try_from(took).unwrap_or(u64::MAX) })

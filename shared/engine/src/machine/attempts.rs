@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{LONGEST_BACKOFF, Machine, Outcome, Refusal, RunStatus, Slot, StepState, millis};
 use crate::event::EventKind;
 use crate::failure::Failure;
-use crate::state::Lease;
+use crate::step_state::Lease;
 use crate::{FailureCode, StepFailure};
 use types::clock::Timestamp;
 use workflow::StepIx;

@@ -1,8 +1,8 @@
 //! What the counters see of a run.
 
 use super::{Machine, Slot};
-use crate::Bill;
-use crate::analytics::{Counts, Tally};
+use crate::analytics::{Counted, Counts};
+use crate::debit::debit;
 use billing::{LedgerEntry, Metering};
 use types::clock::Timestamp;
 use types::tokens::Tokens;
@@ -30,12 +30,14 @@ impl Machine {
     /// What is to be added to the counters with the next write of the run, which says that it was. Whoever takes it
     /// writes both or neither.
     pub fn take_counts(&mut self) -> Option<Counts> {
-        Tally::count(&mut self.run)
+        let run = &mut self.run;
+        let (status, usage) = (run.status, run.usage);
+        run.tally.count(Counted { status, started_at: run.started_at, ended_at: run.ended_at, usage })
     }
 
     /// What is to be debited with the next write of the run, which says that it was. Whoever takes it writes both or
     /// neither.
     pub fn take_debit(&mut self, metering: Metering, now: Timestamp) -> Option<LedgerEntry> {
-        Bill::debit(&mut self.run, metering, now)
+        debit(&mut self.run, metering, now)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Machine, Refusal, Run, SkipReason, Slot, StepState, step_ix};
+use super::{Machine, Refusal, SkipReason, Slot, StepState, step_ix};
 use crate::event::EventKind;
 use types::clock::Timestamp;
-use workflow::{Plan, StepIx};
+use workflow::StepIx;
 
 impl Machine {
     pub(super) fn skip_ready(
@@ -107,19 +107,5 @@ impl Machine {
                 self.page.push(now, Some(step.into()), EventKind::StepSkipped { reason });
             }
         }
-    }
-}
-
-/// Whether a step no longer holds its dependants up.
-pub(super) fn lets_go(plan: &Plan, run: &Run, step: StepIx) -> bool {
-    match &run.steps[step.index()] {
-        StepState::Completed { .. } | StepState::Skipped { .. } => true,
-        StepState::Failed { .. } => plan.step(step).step.continue_on_error,
-        StepState::Pending
-        | StepState::Queued { .. }
-        | StepState::Running { .. }
-        | StepState::Waiting { .. }
-        | StepState::Looping { .. }
-        | StepState::Cancelled { .. } => false,
     }
 }

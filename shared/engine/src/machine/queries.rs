@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{MOST_OPEN_TASKS, Machine, RunStatus, Slot, StepState, Wait, step_ix};
-use crate::rounds::Loop;
 use crate::slot::Inner;
+use crate::step_state::Loop;
 use types::clock::Timestamp;
 use workflow::{StepIx, StepKind};
 

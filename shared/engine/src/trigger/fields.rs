@@ -2,8 +2,8 @@
 //! and says what would be right.
 
 use croner::errors::CronError;
+use croner::parser::{CronParser, Seconds, Year};
 
-use super::schedule::parser;
 use types::suggest::quote;
 use types::{Error, Result};
 
@@ -12,6 +12,11 @@ const LONGEST: usize = 500;
 
 const MONTHS: &[&str] = &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const DAYS: &[&str] = &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+/// Five fields and nothing else.
+pub(super) fn parser() -> CronParser {
+    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build()
+}
 
 /// One of the five.
 struct Field {

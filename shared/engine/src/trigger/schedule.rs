@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use croner::errors::CronError;
-use croner::parser::{CronParser, Seconds, Year};
 use croner::{CivilDateTime, Cron, CronDateTime, Resolution, Weekday};
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -43,7 +42,7 @@ impl Schedule {
     /// Invalid, naming `cron` or `timezone` and what would be right.
     pub fn parse(cron: &str, timezone: &str) -> Result<Self> {
         let text = fields::check(cron)?;
-        let read = parser().parse(&text).map_err(|error| Error::invalid(format!("cron: {error}")))?;
+        let read = fields::parser().parse(&text).map_err(|error| Error::invalid(format!("cron: {error}")))?;
         let (zone, zone_name) = zone(timezone)?;
         let by_real_time = goes_by_real_time(&text, &read);
         let schedule = Self { text, cron: read, zone, zone_name, by_real_time };
@@ -134,11 +133,6 @@ impl Schedule {
     fn next_wall_clock(&self, from: Wall, inclusive: bool) -> Option<DateTime> {
         self.cron.find_next_occurrence(&from, inclusive).ok().map(|Wall(found)| found)
     }
-}
-
-/// Five fields and nothing else.
-pub(super) fn parser() -> CronParser {
-    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build()
 }
 
 /// Whether a schedule means "every so often" rather than times of day: a `*` for minutes or hours, or all hours

@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
 use super::{Rejected, check, problems};
-use crate::MESSAGE_SHOWN;
+use crate::violation::MESSAGE_SHOWN;
 use types::suggest::cut;
 
 const NAMES: [&str; 4] = ["a", "b", "ab", "c/~"];

@@ -4,18 +4,13 @@
 //! Where a key is sent is part of it: `base_url` changes only together with the values, so that nobody who cannot
 //! see a key can have it sent to themselves.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use moka::sync::Cache;
 use secrecy::ExposeSecret;
 
 use crate::custody::{Deposit, deposit, destroy};
 use crate::state::AppState;
 use clients::llm::Credential;
-use platform::cache::LazyCache;
 use platform::secrets::SecretKind;
-use store::{LlmKeyRecord, MOST_LLM_KEYS, Store, StoreError};
+use store::{LlmKeyRecord, MOST_LLM_KEYS, StoreError};
 use types::ids::{LlmKeyId, Place};
 use types::{Error, Result, text};
 use workflow::model::Provider;
@@ -24,10 +19,6 @@ use workflow::model::Provider;
 const MOST_TRIES: usize = 5;
 /// The most bytes of a value.
 const LARGEST_VALUE: usize = 8 * 1024;
-/// How long a worker goes by the keys that it has read. A rotated key's old values are gone at once, and then it
-/// reads again.
-const KEPT_FOR: Duration = Duration::from_secs(30);
-const MOST_PLACES: u64 = 1_000;
 
 /// Where and with what a provider is called; its texts were checked.
 #[derive(Debug)]
@@ -337,37 +328,4 @@ pub fn default_of(keys: &[LlmKeyRecord], provider: Provider) -> Option<&LlmKeyRe
     let of_provider = || keys.iter().filter(|key| key.provider == provider);
     let chosen = of_provider().filter(|key| key.default_since.is_some());
     chosen.max_by_key(|key| key.default_since).or_else(|| of_provider().min_by_key(|key| key.id))
-}
-
-/// The keys of projects as workers go by them: read anew after [`KEPT_FOR`].
-#[derive(Debug)]
-pub struct LlmKeys {
-    known: LazyCache<Place, Arc<Vec<LlmKeyRecord>>>,
-}
-
-impl Default for LlmKeys {
-    fn default() -> Self {
-        let known = || Cache::builder().max_capacity(MOST_PLACES).time_to_live(KEPT_FOR).build();
-        Self { known: LazyCache::new(known) }
-    }
-}
-
-impl LlmKeys {
-    /// A project's keys.
-    ///
-    /// # Errors
-    /// Unavailable when the database does not answer.
-    pub async fn of(&self, store: &Store, place: &Place) -> Result<Arc<Vec<LlmKeyRecord>>> {
-        if let Some(known) = self.known.get(place) {
-            return Ok(known);
-        }
-        let keys = Arc::new(store.llm_keys(place).await?);
-        self.known.insert(place.clone(), Arc::clone(&keys));
-        Ok(keys)
-    }
-
-    /// Reads a project's keys anew when they are next asked for.
-    pub fn forget(&self, place: &Place) {
-        self.known.invalidate(place);
-    }
 }

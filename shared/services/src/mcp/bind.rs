@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::address::{bare, is_same_url};
 use super::catalog;
 use super::instance::from_entry;
 use super::target::binding_of;
@@ -12,7 +13,6 @@ use store::{InstanceRecord, McpServerRecord, StoreError};
 use types::error::Kind;
 use types::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
 use types::mcp::{Overrides, ServerStatus};
-use types::text::trimmed;
 use types::{Error, Result};
 use workflow::StepKind;
 use workflow::steps::{ConnectionResolution, McpCall};
@@ -123,15 +123,6 @@ impl Directory {
             None => Resolved::Nothing,
         }
     }
-}
-
-/// Addresses that lead to the same place, with and without a slash at their end.
-pub(super) fn is_same_url(one: &str, other: &str) -> bool {
-    bare(one) == bare(other)
-}
-
-fn bare(url: &str) -> &str {
-    trimmed(url).trim_end_matches('/')
 }
 
 /// What the steps of a graph, and inner steps, name servers by, whatever else is wrong with it.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::bind::is_same_url;
+use super::address::is_same_url;
 use types::mcp::AuthMode;
 
 /// How a server of the catalog wants to be authenticated.

@@ -5,6 +5,7 @@
 //! ([`transport`]); sessions are kept per environment ([`session`]). What a graph's steps resolve to is worked out once,
 //! at the start of a run ([`bind`]), and made into a target with credentials only when a call is made ([`target`]).
 
+mod address;
 pub mod bind;
 pub mod catalog;
 pub mod instance;

@@ -17,18 +17,17 @@
 //! what is left behind.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::state::AppState;
 use engine::{FailureCode, Outcome, RunInput, StepFailure};
 use platform::secrets::Mask;
-use types::ids::{Place, RunId, WorkflowId};
 use types::tokens::Tokens;
 use workflow::StepKind;
 use workflow::limits::RESULT_MAX_BYTES;
 
+use super::attempt::{Attempt, Performed};
 use super::script::Scripted;
 
 /// A call of something outside.
@@ -38,32 +37,6 @@ pub enum Effect {
     Mcp(super::mcp::ToolCall),
     /// A model.
     Llm(Box<super::llm::ModelCall>),
-}
-
-/// The attempt that a call belongs to.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// Tenant and project.
-    pub place: Place,
-    /// The workflow.
-    pub workflow_id: WorkflowId,
-    /// The run.
-    pub run_id: RunId,
-    /// `run_id/step_id[/index]/attempt`: the same for every delivery of the same attempt.
-    pub key: String,
-    /// What it may take.
-    pub timeout: Duration,
-}
-
-/// What became of a step that was executed.
-#[derive(Debug)]
-pub struct Performed {
-    /// Its result or failure.
-    pub outcome: Outcome,
-    /// Lines for the step's log.
-    pub log: Vec<String>,
-    /// What it cost at models.
-    pub tokens: Tokens,
 }
 
 impl From<Outcome> for Performed {

@@ -23,7 +23,7 @@ use types::tokens::Tokens;
 use workflow::model::{ResponseFormat, problems, response_format};
 use workflow::steps::LlmCall;
 
-use super::effect::{Attempt, Performed};
+use super::attempt::{Attempt, Performed};
 
 /// What of an attempt's time is left to say that it was not enough.
 const TIME_TO_TELL: Duration = Duration::from_millis(50);

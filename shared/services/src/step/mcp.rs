@@ -16,7 +16,7 @@ use types::error::Kind;
 use types::mcp::ToolSpec;
 use workflow::steps::{McpCall, Templated};
 
-use super::effect::{Attempt, Performed};
+use super::attempt::{Attempt, Performed};
 
 /// A call of a tool of an MCP server.
 #[derive(Debug)]

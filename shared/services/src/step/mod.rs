@@ -1,6 +1,7 @@
 //! What steps do when they run. An executor is given all that it may see and gives back an outcome; it knows
 //! nothing of runs, storage or other steps.
 
+mod attempt;
 mod effect;
 mod llm;
 pub mod mcp;
@@ -8,7 +9,8 @@ mod named;
 mod scope;
 mod script;
 
-pub use effect::{Attempt, Effect, Performed};
+pub use attempt::{Attempt, Performed};
+pub use effect::Effect;
 pub use named::NamedSteps;
 pub use scope::{RoundScope, StepScope, run_view, step_view};
 pub use script::{CancelHandle, Script, Scripted, Scripts};

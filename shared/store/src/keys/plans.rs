@@ -1,6 +1,6 @@
 //! Keys of what tenants have of plans, and of what they pay.
 
-use super::{Key, deadline_before, shard_of};
+use super::{Key, PLAN_MARK, deadline_before, shard_of};
 use types::clock::Timestamp;
 use types::ids::TenantId;
 
@@ -33,9 +33,6 @@ pub(crate) fn code(code: &str) -> Key {
 pub(crate) fn redemption(tenant: &TenantId, code: &str) -> Key {
     Key { pk: format!("T#{tenant}#CODES"), sk: code.to_owned() }
 }
-
-/// Stands in the place of a tenant's standing where a run has its tenant.
-pub(super) const PLAN_MARK: &str = "PLAN";
 
 /// A standing's place in the deadline index.
 pub(crate) fn standing_position(at: Timestamp, tenant: &TenantId) -> String {

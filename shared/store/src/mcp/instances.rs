@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
+use super::super::item::with_key;
 use super::super::item::{self, n};
 use super::super::keys;
-use super::super::tenants::with_key;
 use super::super::walk::Listed;
 use super::super::{ConnectionRecord, ConnectionUse, ConnectionUser, Store, StoreError, blob};
 use super::{McpServerRecord, instance_row, read};

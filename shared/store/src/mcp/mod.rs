@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+use super::item::with_key;
 use super::item::{self, Item, n};
 use super::keys::{self, Key, PK, SK};
-use super::tenants::with_key;
 use super::walk::Listed;
 use super::{Store, StoreError};
 use types::clock::Timestamp;

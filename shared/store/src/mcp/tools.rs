@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
 use super::super::item;
+use super::super::item::with_key;
 use super::super::keys::{self, Key, SK};
-use super::super::tenants::with_key;
 use super::super::walk::Listed;
 use super::super::{Store, StoreError, blob};
 use super::{McpServerRecord, read};

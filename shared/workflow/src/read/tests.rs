@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
-use super::super::graph::{Graph, Seconds};
+use super::super::graph::Graph;
 use super::super::limits::GRAPH_MAX_BYTES;
 use super::super::steps::{ErrorPolicy, StepKind, Templated};
+use super::super::values::Seconds;
 use types::issue::Issue;
 
 fn issues(graph: &Value) -> Vec<Issue> {

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::super::graph::COMMON_FIELDS;
+use super::super::step_types::COMMON_FIELDS;
 use super::super::steps::StepKind;
 use super::super::{graph_hash, graph_schema};
 use super::KNOWN_FIELDS;

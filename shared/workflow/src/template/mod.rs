@@ -107,14 +107,6 @@ impl TemplateError {
 }
 
 impl Template {
-    /// Parses a string.
-    ///
-    /// # Errors
-    /// An unclosed or nested `{{`, or something between the braces that is not an expression.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        parse::template(text)
-    }
-
     /// The expressions, in order.
     pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.parts.iter().filter_map(|part| match part {

@@ -42,8 +42,18 @@ impl<'a> ParserError<Input<'a>> for TemplateError {
     }
 }
 
+impl Template {
+    /// Parses a string.
+    ///
+    /// # Errors
+    /// An unclosed or nested `{{`, or something between the braces that is not an expression.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        template(text)
+    }
+}
+
 /// Parses a whole string.
-pub(super) fn template(text: &str) -> Parsed<Template> {
+fn template(text: &str) -> Parsed<Template> {
     let mut input = LocatingSlice::new(text);
     let mut parts: Vec<Part> = Vec::new();
     while !rest(&input).is_empty() {

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::graph::Seconds;
 use super::super::limits;
 use super::super::steps::{AgentCall, ForEach, HumanTask, LlmCall, StepKind, Templated, While, WorkflowCall};
 use super::super::template::{Template, has_template};
+use super::super::values::Seconds;
 use super::{
     findings::Findings,
     required,

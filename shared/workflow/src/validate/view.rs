@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::edges::{self, Edges, Node};
-use super::super::graph::Step;
 use super::super::limits::ID_MAX_CHARS;
 use super::super::read::{BODY_FIELDS, ReadStep, Reading};
 use super::super::step_set::{StepIx, StepSet};
+use super::super::steps::Step;
 use types::issue::{Check, Issue};
 use types::suggest::cut;
 

@@ -1,6 +1,5 @@
 use super::*;
-use crate::Bill;
-use crate::TriggerType;
+use crate::{Bill, Run, TriggerType};
 use types::ids::{Place, RunId, RunRef, WorkflowId};
 
 const BEGIN: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -32,6 +31,11 @@ fn run() -> Run {
     }
 }
 
+fn count(run: &mut Run) -> Option<Counts> {
+    let (status, usage) = (run.status, run.usage);
+    run.tally.count(Counted { status, started_at: run.started_at, ended_at: run.ended_at, usage })
+}
+
 fn execute(run: &mut Run, step_type: &str, took_ms: u64) {
     run.usage.steps_executed += 1;
     run.tally.executed(step_type, Duration::from_millis(took_ms));
@@ -49,15 +53,15 @@ fn figures(counts: &Counts) -> Vec<(Timestamp, BTreeMap<&str, i64>)> {
 #[test]
 fn what_was_counted_is_not_counted_again() {
     let mut run = run();
-    let live = Tally::count(&mut run).unwrap();
+    let live = count(&mut run).unwrap();
     assert_eq!(live.live, BTreeMap::from([("running", 1)]));
     assert_eq!(live.figures, []);
     execute(&mut run, "lua_script", 1);
-    assert_eq!(Tally::count(&mut run), None, "steps wait until the run ends");
+    assert_eq!(count(&mut run), None, "steps wait until the run ends");
     run.tally.tokens("llm_call", Tokens { tokens_in: 7, tokens_out: 3 });
     (run.usage.tokens_in, run.usage.tokens_out) = (7, 3);
     end(&mut run, RunStatus::Completed, 1_000);
-    let ended = Tally::count(&mut run).unwrap();
+    let ended = count(&mut run).unwrap();
     assert_eq!(ended.live, BTreeMap::from([("running", -1)]));
     let at = BEGIN.plus(Duration::from_secs(1));
     let expected = [
@@ -73,7 +77,7 @@ fn what_was_counted_is_not_counted_again() {
         ("d172", 1),
     ];
     assert_eq!(figures(&ended), [(at, BTreeMap::from(expected))]);
-    assert_eq!(Tally::count(&mut run), None);
+    assert_eq!(count(&mut run), None);
     let kept: Tally = serde_json::from_str(&serde_json::to_string(&run.tally).unwrap()).unwrap();
     assert_eq!(kept, run.tally);
 }
@@ -83,16 +87,16 @@ fn a_retry_takes_back_how_the_run_counted_and_not_its_steps() {
     let mut run = run();
     execute(&mut run, "lua_script", 0);
     end(&mut run, RunStatus::Failed, 0);
-    let first = Tally::count(&mut run).unwrap();
+    let first = count(&mut run).unwrap();
     assert_eq!(first.live, BTreeMap::new(), "it was never seen alive");
     run.status = RunStatus::Running;
     run.ended_at = None;
-    let retried = Tally::count(&mut run).unwrap();
+    let retried = count(&mut run).unwrap();
     assert_eq!(retried.live, BTreeMap::from([("running", 1)]));
     assert_eq!(figures(&retried), [(BEGIN, BTreeMap::from([("failed", -1), ("d-1", -1)]))]);
     execute(&mut run, "lua_script", 0);
     end(&mut run, RunStatus::Completed, 3_600_000);
-    let last = Tally::count(&mut run).unwrap();
+    let last = count(&mut run).unwrap();
     let last = figures(&last);
     assert_eq!((last.len(), last[0].1["completed"], last[0].1["steps"]), (1, 1, 1));
 }
@@ -107,7 +111,7 @@ fn a_run_whose_steps_take_all_kinds_of_time_adds_to_a_bounded_number_of_bins() {
         }
     }
     end(&mut run, RunStatus::Completed, 1);
-    let counts = Tally::count(&mut run).unwrap();
+    let counts = count(&mut run).unwrap();
     let all = figures(&counts).remove(0).1;
     let bins: Vec<_> = all.iter().filter(|(name, _)| name.contains(".d")).collect();
     assert!(bins.len() <= MOST_BINS, "{}", bins.len());

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use engine::Page;
+use engine::REVIEW;
 use engine::Run;
 use engine::Slot;
-use engine::machine::REVIEW;
 use engine::{Event, EventKind};
 use types::clock::Timestamp;
 use types::ids::{RunId, WorkflowId};

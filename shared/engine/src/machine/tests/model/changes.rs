@@ -6,8 +6,8 @@ use super::graphs::{Kind, Spec, lacks_grant};
 use super::places::{Begun, Did, Place, Stand};
 use super::reference::{Fate, Model, slot, top};
 use super::rounds::Rounds;
-use crate::event::SkipReason;
 use crate::slot::Slot;
+use crate::status::SkipReason;
 use crate::{FailureCode, RunStatus};
 use workflow::{ErrorPolicy, OnTimeout};
 

@@ -11,8 +11,8 @@ use super::places::{Begun, Pending, Ready, Stand};
 use super::reference::{Fate, Model, top};
 use super::rounds::LoopStand;
 use crate::machine::{Machine, StepState, Wait, Work};
-use crate::rounds::Loop;
 use crate::slot::Slot;
+use crate::step_state::Loop;
 use crate::{Run, RunStatus};
 
 type Checked = Result<(), TestCaseError>;

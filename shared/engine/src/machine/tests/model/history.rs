@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::graphs::Spec;
 use super::reference::{slot, top};
 use crate::RunStatus;
-use crate::event::{Event, EventKind, SkipReason};
+use crate::event::{Event, EventKind};
 use crate::slot::{Inner, Slot};
+use crate::status::SkipReason;
 
 type Checked = Result<(), TestCaseError>;
 

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graphs::{Common, Kind, LoopOf, LoopSpec, Spec};
 use super::places::{Begun, End, Pending, Place, Stand};
-use super::rounds::{LoopStand, Round, Rounds};
-use crate::event::SkipReason;
+use super::rounds::Round;
+use super::rounds::{LoopStand, Rounds};
 use crate::slot::{Inner, Slot};
+use crate::status::SkipReason;
 use crate::{FailureCode, RunStatus};
 use types::ids::RunId;
 use workflow::{ErrorPolicy, StepIx};
