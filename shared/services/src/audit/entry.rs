@@ -97,7 +97,7 @@ pub async fn end(state: &AppState, entry: Entry, status: u16, made: Option<Strin
             match state.store.keep_new_trace(&record).await {
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "a refused request could not be noted in the audit trail")
+                    tracing::warn!(%error, "a refused request could not be noted in the audit trail");
                 }
             }
         }

@@ -107,7 +107,7 @@ fn a_run_whose_steps_take_all_kinds_of_time_adds_to_a_bounded_number_of_bins() {
     for step_type in ["lua_script", "llm_call"] {
         for power in 0..600_i32 {
             let took = 1.04_f64.powi(power % 300) * 2.0;
-            execute(&mut run, step_type, crate::analytics::figures::whole(took));
+            execute(&mut run, step_type, crate::analytics::sketch::whole(took));
         }
     }
     end(&mut run, RunStatus::Completed, 1);
