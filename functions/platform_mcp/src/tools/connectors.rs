@@ -70,7 +70,7 @@ fn browse_output() -> Value {
         },
         "required": ["ready", "needs_connection", "catalog"]
     });
-    Paging::output("groups", groups, "Connectors")
+    Paging::output("groups", &groups, "Connectors")
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,7 +104,7 @@ async fn browse(context: Context<'_>, given: Map<String, Value>) -> Outcome {
     }
     let groups: Map<String, Value> =
         groups.into_iter().map(|(group, all)| (group.to_owned(), json!({ "connectors": all }))).collect();
-    Ok(paging.answer("groups", groups.into(), total, connectors.is_cut))
+    Ok(paging.answer("groups", &groups.into(), total, connectors.is_cut))
 }
 
 /// A registered server and the group that it belongs to.

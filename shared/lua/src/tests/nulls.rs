@@ -230,6 +230,7 @@ fn arrays_and_objects_of_json_take_metatables() {
 
 /// `[1, null, 3]` and `{ "due": null, "n": 1 }` behave beside a metatable as a list and an object without nulls do.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn lists_and_objects_with_nulls_take_metatables() {
     let class =
         "local C = {} C.__index = C function C.first(t) return t[1] end function C.__len(t) return 40 end

@@ -50,7 +50,7 @@ impl Paging {
     }
 
     /// The schema of a page whose entries stand under this name; `counted` is what `total` counts.
-    pub(super) fn output(name: &str, entries: Value, counted: &str) -> Value {
+    pub(super) fn output(name: &str, entries: &Value, counted: &str) -> Value {
         let mut properties = json!({
             "page": { "type": "integer" }, "page_size": { "type": "integer" },
             "total": { "type": "integer", "description": format!("{counted} on all pages.") },
@@ -62,7 +62,7 @@ impl Paging {
     }
 
     /// A page as [`Paging::output`] describes it.
-    pub(super) fn answer(self, name: &str, entries: Value, total: usize, is_cut: bool) -> Value {
+    pub(super) fn answer(self, name: &str, entries: &Value, total: usize, is_cut: bool) -> Value {
         json!({ name: entries, "page": self.page, "page_size": self.size, "total": total, "truncated": is_cut })
     }
 }

@@ -52,7 +52,7 @@ fn output() -> Value {
                 "required": ["instance_id", "name", "enabled", "has_connection"] } }
         },
         "required": ["connector", "server_id", "name", "tools", "instances"] } });
-    Paging::output("connectors", connectors, "Tools")
+    Paging::output("connectors", &connectors, "Tools")
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,7 +86,7 @@ async fn search(context: Context<'_>, given: Map<String, Value>) -> Outcome {
     let total = found.tools.len();
     let page = paging.of(found.tools.into_iter().collect());
     let page = by_connector(&connectors, page);
-    Ok(paging.answer("connectors", page.into(), total, found.is_cut || connectors.is_cut))
+    Ok(paging.answer("connectors", &page.into(), total, found.is_cut || connectors.is_cut))
 }
 
 /// Tools, each once for all instances of its server.
