@@ -14,6 +14,18 @@ pub const LONGEST_NAME: usize = 200;
 /// The most characters of a description or changelog.
 pub const LONGEST_TEXT: usize = 2000;
 
+/// What kind of JSON a value is, as messages name it.
+pub const fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// A string that names a thing: 1–200 characters, trimmed, on one line.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use serde_path_to_error::Segment;
 use types::issue::{Check, Issue};
 use types::json_path::FieldPath;
 use types::strict::Strict;
-use types::text::in_json_words;
+use types::text::{in_json_words, json_kind};
 
 /// The fields of a step on their way into a type.
 pub(super) struct Shape<'a> {
@@ -100,14 +100,7 @@ pub(super) fn misfit(path: &str, field: &str, problem: &str) -> Issue {
 
 /// The issue of a value of another type than is wanted.
 pub(super) fn wrong_type(path: &str, what: &str, expected: &str, found: &Value) -> Issue {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
+    let found = json_kind(found);
     Issue::error(Check::Graph, "invalid_type", path, format!("{what} must be {expected}, not {found}"))
         .suggest(format!("write {expected}"))
 }

@@ -7,7 +7,7 @@ use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 
-use platform::outbound_http::OutboundError;
+use platform::outbound_http::{OutboundError, is_transient_status};
 use types::error::{Error, Kind};
 
 /// Why a server could not be used. What a server says stands in it masked, and for people: `Debug` goes without.
@@ -56,7 +56,7 @@ impl McpError {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::Outbound(error) => error.may_pass(),
-            Self::Http { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
+            Self::Http { status, .. } => is_transient_status(*status),
             Self::Timeout(_) | Self::Unanswered { .. } => true,
             Self::Protocol(_) | Self::Rpc { .. } | Self::Unusable(_) => false,
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::error::McpError;
 use super::words::{of_report, shown, shown_value, unexpected};
 use types::json_numbers;
+use types::text::json_kind;
 
 /// What a message is to a request.
 #[derive(Debug)]
@@ -73,11 +74,8 @@ fn related(mut message: Value, id: &Value) -> Message {
         true => Message::Result(result),
         false => {
             // An id may be of any length, and hold anything.
-            let theirs = if theirs.is_number() {
-                shown_value(&theirs)
-            } else {
-                super::words::kind(&theirs).to_owned()
-            };
+            let theirs =
+                if theirs.is_number() { shown_value(&theirs) } else { json_kind(&theirs).to_owned() };
             Message::Unrelated(format!("the answer is to another request: its id is {theirs}, expected {id}"))
         }
     }

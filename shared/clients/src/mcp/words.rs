@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use types::text::json_kind;
+
 /// The most characters of a server's own words in an error.
 const MAX_QUOTE: usize = 1_000;
 /// The most entries of a list of errors that are shown.
@@ -79,23 +81,11 @@ fn list(entries: &[Value]) -> String {
     said.join("; ")
 }
 
-/// What a value is, in JSON's words.
-pub(super) const fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 /// That a field is not what it should be: `result.tools is missing; a list was expected`.
 pub(super) fn unexpected(field: &str, found: Option<&Value>, expected: &str) -> String {
     match found {
         None => format!("{field} is missing; {expected} was expected"),
-        Some(value) => format!("{field} is {}; {expected} was expected", kind(value)),
+        Some(value) => format!("{field} is {}; {expected} was expected", json_kind(value)),
     }
 }
 

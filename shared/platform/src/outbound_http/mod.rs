@@ -132,6 +132,11 @@ impl Answer {
     }
 }
 
+/// Whether trying again may pass after an answer with this status.
+pub const fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 409 | 425 | 429 | 500..=599)
+}
+
 /// How long an answer's `Retry-After` asks to wait, in seconds or until a date.
 pub fn retry_after(headers: &HeaderMap, now: types::clock::Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();

@@ -14,6 +14,7 @@ use super::{Expression, Part, Path, Scope, Template, TemplateError};
 use json_schema::{Exact, equal};
 use types::json_numbers::{Unrepresentable, unrepresentable};
 use types::suggest::cut;
+use types::text::json_kind;
 
 /// A parsed `condition`, `skip_when` or `while_condition`.
 #[derive(Debug, Clone, PartialEq)]
@@ -239,13 +240,9 @@ fn number_of(value: &Value) -> Option<Exact> {
 
 fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
         Value::String(_) if number_of(value).is_some() => "a string with a number",
         Value::String(_) => "a string that is no number",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        other => json_kind(other),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::failure;
 use super::text::shown;
 use crate::llm::answer::FinishReason;
+use types::text::json_kind;
 
 /// More tokens than any answer has. What counts more is a mistake of the server, which must not spoil sums.
 const MAX_TOKENS_COUNTED: u64 = 1_000_000_000;
@@ -28,7 +29,7 @@ pub(super) struct Unexpected {
 
 impl Unexpected {
     pub(super) fn new(field: impl Into<String>, expected: &'static str, found: Option<&Value>) -> Self {
-        Self { field: field.into(), expected, found: found.map_or("nothing", kind) }
+        Self { field: field.into(), expected, found: found.map_or("nothing", json_kind) }
     }
 }
 
@@ -39,18 +40,6 @@ impl fmt::Display for Unexpected {
             "" => write!(f, "expected {expected}, found {found}"),
             field => write!(f, "{field}: expected {expected}, found {found}"),
         }
-    }
-}
-
-/// A value's type, in JSON's words.
-pub(super) const fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 

@@ -9,7 +9,7 @@ use super::received::Received;
 use super::text::{shown, text_in};
 use crate::llm::answer::{CompletionError, FinishReason};
 use crate::llm::resolved::Resolved;
-use platform::outbound_http::retry_after;
+use platform::outbound_http::{is_transient_status, retry_after};
 use types::clock::Timestamp;
 
 /// No wait that is asked for is kept longer (engine.md, *Retries*).
@@ -85,7 +85,7 @@ pub(super) fn refused(
         _ => String::new(),
     };
     let why = why.trim_end_matches('.');
-    let may_pass = is_transient_status(status.as_u16().into());
+    let may_pass = is_transient_status(status.as_u16());
     CompletionError {
         message: format!(
             "{} ({model}) answered {}: {why}.{hint}",
@@ -96,10 +96,6 @@ pub(super) fn refused(
         retry_after: asked_wait(headers, body.json(), now).filter(|_| may_pass),
         timed_out: false,
     }
-}
-
-const fn is_transient_status(status: u64) -> bool {
-    matches!(status, 408 | 409 | 425 | 429 | 500..=599)
 }
 
 /// The failure that an error within an answer is; none when there is nothing in it. `ended` is how the answer says that
@@ -160,7 +156,7 @@ fn is_transient(codes: &[String]) -> Option<bool> {
     let number = codes.iter().find_map(|code| code.parse::<u64>().ok());
     let by_words = || codes.iter().any(|code| is_transient_word(code));
     match number {
-        Some(number) => Some(is_transient_status(number)),
+        Some(number) => Some(u16::try_from(number).is_ok_and(is_transient_status)),
         None => (!codes.is_empty()).then(by_words),
     }
 }
