@@ -1,4 +1,4 @@
--- Runs once in each new VM, before integers.lua and prelude.lua: teaches the library the values that JSON has and Lua has
+-- Runs once in each new VM, before the other parts of the library in Lua: teaches the library the values that JSON has and Lua has
 -- not (values.rs). Integers beyond 2^53 are userdata that behave as numbers. An array with nulls is a read-only table that
 -- has its elements in another table under HIDDEN, where HIDDEN also stands for each null.
 --
@@ -11,11 +11,10 @@ local native = ...
 -- By way of the table: a name that is assigned is not run in this quick way any more, here neither.
 local G = _G
 local error, getmetatable, ipairs, next, pairs, pcall = error, getmetatable, ipairs, next, pairs, pcall
-local rawget, rawset, select, setmetatable, tonumber = rawget, rawset, select, setmetatable, tonumber
-local tostring, type, typeof, unpack, xpcall = tostring, type, typeof, unpack, xpcall
+local rawget, rawset, setmetatable, tonumber = rawget, rawset, setmetatable, tonumber
+local tostring, type, typeof, xpcall = tostring, type, typeof, xpcall
 local string_find, string_sub = string.find, string.sub
-local table_concat, table_freeze, table_insert, table_maxn = table.concat, table.freeze, table.insert, table.maxn
-local table_remove, table_sort = table.remove, table.sort
+local table_freeze = table.freeze
 local HIDDEN, INTEGER = native.hidden, native.integer_type
 -- In the metatables of tables with nulls, which scripts do not see: assigns a member without asking anybody; what a script
 -- set as the metatable.
@@ -399,105 +398,8 @@ function coroutine.resume(...)
     return told(coroutine_resume(...))
 end
 
-local function unpack_any(list, first, last)
-    local elements = elements_of(list)
-    if not elements then
-        return located(pcall(unpack, list, first, last))
-    end
-    local values = {}
-    for index = 1, #elements do
-        values[index] = plain(elements[index])
-    end
-    return located(pcall(unpack, values, first or 1, last or #elements))
-end
-
-G.unpack, table.unpack = unpack_any, unpack_any
-
--- Tables.
-
-function table.insert(list, ...)
-    local elements = elements_of(list)
-    if not elements then
-        return located(pcall(table_insert, list, ...))
-    end
-    local place, value = ...
-    local inserts = select("#", ...) == 2 and type(place) == "number"
-    if inserts and value == nil and place >= 1 and place <= #elements then
-        return located(pcall(table_insert, elements, place, HIDDEN))
-    end
-    return located(pcall(table_insert, elements, ...))
-end
-
-function table.remove(list, place)
-    local elements = elements_of(list)
-    if not elements then
-        return located(pcall(table_remove, list, place))
-    end
-    return plain(located(pcall(table_remove, elements, place)))
-end
-
-function table.concat(list, separator, first, last)
-    local elements = elements_of(list)
-    local ok, joined = pcall(table_concat, elements or list, separator, first, last)
-    if ok then
-        return joined
-    end
-    if type(list) ~= "table" then
-        return located(ok, joined)
-    end
-    -- Again with text for integers, up to the first value that cannot be joined.
-    local source, from, to = elements or list, first or 1, last or #(elements or list)
-    if type(from) ~= "number" or type(to) ~= "number" then
-        return located(ok, joined)
-    end
-    local texts = {}
-    for index = from, to do
-        local value = digits(plain(source[index]))
-        if value == nil then
-            break
-        end
-        texts[index] = value
-    end
-    return located(pcall(table_concat, texts, digits(separator), from, to))
-end
-
-function table.maxn(list)
-    return located(pcall(table_maxn, elements_of(list) or list))
-end
-
-local function less(a, b)
-    return a < b
-end
-
--- The interrupt is asked when a Lua function is called, so every comparison goes through one.
-function table.sort(list, compare)
-    local elements = elements_of(list)
-    if elements then
-        if compare ~= nil and type(compare) ~= "function" then
-            return located(pcall(table_sort, elements, compare))
-        end
-        local compared = compare or less
-        local function compare_plain(a, b)
-            return compared(plain(a), plain(b))
-        end
-        if compare == nil then
-            return located(pcall(table_sort, elements, compare_plain))
-        end
-        return table_sort(elements, compare_plain)
-    end
-    if compare == nil then
-        return located(pcall(table_sort, list, less))
-    end
-    if type(compare) == "function" and native.is_builtin(compare) then
-        local builtin = compare
-        compare = function(a, b)
-            return builtin(a, b)
-        end
-    end
-    return table_sort(list, compare)
-end
-
 native.located, native.digits_of = located, digits
+native.elements_of, native.plain = elements_of, plain
 
 return {
     array = table_freeze({ [HIDDEN] = true, __metatable = false }),

@@ -181,10 +181,12 @@ impl Pressure {
 /// Takes out of the VM what scripts must not have, and adds the step library.
 fn furnish(lua: &Lua) -> mlua::Result<()> {
     static VALUES: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    static TABLES: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     static INTEGERS: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     static PRELUDE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     let native = native::table(lua)?;
     let values: Table = library(lua, &VALUES, include_str!("values.lua"))?.call(&native)?;
+    library(lua, &TABLES, include_str!("tables.lua"))?.call::<()>(&native)?;
     native.raw_set("array", values.raw_get::<Table>("array")?)?;
     let metamethods: Table = library(lua, &INTEGERS, include_str!("integers.lua"))?.call(&native)?;
     lua.set_app_data(Values::new(lua, &values, &metamethods)?);
