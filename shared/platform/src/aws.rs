@@ -5,11 +5,11 @@
 
 mod call;
 mod client;
-mod services;
+mod sdk;
 
 pub use call::Call;
 pub use client::{http_client, https_client_builder};
-pub use services::{dynamodb, long_poll, secrets_manager, sqs};
+pub use sdk::{dynamodb, long_poll, secrets_manager, sqs};
 
 use std::env;
 
