@@ -3,8 +3,8 @@
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
 # Usage: ./test.sh [section …]
-# Sections, in their order: lint dependencies tests everything dynamodb-local mcp schemathesis template deploy. Without
-# any, all of them.
+# Sections, in their order: lint dependencies tests everything dynamodb-local sqs mcp schemathesis template deploy.
+# Without any, all of them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -13,7 +13,7 @@ readonly MACHETE=0.9.2
 readonly MCP_EVERYTHING_VERSION=2026.8.31
 readonly DYNAMODB_LOCAL=11.1.0
 readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
-readonly ALL=(lint dependencies tests everything dynamodb-local mcp schemathesis template deploy)
+readonly ALL=(lint dependencies tests everything dynamodb-local sqs mcp schemathesis template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 # What builds and tools take on a fresh machine, in MiB.
@@ -190,6 +190,13 @@ dynamodb-local() {
     apart=()
   fi
   counted "${apart[@]}" tests/on_dynamodb_local.sh "$home"
+}
+
+# What every queue does, on the SQS of the emulator that the stack is deployed to.
+sqs() {
+  heading "tests of queues on an emulator of SQS"
+  cargo test --locked --workspace --test it --no-run
+  counted python3 -u tests/deploy-tools/sqs_test.py "$TOOLS/emulator/bin/ministack"
 }
 
 # What others wrote to test MCP servers, with the Node.js that it needs, in the directory $1.

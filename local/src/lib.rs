@@ -1,5 +1,5 @@
 //! The whole product as one process: every function's routes on one port, the worker polling the queue, the
-//! sweep ticking, DynamoDB, SQS and the secret store embedded. It runs the same code as the Lambdas do.
+//! sweep ticking, DynamoDB, the queue and the secret store embedded. It runs the same code as the Lambdas do.
 
 pub mod cli;
 pub mod embedded;

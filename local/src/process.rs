@@ -11,7 +11,7 @@ use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
 use shared::platform::metrics::MetricsSink;
 use shared::platform::outbound_http::OutboundPolicy;
-use shared::platform::queue::ready;
+use shared::platform::queue::{InProcessQueue, MOST_RECEIVES, Queue};
 use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
 use shared::services::limits::Limit;
 use shared::services::state::Clients;
@@ -21,13 +21,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::credentials::{self, Credentials};
-use crate::embedded::{EmbeddedDynamo, EmbeddedSqs, FileSecrets, dynamo_client, sqs_client};
+use crate::embedded::{EmbeddedDynamo, FileSecrets, dynamo_client};
 use crate::secrets::LocalSecrets;
 
 /// How long a worker may be silent before its message comes back.
 const VISIBILITY: Duration = Duration::from_secs(300);
-/// How often a message is tried before it goes to the dead-letter queue.
-const MOST_RECEIVES: u32 = 5;
 /// Calls of MCP servers and models at once; each takes a socket, and processes may often have 1,024.
 const CALLS_SIDE_BY_SIDE: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
@@ -87,7 +85,7 @@ pub struct Process {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     dynamo: EmbeddedDynamo,
-    sqs: EmbeddedSqs,
+    queue: Arc<InProcessQueue>,
     // Removed when the process ends.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -118,22 +116,22 @@ impl Process {
         if let Some(file) = &options.llm_system_keys {
             credentials::put_llm_system_keys(&secrets, file).await.map_err(other)?;
         }
-        let sqs = EmbeddedSqs::start();
-        let queues = sqs.create_queues("runs", VISIBILITY, MOST_RECEIVES).await.map_err(other)?;
-        let sqs_client = sqs_client(&sqs, []);
+        // Nobody looks at the dead letters here: the log names each.
+        let (queue, _) = InProcessQueue::with_dead_letters(&Clock::System, VISIBILITY, MOST_RECEIVES);
+        let messages: Arc<dyn Queue> = queue.clone();
         let clients = Clients {
             dynamodb: dynamo_client(&dynamo, []),
-            sqs: ready(sqs_client.clone()),
+            queue: Arc::clone(&messages),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let settings = config(queues.queue_url, &options);
-        let state = AppState::new(settings, Clock::System, clients);
+        let state = AppState::new(config(&options), Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
         let credentials_path = data_dir.join("credentials.json");
         credentials.write(&credentials_path).map_err(|error| unusable(&error))?;
-        // What cannot be taken up now is by a later sweep; it keeps nobody from everything else.
+        // The queue is empty, whatever an earlier process had in its own: every message is derived from the rows. What
+        // cannot be taken up now is by a later sweep; it keeps nobody from everything else.
         if let Err(error) = shared::worker::sweep(&state, EVERY_DEADLINE).await {
             tracing::error!(%error, "not all runs could be taken up; the sweep goes on with it");
         }
@@ -141,10 +139,10 @@ impl Process {
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(serve(listener, crate::router(state.clone()), stopped.clone())),
-            tokio::spawn(crate::worker::poll(state.clone(), sqs_client, stopped.clone())),
+            tokio::spawn(crate::worker::poll(state.clone(), messages, stopped.clone())),
             tokio::spawn(tick(state, dynamo.clone(), stopped)),
         ];
-        Ok(Self { credentials, credentials_path, stop, tasks, dynamo, sqs, _temporary: temporary })
+        Ok(Self { credentials, credentials_path, stop, tasks, dynamo, queue, _temporary: temporary })
     }
 
     /// Takes no more requests or messages, finishes those under way, and closes the stores.
@@ -153,16 +151,16 @@ impl Process {
         for task in self.tasks {
             let _ = task.await;
         }
-        self.sqs.shutdown().await;
+        self.queue.close();
         self.dynamo.shutdown().await;
     }
 }
 
-fn config(queue_url: String, options: &Options) -> Config {
+fn config(options: &Options) -> Config {
     let limit = Limit::per_second(options.rate_limit);
     Config {
         table_name: TABLE.to_owned(),
-        queue_url,
+        queue_url: String::new(),
         operator_secret: credentials::OPERATOR.to_owned(),
         token_key_secret: credentials::TOKEN_KEY.to_owned(),
         secret_prefix: credentials::SECRET_PREFIX.to_owned(),

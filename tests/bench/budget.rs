@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use it::{Client, Stores, Workspace, chain, issue_token};
-use local::embedded::{EmbeddedDynamo, EmbeddedSqs};
+use local::embedded::EmbeddedDynamo;
 use serde_json::json;
 use shared::AppState;
 use shared::services::auth::PlainToken;
@@ -64,9 +63,7 @@ impl Environments {
     /// On a new database in this file.
     pub async fn open(file: &Path) -> Self {
         let dynamo = EmbeddedDynamo::open(Some(file)).await.expect("a database");
-        let sqs = EmbeddedSqs::start();
-        let queues = sqs.create_queues("runs", Duration::from_secs(60), 5).await.expect("queues");
-        let stores = Stores::on(dynamo, sqs, queues.queue_url);
+        let stores = Stores::on(dynamo, "runs");
         let prepared = stores.state(Clock::System, &[]);
         prepared.store.create_table().await.expect("a table");
         let table = Table::new(&stores.description().await);

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use it::{OPERATOR_TOKEN, Stores, issue_token};
-use local::embedded::{EmbeddedDynamo, EmbeddedSqs};
+use local::embedded::EmbeddedDynamo;
 use serde_json::Value;
 use shared::types::clock::Clock;
 use shared::types::role::Role;
@@ -65,9 +65,7 @@ struct Measured {
 /// Measures every function that is in this directory, prints, and says whether all are within the budget.
 pub async fn print_and_check(directory: &Path) -> bool {
     let dynamo = EmbeddedDynamo::open(None).await.expect("a database");
-    let sqs = EmbeddedSqs::start();
-    let queues = sqs.create_queues("bench", Duration::from_secs(60), 5).await.expect("queues");
-    let stores = Stores::on(dynamo, sqs, queues.queue_url);
+    let stores = Stores::on(dynamo, "bench");
     let state = stores.state(Clock::System, &[]);
     state.store.create_table().await.expect("a table");
     let token = issue_token(&state, ("bench", "bench"), Role::TenantAdmin, &[], None).await;

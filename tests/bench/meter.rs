@@ -5,8 +5,7 @@ use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::types::TableDescription;
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
-use it::{Onlooker, interceptor, items_put};
+use it::{Interceptor, Onlooker, interceptor, items_put};
 use serde_json::Value;
 
 use crate::units::{self, Index};
@@ -112,8 +111,8 @@ impl Meter {
         std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// For an SDK client's configuration.
-    pub fn interceptor(&self) -> SharedInterceptor {
+    /// Between an environment and its stores.
+    pub fn interceptor(&self) -> Interceptor {
         interceptor(self.clone())
     }
 

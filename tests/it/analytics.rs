@@ -9,12 +9,15 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
-use it::{Client, Found, Onlooker, TestApp, Workspace, chain, graph, human, interceptor, lua, run_mixed};
+use it::{
+    Client, Found, Interceptor, Onlooker, TestApp, Workspace, chain, graph, human, interceptor, lua,
+    run_mixed,
+};
 use serde_json::{Value, json};
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::role::Role;
@@ -294,7 +297,7 @@ async fn what_meets_another_writer_of_a_counter_goes_to_another_of_its_rows() {
     let workflow = acme.publish(&chain(3)).await;
     acme.begin_again(&workflow, json!({})).await;
     app.work().await;
-    let busy = app.stores.state(app.state.clock.clone(), &[SharedInterceptor::new(Busy::default())]);
+    let busy = app.stores.state(app.state.clock.clone(), &[Interceptor::of_sdk(Busy::default())]);
     let client = Client::new(local::router(busy.clone())).bearer(&acme.token);
     for _ in 0..5 {
         let path = format!("/v1/workflows/{workflow}/command");

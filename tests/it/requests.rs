@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
-use it::{Onlooker, interceptor};
+use it::{Interceptor, Onlooker, interceptor};
 use serde_json::Value;
 
 /// Requests by operation. Clones share the count.
@@ -12,8 +11,8 @@ use serde_json::Value;
 pub struct Counted(Arc<Mutex<BTreeMap<String, usize>>>);
 
 impl Counted {
-    /// For an SDK client's configuration.
-    pub fn interceptor(&self) -> SharedInterceptor {
+    /// Between an environment and its stores.
+    pub fn interceptor(&self) -> Interceptor {
         interceptor(self.clone())
     }
 

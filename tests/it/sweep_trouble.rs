@@ -113,7 +113,7 @@ async fn a_queue_that_is_down_loses_no_due_time() {
             world.acme.start(&world.workflow, json!({})).await;
         }
         let started = world.runs().await;
-        world.app.stores.sqs.clone().shutdown().await;
+        world.app.stores.queue.close();
         let dues = ["2026-09-21T09:00:00Z", "2026-09-21T09:10:00Z", "2026-09-21T09:20:00Z"];
         for _ in 0..25 {
             sweep_after(&world.app, 60).await;

@@ -4,15 +4,14 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::MessageSystemAttributeName;
 use it::{Client, TestApp, Workspace, call, graph, lua, lua_after};
-use local::embedded::sqs_client;
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::platform::metrics::MetricsSink;
+use shared::platform::queue::Queue;
 use shared::platform::telemetry;
 use shared::types::clock::{Clock, Timestamp};
-use shared::worker::{Message, Received};
+use shared::worker::Received;
 use tokio::time::Instant;
 
 const TRACE: &str = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
@@ -78,31 +77,18 @@ fn values(kept: &Mutex<Vec<String>>, metric: &str, labels: &[&str]) -> Vec<(Vec<
 
 /// Hands the worker every message there is, with what the queue says of it; their traces.
 async fn work(app: &TestApp, worker: &AppState) -> Vec<Option<String>> {
-    let client = sqs_client(&app.stores.sqs, []);
-    let url = &app.stores.queue_url;
+    let queue = &app.stores.queue;
     let mut traces = Vec::new();
-    loop {
-        let receive = client.receive_message().queue_url(url).max_number_of_messages(1);
-        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
-        let Some(message) = receive.send().await.unwrap().messages.unwrap_or_default().pop() else {
-            return traces;
-        };
-        let attributes = message.attributes.unwrap();
-        let attribute =
-            |name: &str| attributes.get(&MessageSystemAttributeName::from(name)).map(String::as_str);
-        traces.push(attribute("AWSTraceHeader").map(str::to_owned));
-        let known = Message { id: "m".to_owned(), body: message.body.unwrap(), receive_count: 1 };
-        let received = Received::with_attributes(known, attribute);
+    while let Some(message) = queue.receive(1, Duration::ZERO).await.unwrap().pop() {
+        let receipt = message.receipt.clone();
+        let mut received = Received::from(message);
+        traces.push(received.trace.as_ref().map(|trace| trace.header().to_owned()));
+        "m".clone_into(&mut received.message.id);
         let far = Instant::now() + Duration::from_secs(3600);
         assert!(shared::worker::handle(worker, [received], far).await.is_empty());
-        client
-            .delete_message()
-            .queue_url(url)
-            .receipt_handle(message.receipt_handle.unwrap())
-            .send()
-            .await
-            .unwrap();
+        queue.delete(&[receipt]).await.unwrap();
     }
+    traces
 }
 
 #[tokio::test]
@@ -131,7 +117,7 @@ async fn what_the_sweep_repairs_and_what_the_ingress_refuses_is_counted() {
     let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
     let (app, acme, state, kept) = measured(clock.clone()).await;
     acme.begin(&graph([lua("a", "return {}")]), json!({})).await;
-    app.lose_messages().await;
+    app.lose_messages();
     clock.advance(Duration::from_secs(120));
     shared::worker::sweep(&state, clock.now()).await.unwrap();
     assert_eq!(values(&kept, "sweep_repairs", &[]), [(vec![], json!(1))]);

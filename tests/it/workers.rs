@@ -91,7 +91,7 @@ async fn runs_that_were_accepted_go_on_after_hours_in_which_nothing_worked() {
     app.work().await;
     half_done.approve("ask").await;
     let accepted = acme.begin(&graph([lua("a", "return {}")]), json!({})).await;
-    app.lose_messages().await;
+    app.lose_messages();
     app.pass(Duration::from_secs(8 * 3600)).await;
     for run in [accepted, half_done] {
         assert_eq!(run.status().await, "completed");
@@ -143,7 +143,7 @@ async fn a_far_deadline_stays_where_it_is_unless_the_run_then_waits_for_long() {
     };
     let ask = with(human("ask", &["b"]), &json!({ "timeout_s": 3600 }));
     let run = acme.begin(&graph([call("a", &[]), call("b", &["a"]), ask]), json!({})).await;
-    app.lose_messages().await;
+    app.lose_messages();
     let began = app.state.clock.now();
     let deadline = async || {
         let record = app.state.store.run(&key(&run)).await.unwrap().unwrap();
@@ -190,7 +190,7 @@ fn settle(session: &mut Session, slot: Slot) {
 
 /// A worker begins the first step and is never heard of again.
 async fn claim_and_die(app: &TestApp, run: &Run) {
-    app.lose_messages().await;
+    app.lose_messages();
     let mut session = Session::load(&app.state, &key(run)).await.unwrap().unwrap();
     begin_next(app, &mut session);
     session.commit().await.unwrap();

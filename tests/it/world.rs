@@ -4,8 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
-use it::{Client, Commits, Faults, Planted, TestApp, Workspace};
+use it::{Client, Commits, Faults, Interceptor, Planted, TestApp, Workspace};
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::types::clock::{Clock, Timestamp};
@@ -105,11 +104,11 @@ impl World {
     }
 
     /// A process whose calls are looked at or held up.
-    pub fn process_with(&self, interceptor: SharedInterceptor) -> AppState {
+    pub fn process_with(&self, interceptor: Interceptor) -> AppState {
         self.app.stores.state(self.clock.clone(), &self.interceptors(interceptor))
     }
 
-    fn interceptors(&self, interceptor: SharedInterceptor) -> Vec<SharedInterceptor> {
+    fn interceptors(&self, interceptor: Interceptor) -> Vec<Interceptor> {
         // In this order: what took effect is noted before its answer is lost.
         let mut interceptors = vec![self.commits.interceptor(), interceptor];
         interceptors.extend(self.bug.map(Planted::interceptor));

@@ -7,15 +7,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config as DynamoConfig, Credentials, Region};
 use aws_sdk_dynamodb::types::TableDescription;
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
-use local::embedded::{EmbeddedDynamo, EmbeddedSqs, dynamo_client, sqs_client};
+use local::embedded::{EmbeddedDynamo, dynamo_client};
 use serde_json::json;
 use shared::AppState;
 use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
 use shared::platform::metrics::MetricsSink;
 use shared::platform::outbound_http::OutboundPolicy;
-use shared::platform::queue::ready;
+use shared::platform::queue::{InProcessQueue, LARGEST_BATCH, MOST_RECEIVES, Queue, Receipt};
 use shared::platform::secrets::SecretStore;
 use shared::services::auth::PlainToken;
 use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
@@ -32,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::client::{Client, Workspace};
 use crate::faults::Faults;
+use crate::intercept::{Interceptor, intercepted};
 use crate::secrets::{FaultySecrets, MemorySecrets};
 use crate::stripe::StripeStandIn;
 
@@ -41,21 +41,21 @@ pub const OPERATOR_TOKEN: &str = "operator-token-of-this-test";
 /// Where a DynamoDB listens that stands in for the embedded one, such as Amazon's DynamoDB Local.
 const DYNAMODB_URL: &str = "TEST_DYNAMODB_URL";
 
+/// How long a received message is hidden.
+const VISIBILITY: Duration = Duration::from_secs(60);
+
 fn dynamodb_url() -> Option<String> {
     env::var(DYNAMODB_URL).ok()
 }
 
 /// The stores behind an app; several apps may share them, as several Lambda environments do.
-///
-/// The table has the queue's name.
 #[derive(Debug, Clone)]
 pub struct Stores {
     /// DynamoDB, unless `TEST_DYNAMODB_URL` names another.
     pub dynamo: EmbeddedDynamo,
-    /// SQS.
-    pub sqs: EmbeddedSqs,
     /// The queue of runs.
-    pub queue_url: String,
+    pub queue: Arc<InProcessQueue>,
+    table: String,
     /// The secret store.
     pub secrets: MemorySecrets,
     /// Whether workspaces without credits may go on.
@@ -69,26 +69,27 @@ impl Stores {
     /// When they cannot be started.
     pub async fn new() -> Self {
         let dynamo = EmbeddedDynamo::open(None).await.expect("a database in memory");
-        let sqs = EmbeddedSqs::start();
-        let name = match dynamodb_url() {
+        let table = match dynamodb_url() {
             Some(_) => format!("test-{}", RunId::new(Clock::System.now())),
             None => "test".to_owned(),
         };
-        let queues = sqs.create_queues(&name, Duration::from_secs(60), 5).await.expect("queues");
-        Self::on(dynamo, sqs, queues.queue_url)
+        Self::on(dynamo, table)
     }
 
-    /// Around these, with a secret store that has the deployment's own secrets.
-    pub fn on(dynamo: EmbeddedDynamo, sqs: EmbeddedSqs, queue_url: String) -> Self {
+    /// Around this database, with a table of this name, an empty queue, and a secret store that has the deployment's own
+    /// secrets.
+    pub fn on(dynamo: EmbeddedDynamo, table: impl Into<String>) -> Self {
         let secrets = MemorySecrets::with(&[
             ("operator-token", OPERATOR_TOKEN),
             ("token-key", "key-for-hashing-tokens"),
         ]);
-        Self { dynamo, sqs, queue_url, secrets, metering: Metering::Unlimited }
+        // By the machine's clock whatever an app's is: what a test has delayed stays in the queue.
+        let (queue, _) = InProcessQueue::with_dead_letters(&Clock::System, VISIBILITY, MOST_RECEIVES);
+        Self { dynamo, queue, table: table.into(), secrets, metering: Metering::Unlimited }
     }
 
-    /// An environment on these stores, whose SDK clients run these interceptors.
-    pub fn state(&self, clock: Clock, interceptors: &[SharedInterceptor]) -> AppState {
+    /// An environment on these stores behind these interceptors.
+    pub fn state(&self, clock: Clock, interceptors: &[Interceptor]) -> AppState {
         self.state_on(clock, interceptors, Arc::new(self.secrets.clone()), None)
     }
 
@@ -102,13 +103,8 @@ impl Stores {
         self.faulty_state_with(clock, faults, &[faults.interceptor()])
     }
 
-    /// The same, whose SDK clients run these interceptors, the faults' among them.
-    pub fn faulty_state_with(
-        &self,
-        clock: Clock,
-        faults: &Faults,
-        interceptors: &[SharedInterceptor],
-    ) -> AppState {
+    /// The same behind these interceptors, the faults' among them.
+    pub fn faulty_state_with(&self, clock: Clock, faults: &Faults, interceptors: &[Interceptor]) -> AppState {
         let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
         self.state_on(clock, interceptors, Arc::new(secrets), None)
     }
@@ -125,7 +121,7 @@ impl Stores {
         change(&mut config);
         let clients = Clients {
             dynamodb: self.dynamodb(&[]),
-            sqs: ready(sqs_client(&self.sqs, [])),
+            queue: self.queue(&[]),
             secrets: Arc::new(self.secrets.clone()),
         };
         AppState::new(config, clock, clients)
@@ -138,7 +134,7 @@ impl Stores {
         let secrets = FaultySecrets { secrets: self.secrets.clone(), faults: faults.clone() };
         let clients = Clients {
             dynamodb: self.dynamodb(&[faults.interceptor()]),
-            sqs: ready(sqs_client(&self.sqs, [faults.interceptor()])),
+            queue: self.queue(&[faults.interceptor()]),
             secrets: Arc::new(secrets),
         };
         AppState::new(config, clock, clients)
@@ -147,20 +143,17 @@ impl Stores {
     fn state_on(
         &self,
         clock: Clock,
-        interceptors: &[SharedInterceptor],
+        interceptors: &[Interceptor],
         secrets: Arc<dyn SecretStore>,
         limit: Option<Limit>,
     ) -> AppState {
         // More than any test comes to.
         let limit = limit.unwrap_or_else(|| Limit::per_second(1_000_000));
-        let clients = Clients {
-            dynamodb: self.dynamodb(interceptors),
-            sqs: ready(sqs_client(&self.sqs, interceptors.iter().cloned())),
-            secrets,
-        };
+        let clients =
+            Clients { dynamodb: self.dynamodb(interceptors), queue: self.queue(interceptors), secrets };
         let config = Config {
             table_name: self.table().to_owned(),
-            queue_url: self.queue_url.clone(),
+            queue_url: String::new(),
             operator_secret: "operator-token".to_owned(),
             token_key_secret: "token-key".to_owned(),
             secret_prefix: "test".to_owned(),
@@ -184,10 +177,14 @@ impl Stores {
         AppState::new(config, clock, clients)
     }
 
+    fn queue(&self, interceptors: &[Interceptor]) -> Arc<dyn Queue> {
+        intercepted(self.queue.clone(), interceptors)
+    }
+
     /// A client that runs these interceptors.
-    pub fn dynamodb(&self, interceptors: &[SharedInterceptor]) -> aws_sdk_dynamodb::Client {
+    pub fn dynamodb(&self, interceptors: &[Interceptor]) -> aws_sdk_dynamodb::Client {
         let Some(url) = dynamodb_url() else {
-            return dynamo_client(&self.dynamo, interceptors.iter().cloned());
+            return dynamo_client(&self.dynamo, interceptors.iter().map(Interceptor::sdk));
         };
         let any =
             Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
@@ -199,7 +196,7 @@ impl Stores {
             .http_client(shared::platform::aws::http_client())
             .retry_config(RetryConfig::disabled());
         for interceptor in interceptors {
-            config.push_interceptor(interceptor.clone());
+            config.push_interceptor(interceptor.sdk());
         }
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
@@ -209,24 +206,25 @@ impl Stores {
     /// # Panics
     /// When the queue does not answer or a message fails.
     pub async fn deliver(&self, worker: &AppState) {
-        let client = sqs_client(&self.sqs, []);
-        let url = &self.queue_url;
         loop {
-            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
-            let batch = batch.expect("messages").messages.unwrap_or_default();
+            let batch = self.received().await;
             if batch.is_empty() {
                 return;
             }
-            for message in batch {
-                let receipt = message.receipt_handle.expect("a receipt");
-                let message =
-                    Message { id: "m".to_owned(), body: message.body.expect("a body"), receive_count: 1 };
+            for (receipt, body) in batch {
+                let message = Message { id: "m".to_owned(), body, receive_count: 1 };
                 let far = Instant::now() + Duration::from_secs(3600);
                 let failed = shared::worker::handle(worker, [message], far).await;
                 assert!(failed.is_empty(), "a message failed");
-                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+                self.queue.delete(&[receipt]).await.expect("deleted");
             }
         }
+    }
+
+    /// Messages that are there, with their bodies.
+    async fn received(&self) -> Vec<(Receipt, String)> {
+        let batch = self.queue.receive(LARGEST_BATCH, Duration::ZERO).await.expect("messages");
+        batch.into_iter().map(|message| (message.receipt, message.body)).collect()
     }
 
     /// What the database says of the table.
@@ -240,7 +238,7 @@ impl Stores {
 
     /// The name of the table.
     pub fn table(&self) -> &str {
-        self.queue_url.rsplit('/').next().unwrap_or_default()
+        &self.table
     }
 }
 
@@ -324,8 +322,7 @@ impl TestApp {
     /// With a worker that polls.
     pub async fn start() -> Self {
         let app = Self::without_worker(Clock::System).await;
-        let client = sqs_client(&app.stores.sqs, []);
-        tokio::spawn(local::poll(app.state.clone(), client, app.stop.subscribe()));
+        tokio::spawn(local::poll(app.state.clone(), app.stores.queue.clone(), app.stop.subscribe()));
         app
     }
 
@@ -424,31 +421,22 @@ impl TestApp {
     /// # Panics
     /// When the queue does not answer.
     pub async fn take_messages(&self) -> Vec<String> {
-        let client = sqs_client(&self.stores.sqs, []);
-        let url = &self.stores.queue_url;
         let mut bodies = Vec::new();
         loop {
-            let batch = client.receive_message().queue_url(url).max_number_of_messages(10).send().await;
-            let batch = batch.expect("messages").messages.unwrap_or_default();
+            let batch = self.stores.received().await;
             if batch.is_empty() {
                 return bodies;
             }
-            for message in batch {
-                let receipt = message.receipt_handle.expect("a receipt");
-                client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
-                bodies.push(message.body.expect("a body"));
+            for (receipt, body) in batch {
+                self.stores.queue.delete(&[receipt]).await.expect("deleted");
+                bodies.push(body);
             }
         }
     }
 
-    /// Takes every message out of the queue and throws it away.
-    ///
-    /// # Panics
-    /// When the queue does not answer.
-    pub async fn lose_messages(&self) {
-        let client = sqs_client(&self.stores.sqs, []);
-        let url = &self.stores.queue_url;
-        client.purge_queue().queue_url(url).send().await.expect("an empty queue");
+    /// Loses every message in the queue.
+    pub fn lose_messages(&self) {
+        self.stores.queue.clear();
     }
 
     /// Lets time pass on a clock that the test drives, then the sweep tick, and workers handle what it sent.

@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use serde_json::Value;
 
 use crate::exchanges::{Onlooker, interceptor, items_put};
+use crate::intercept::Interceptor;
 
 /// The revisions that were written, by run. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +31,8 @@ impl Commits {
         revisions
     }
 
-    /// For an SDK client's configuration.
-    pub fn interceptor(&self) -> SharedInterceptor {
+    /// Between an environment and its stores.
+    pub fn interceptor(&self) -> Interceptor {
         interceptor(self.clone())
     }
 }

@@ -3,14 +3,18 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use serde_json::Value;
+use shared::Result;
+
+use crate::intercept::{InterceptQueue, Interceptor, QueueCall};
 
 /// Somebody who looks on. Several requests may be under way at once.
 pub trait Onlooker: Debug + Send + Sync + 'static {
@@ -19,13 +23,14 @@ pub trait Onlooker: Debug + Send + Sync + 'static {
         let _ = operation;
     }
 
-    /// A request took effect: its body, and the bytes of its answer.
+    /// A request to DynamoDB took effect: its body, and the bytes of its answer.
     fn done(&self, request: &Value, answer: &[u8]);
 }
 
-/// For an SDK client's configuration.
-pub fn interceptor(onlooker: impl Onlooker) -> SharedInterceptor {
-    SharedInterceptor::new(Exchanges(Box::new(onlooker)))
+/// Somebody between an environment and its stores.
+pub fn interceptor(onlooker: impl Onlooker) -> Interceptor {
+    let exchanges = Exchanges(Arc::new(onlooker));
+    Interceptor::of_both(exchanges.clone(), exchanges)
 }
 
 /// The items that a DynamoDB request puts.
@@ -44,8 +49,8 @@ impl Asked {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// For an SDK client's configuration.
-    pub fn interceptor(&self) -> SharedInterceptor {
+    /// Between an environment and its stores.
+    pub fn interceptor(&self) -> Interceptor {
         interceptor(self.clone())
     }
 }
@@ -58,8 +63,8 @@ impl Onlooker for Asked {
     fn done(&self, _: &Value, _: &[u8]) {}
 }
 
-#[derive(Debug)]
-struct Exchanges(Box<dyn Onlooker>);
+#[derive(Debug, Clone)]
+struct Exchanges(Arc<dyn Onlooker>);
 
 /// The body of a request that is under way.
 #[derive(Debug)]
@@ -80,7 +85,7 @@ impl Intercept for Exchanges {
         context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
+    ) -> std::result::Result<(), BoxError> {
         let request = context.request();
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         self.0.sent(target.rsplit('.').next().unwrap_or_default());
@@ -94,11 +99,19 @@ impl Intercept for Exchanges {
         context: &BeforeDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
+    ) -> std::result::Result<(), BoxError> {
         let response = context.response();
         if let (true, Some(Sent(request))) = (response.status().is_success(), config.load::<Sent>()) {
             self.0.done(request, response.body().bytes().unwrap_or_default());
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl InterceptQueue for Exchanges {
+    async fn intercept(&self, operation: &'static str, call: QueueCall<'_>) -> Result<()> {
+        self.0.sent(operation);
+        call.await
     }
 }

@@ -1,22 +1,25 @@
-//! Failing stores: an interceptor on the SDK's clients that lets one call fail, or all of them for a while, in each way
-//! in which AWS fails: before the call takes effect or after it, once or together with everything after it (a crash).
+//! Failing stores: what lets one call fail, or all of them for a while, in each way in which AWS fails: before the call takes effect or after it, once or together with everything after it (a crash).
 
 use std::env;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use serde_json::Value;
+use shared::Error;
+
+use crate::intercept::{InterceptQueue, Interceptor, QueueCall};
 
 mod kind;
 
@@ -179,13 +182,16 @@ impl Faults {
     ///
     /// # Errors
     /// When this is the call that fails, or the process has died.
-    pub async fn around<T>(&self, effect: impl Future<Output = T>) -> Result<T, &'static str> {
+    pub async fn around<T>(
+        &self,
+        operation: Operation,
+        effect: impl Future<Output = T>,
+    ) -> Result<T, &'static str> {
         if self.is_dead() {
             return Err("the process is dead");
         }
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
-        let fault = self.0.plan.filter(|(at, _)| *at == call).map(|(_, fault)| fault);
-        let fault = fault.filter(|fault| fault.kind(call, &Operation::Secret).is_some());
+        let fault = self.what_fails(call, &operation).map(|(fault, _)| fault);
         if let Some(fault) = fault.filter(|fault| fault.is_before()) {
             self.0.dead.store(fault.is_crash(), Ordering::SeqCst);
             return Err("the call is not sent");
@@ -198,13 +204,12 @@ impl Faults {
         if self.is_dead() { Err("the process is dead") } else { Ok(done) }
     }
 
-    /// For an SDK client's configuration.
-    pub fn interceptor(&self) -> SharedInterceptor {
-        SharedInterceptor::new(self.clone())
+    /// Between an environment and its stores.
+    pub fn interceptor(&self) -> Interceptor {
+        Interceptor::of_both(self.clone(), self.clone())
     }
 
     /// What is heard of a request that is sent now, and whether it takes effect before.
-    #[allow(clippy::print_stdout, reason = "a test that fails shows which faults there were")]
     fn plan_for(&self, target: &str, body: &[u8]) -> Option<(Fault, Kind, Operation, Value, usize)> {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
         let is_planned = self.0.plan.is_some_and(|(at, _)| at == call);
@@ -214,13 +219,20 @@ impl Faults {
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let operation = Operation::of(target, &body);
-        if let Some(kind) = self.of_outage(&operation) {
-            return Some((Fault::Before(Way::Is(kind)), kind, operation, body, call));
-        }
-        let (_, fault) = self.0.plan.filter(|_| is_planned)?;
-        let kind = fault.kind(call, &operation)?;
-        println!("call {call}: {operation:?} fails as {kind:?}, {fault:?}; {SEED}={}", *OF_THIS_PROCESS);
+        let (fault, kind) = self.what_fails(call, &operation)?;
         Some((fault, kind, operation, body, call))
+    }
+
+    /// How this call fails, and what is heard of it.
+    #[allow(clippy::print_stdout, reason = "a test that fails shows which faults there were")]
+    fn what_fails(&self, call: usize, operation: &Operation) -> Option<(Fault, Kind)> {
+        if let Some(kind) = self.of_outage(operation) {
+            return Some((Fault::Before(Way::Is(kind)), kind));
+        }
+        let (_, fault) = self.0.plan.filter(|(at, _)| *at == call)?;
+        let kind = fault.kind(call, operation)?;
+        println!("call {call}: {operation:?} fails as {kind:?}, {fault:?}; {SEED}={}", *OF_THIS_PROCESS);
+        Some((fault, kind))
     }
 }
 
@@ -285,6 +297,14 @@ impl Intercept for Faults {
             None => {}
         }
         if self.is_dead() { Err(dead()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl InterceptQueue for Faults {
+    async fn intercept(&self, _: &'static str, call: QueueCall<'_>) -> shared::Result<()> {
+        let answered = self.around(Operation::Message, call).await;
+        answered.map_err(|why| Error::unavailable("The queue", why))?
     }
 }
 

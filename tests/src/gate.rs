@@ -3,12 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use async_trait::async_trait;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use shared::Error;
 use tokio::sync::oneshot;
+
+use crate::intercept::{InterceptQueue, Interceptor, QueueCall};
 
 /// Holds up one call, before it is sent, until it is let go.
 #[derive(Debug, Clone)]
@@ -51,9 +55,24 @@ impl Gate {
         self.0.calls.load(Ordering::SeqCst)
     }
 
-    /// For an SDK client's configuration.
-    pub fn interceptor(&self) -> SharedInterceptor {
-        SharedInterceptor::new(self.clone())
+    /// Between an environment and its stores.
+    pub fn interceptor(&self) -> Interceptor {
+        Interceptor::of_both(self.clone(), self.clone())
+    }
+
+    /// Goes through, once it is let go.
+    fn pass(&self) -> Result<(), mpsc::RecvError> {
+        if self.0.calls.fetch_add(1, Ordering::SeqCst) != self.0.at {
+            return Ok(());
+        }
+        let inside = self.0.inside.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Inside { reached, go_on }) = inside
+            && reached.send(()).is_ok()
+        {
+            // Others need this thread meanwhile.
+            tokio::task::block_in_place(|| go_on.recv())?;
+        }
+        Ok(())
     }
 }
 
@@ -69,16 +88,14 @@ impl Intercept for Gate {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.0.calls.fetch_add(1, Ordering::SeqCst) != self.0.at {
-            return Ok(());
-        }
-        let inside = self.0.inside.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Inside { reached, go_on }) = inside
-            && reached.send(()).is_ok()
-        {
-            // Others need this thread meanwhile.
-            tokio::task::block_in_place(|| go_on.recv())?;
-        }
-        Ok(())
+        Ok(self.pass()?)
+    }
+}
+
+#[async_trait]
+impl InterceptQueue for Gate {
+    async fn intercept(&self, _: &'static str, call: QueueCall<'_>) -> shared::Result<()> {
+        self.pass().map_err(|_| Error::internal("nobody keeps the gate any more"))?;
+        call.await
     }
 }

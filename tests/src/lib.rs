@@ -10,6 +10,7 @@ mod exchanges;
 mod faults;
 mod gate;
 mod graphs;
+mod intercept;
 mod mcp;
 mod mcp_raw;
 mod mcp_server;
@@ -33,6 +34,7 @@ pub use gate::{Gate, Keeper};
 pub use graphs::{
     call, chain, for_each, graph, human, lua, lua_after, noise, repeat, tool_call, with, workflow,
 };
+pub use intercept::{InterceptQueue, Interceptor, QueueCall};
 pub use mcp::McpClient;
 pub use mcp_raw::{RawMcp, RawReply, RawRequest};
 pub use mcp_server::{McpStandIn, ToolCall};

@@ -3,11 +3,13 @@
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::{Value, json};
+
+use crate::intercept::Interceptor;
 
 /// A condition that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +23,9 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// For an SDK client's configuration.
-    pub fn interceptor(self) -> SharedInterceptor {
-        SharedInterceptor::new(self)
+    /// Between an environment and its stores.
+    pub fn interceptor(self) -> Interceptor {
+        Interceptor::of_sdk(self)
     }
 
     fn condition(self) -> &'static str {

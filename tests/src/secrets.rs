@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::platform::secrets::SecretStore;
 use shared::{Error, Result};
 
-use crate::faults::Faults;
+use crate::faults::{Faults, Operation};
 
 /// Secrets in memory. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +84,7 @@ impl SecretStore for MemorySecrets {
     }
 }
 
-/// Secrets whose calls are counted and fail together with those of the SDK's clients.
+/// Secrets whose calls are counted and fail together with those of the other stores.
 #[derive(Debug, Clone)]
 pub struct FaultySecrets {
     /// Where the secrets are.
@@ -95,7 +95,7 @@ pub struct FaultySecrets {
 
 impl FaultySecrets {
     async fn call<T: Send>(&self, effect: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        self.faults.around(effect).await.map_err(unavailable)?
+        self.faults.around(Operation::Secret, effect).await.map_err(unavailable)?
     }
 }
 

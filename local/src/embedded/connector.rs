@@ -1,4 +1,4 @@
-//! What the SDK clients of both embedded servers share: an HTTP client that answers in this process, and
+//! What the SDK client of an embedded server needs: an HTTP client that answers in this process, and
 //! the authentication that needs no signature.
 
 use aws_smithy_runtime_api::client::auth::{AuthSchemeId, AuthSchemeOption, AuthSchemeOptionsFuture};
@@ -19,10 +19,10 @@ use aws_types::region::Region;
 use std::fmt;
 use std::sync::Arc;
 
-/// The region that both SDK clients name; nothing depends on it.
-pub(super) const REGION: &str = "us-east-1";
+/// The region that the SDK client names; nothing depends on it.
+const REGION: &str = "us-east-1";
 
-/// Where both SDK clients believe they send requests. A client that lost its in-process HTTP client would
+/// Where the SDK client believes it sends requests. A client that lost its in-process HTTP client would
 /// fail on this name instead of reaching AWS.
 const ENDPOINT: &str = "http://embedded.invalid";
 
@@ -48,14 +48,12 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// JSON body.
     pub(super) body: SdkBody,
-    /// Value of `x-amzn-query-error`, by which the SQS client tells errors apart.
-    pub(super) query_error: Option<String>,
 }
 
 impl Answer {
     /// An answer with this status and body.
     pub(super) fn new(status: u16, body: impl Into<SdkBody>) -> Self {
-        Self { status, body: body.into(), query_error: None }
+        Self { status, body: body.into() }
     }
 }
 
@@ -64,7 +62,7 @@ pub(super) fn http_client<S: JsonService>(service: Arc<S>) -> SharedHttpClient {
     SharedHttpClient::new(InProcess(SharedHttpConnector::new(Connector(service))))
 }
 
-/// What both SDK clients are told, to which each adds [`Unsigned`].
+/// What the SDK client is told, to which [`Unsigned`] is added.
 pub(super) fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -107,9 +105,6 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     let status = StatusCode::try_from(answer.status).map_err(|error| ConnectorError::user(error.into()))?;
     let mut response = HttpResponse::new(status, answer.body);
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
-    if let Some(error) = answer.query_error {
-        response.headers_mut().insert("x-amzn-query-error", error);
-    }
     Ok(response)
 }
 
@@ -124,23 +119,11 @@ impl Unsigned {
     }
 }
 
-// Each SDK crate has a trait of its own for this.
 impl aws_sdk_dynamodb::config::auth::ResolveAuthScheme for Unsigned {
     fn resolve_auth_scheme<'a>(
         &'a self,
         _: &'a aws_sdk_dynamodb::config::auth::Params,
         _: &'a aws_sdk_dynamodb::config::ConfigBag,
-        _: &'a RuntimeComponents,
-    ) -> AuthSchemeOptionsFuture<'a> {
-        Self::options()
-    }
-}
-
-impl aws_sdk_sqs::config::auth::ResolveAuthScheme for Unsigned {
-    fn resolve_auth_scheme<'a>(
-        &'a self,
-        _: &'a aws_sdk_sqs::config::auth::Params,
-        _: &'a aws_sdk_sqs::config::ConfigBag,
         _: &'a RuntimeComponents,
     ) -> AuthSchemeOptionsFuture<'a> {
         Self::options()

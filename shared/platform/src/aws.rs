@@ -9,7 +9,8 @@ mod sdk;
 
 pub use call::Call;
 pub use client::{http_client, https_client_builder};
-pub use sdk::{dynamodb, long_poll, secrets_manager, sqs};
+pub(crate) use sdk::attempt_timeout;
+pub use sdk::{dynamodb, secrets_manager};
 
 use std::env;
 

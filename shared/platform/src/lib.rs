@@ -15,12 +15,20 @@ pub mod trace;
 
 use std::time::Duration;
 
-use types::clock::Clock;
+use types::clock::{Clock, Timestamp};
 
 /// Waits for so long. Nobody moves a manual clock for those who wait, so there it is a chance for others only.
 pub async fn pause(clock: &Clock, time: Duration) {
     match clock {
         Clock::System => tokio::time::sleep(time).await,
         Clock::Manual(_) => tokio::task::yield_now().await,
+    }
+}
+
+/// Waits until it is this time; by a manual clock, until somebody has moved it there.
+pub async fn reach(clock: &Clock, time: Timestamp) {
+    match clock {
+        Clock::System => tokio::time::sleep(time.since(clock.now())).await,
+        Clock::Manual(manual) => manual.reach(time).await,
     }
 }

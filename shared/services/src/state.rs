@@ -18,7 +18,7 @@ use clients::stripe::ProviderKeys;
 use platform::aws;
 use platform::metrics::Metrics;
 use platform::outbound_http::Outbound;
-use platform::queue::{LazyClient, Queue};
+use platform::queue::{Queue, RunQueue, SqsQueue};
 use platform::secrets::{SecretStore, Secrets, SecretsManager};
 use store::Store;
 use types::clock::Clock;
@@ -50,7 +50,7 @@ pub struct Shared {
     /// State.
     pub store: Store,
     /// Wakes workers.
-    pub queue: Queue,
+    pub queue: RunQueue,
     /// Secrets.
     pub secrets: Secrets,
     /// Tells callers by their tokens.
@@ -109,8 +109,8 @@ impl Deref for AppState {
 pub struct Clients {
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// SQS.
-    pub sqs: LazyClient,
+    /// The queue of runs.
+    pub queue: Arc<dyn Queue>,
     /// Where secrets are.
     pub secrets: Arc<dyn SecretStore>,
 }
@@ -120,7 +120,7 @@ impl AppState {
     pub fn new(config: Config, clock: Clock, clients: Clients) -> Self {
         Self(Arc::new(Shared {
             store: Store::new(clients.dynamodb, &config.table_name, clock.clone()),
-            queue: Queue::new(clients.sqs, &config.queue_url),
+            queue: RunQueue::new(clients.queue),
             auth: Authenticator::new(Arc::clone(&clients.secrets), &config.token_key_secret, clock.clone()),
             limits: Limits {
                 tokens: Limiter::new(config.token_limit, clock.clone()),
@@ -151,8 +151,8 @@ impl AppState {
         let secrets = SecretsManager::new(aws::secrets_manager(&aws), &config.secret_kms_key);
         let clients = Clients {
             dynamodb: aws::dynamodb(&aws),
-            sqs: LazyClient::new(Box::new(move || aws::sqs(&aws))),
             secrets: Arc::new(secrets),
+            queue: Arc::new(SqsQueue::new(aws, &config.queue_url)),
         };
         Self::new(config, Clock::System, clients)
     }

@@ -1,8 +1,10 @@
 //! Time as the engine sees it: milliseconds since the epoch, from a clock that tests can drive.
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -125,27 +127,58 @@ pub enum Clock {
     #[default]
     System,
     /// One that a test sets and moves.
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Manual>),
+}
+
+/// A time that is set, and who waits for it to move.
+#[derive(Debug, Default)]
+pub struct Manual {
+    at: AtomicI64,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Manual {
+    /// Waits until somebody has moved the clock to this time.
+    pub async fn reach(&self, time: Timestamp) {
+        poll_fn(|context| {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            // Behind the lock, so that no move is missed between the look and the wait.
+            if self.at.load(Ordering::SeqCst) >= time.0 {
+                return Poll::Ready(());
+            }
+            if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+                waiting.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn advance(&self, by: Duration) {
+        self.at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl Clock {
     /// A clock that stands still at `start` until it is moved.
     pub fn manual(start: Timestamp) -> Self {
-        Self::Manual(Arc::new(AtomicI64::new(start.0)))
+        Self::Manual(Arc::new(Manual { at: AtomicI64::new(start.0), waiting: Mutex::default() }))
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp(jiff::Timestamp::now().as_millisecond()),
-            Self::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
+            Self::Manual(manual) => Timestamp(manual.at.load(Ordering::SeqCst)),
         }
     }
 
     /// Moves a manual clock; the machine's clock does not move for us.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(at) = self {
-            at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        if let Self::Manual(manual) = self {
+            manual.advance(by);
         }
     }
 }
@@ -159,5 +192,25 @@ mod tests {
         let time = Timestamp::from_millis(1_784_592_000_120);
         assert_eq!(time.to_string(), "2026-07-21T00:00:00.120Z");
         assert_eq!("2026-07-21T02:00:00.12+02:00".parse::<Timestamp>().unwrap(), time);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_time_wakes_when_a_manual_clock_is_there() {
+        let clock = Manual::default();
+        let (minute, order) = (Duration::from_secs(60), std::sync::Mutex::new(Vec::new()));
+        let note = |what| order.lock().unwrap().push(what);
+        let waiting = async {
+            clock.reach(Timestamp::default().plus(2 * minute)).await;
+            note("there");
+        };
+        let moving = async {
+            for what in ["first", "second", "third"] {
+                clock.advance(minute);
+                tokio::task::yield_now().await;
+                note(what);
+            }
+        };
+        tokio::join!(waiting, moving);
+        assert_eq!(order.into_inner().unwrap(), ["first", "there", "second", "third"]);
     }
 }

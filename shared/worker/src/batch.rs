@@ -53,6 +53,13 @@ impl Received {
     }
 }
 
+impl From<queue::Message> for Received {
+    fn from(message: queue::Message) -> Self {
+        let queue::Message { id, body, receive_count, sent_at, trace, .. } = message;
+        Self { message: Message { id, body, receive_count }, sent_at, trace }
+    }
+}
+
 impl From<Message> for Received {
     fn from(message: Message) -> Self {
         Self { message, sent_at: None, trace: None }

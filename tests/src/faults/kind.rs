@@ -56,19 +56,16 @@ pub enum Operation {
         /// Whether one of its writes has a condition.
         is_conditional: bool,
     },
-    /// Of SQS.
+    /// Of the queue.
     Message,
     /// Of the secret store.
     Secret,
 }
 
 impl Operation {
+    /// Of a request to DynamoDB.
     pub(super) fn of(target: &str, body: &Value) -> Self {
-        let (service, name) = target.split_once('.').unwrap_or_default();
-        if !service.starts_with("DynamoDB") {
-            return Self::Message;
-        }
-        match name {
+        match target.rsplit('.').next().unwrap_or_default() {
             "BatchGetItem" => Self::BatchRead,
             "TransactWriteItems" => {
                 let is_conditional = writes(body).any(has_condition);

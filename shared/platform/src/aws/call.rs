@@ -8,7 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 
 use aws_sdk_dynamodb::operation as dynamodb;
-use aws_sdk_sqs::operation as sqs;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
@@ -49,5 +48,4 @@ calls! {
     dynamodb::scan: ScanFluentBuilder => ScanOutput, ScanError;
     dynamodb::transact_write_items: TransactWriteItemsFluentBuilder => TransactWriteItemsOutput, TransactWriteItemsError;
     dynamodb::update_item: UpdateItemFluentBuilder => UpdateItemOutput, UpdateItemError;
-    sqs::send_message: SendMessageFluentBuilder => SendMessageOutput, SendMessageError;
 }

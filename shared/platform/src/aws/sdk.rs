@@ -9,13 +9,8 @@ use aws_types::SdkConfig;
 /// How long an attempt may take, its connection included. DynamoDB answers in milliseconds, the largest transactions in
 /// a fraction of a second: what takes longer has come to a machine that is gone.
 const DYNAMODB_ATTEMPT: Duration = Duration::from_secs(3);
-/// A message that is not sent costs a minute at most, because the sweep sends another.
-const SQS_ATTEMPT: Duration = Duration::from_secs(2);
-const SQS_ATTEMPTS: u32 = 2;
 const SECRETS_ATTEMPT: Duration = Duration::from_secs(3);
 const SECRETS_ATTEMPTS: u32 = 3;
-/// What an attempt to receive may take beyond the time that it waits for messages.
-const BEYOND_WAIT: Duration = Duration::from_secs(5);
 
 /// DynamoDB. The store sends again what was refused, by rules of its own, so that the SDK does not.
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
@@ -23,14 +18,6 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
         .retry_config(RetryConfig::disabled())
         .timeout_config(attempt_timeout(DYNAMODB_ATTEMPT));
     aws_sdk_dynamodb::Client::from_conf(config.build())
-}
-
-/// SQS.
-pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
-    let config = aws_sdk_sqs::config::Builder::from(sdk)
-        .retry_config(RetryConfig::standard().with_max_attempts(SQS_ATTEMPTS))
-        .timeout_config(attempt_timeout(SQS_ATTEMPT));
-    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 /// Secrets Manager.
@@ -41,11 +28,7 @@ pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
     aws_sdk_secretsmanager::Client::from_conf(config.build())
 }
 
-/// Settings of a request that waits so long for messages.
-pub fn long_poll(wait: Duration) -> aws_sdk_sqs::config::Builder {
-    aws_sdk_sqs::config::Builder::new().timeout_config(attempt_timeout(wait + BEYOND_WAIT))
-}
-
-fn attempt_timeout(attempt: Duration) -> TimeoutConfig {
+/// Attempts may take so long, their connection included.
+pub(crate) fn attempt_timeout(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().operation_attempt_timeout(attempt).build()
 }

@@ -1,149 +1,116 @@
-//! The queue that wakes workers. A message names a run, at most with why, and carries nothing else: whatever it
-//! is for can be read from the run, so a lost message costs time and a doubled one costs a look.
+//! The queue that wakes workers: what a queue does ([`Queue`]), its two implementations, and what is sent through it.
+//!
+//! A message names a run, at most with why, and carries nothing else: whatever it is for can be read from the run, so
+//! a lost message costs time and a doubled one costs a look.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod in_process;
+mod sqs;
+mod wake;
 
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
-use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
-use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::time::Duration;
 
-use crate::aws::Call;
+use async_trait::async_trait;
+
 use crate::trace::Trace;
-use types::form::FORM;
-use types::ids::{RunId, RunRef};
+use types::clock::Timestamp;
 use types::{Error, Result};
 
-/// SQS delays no message for longer.
+pub use in_process::InProcessQueue;
+pub use sqs::SqsQueue;
+pub use wake::{RunQueue, Wake, body, parse};
+
+/// The most bytes of a message's body.
+pub const LARGEST_BODY: usize = 1024 * 1024;
+/// How many messages are received at once at most.
+pub const LARGEST_BATCH: usize = 10;
+/// No message is delayed for longer.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(900);
+/// No receiver waits for longer.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// No message is hidden for longer.
+pub const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 3600);
+/// How often a message is received before it goes to the dead letters. On AWS the redrive policy of `template.yaml`
+/// says so.
+pub const MOST_RECEIVES: u32 = 5;
 
-/// For how long nothing is sent to a queue that did not answer in time: what is not sent is found by the sweep.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// A message: look at this run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wake {
-    /// The run.
-    #[serde(flatten)]
-    pub run: RunRef,
-    /// A child run of it has ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub child: Option<RunId>,
-    /// Nobody has looked in time, so that whatever the run waits for has to be looked at.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub overdue: bool,
-}
-
-impl Wake {
-    /// The run has something to do.
-    pub fn ready(run: RunRef) -> Self {
-        Self { run, child: None, overdue: false }
-    }
-
-    /// The run's deadline has passed.
-    pub fn overdue(run: RunRef) -> Self {
-        Self { run, child: None, overdue: true }
-    }
-
-    /// A child of the run has ended.
-    pub fn child_ended(run: RunRef, child: RunId) -> Self {
-        Self { run, child: Some(child), overdue: false }
-    }
-}
-
-/// A client that is made when the first message is sent, which most environments never do.
-pub type LazyClient = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
-
-/// A client that is there already.
-pub fn ready(client: Client) -> LazyClient {
-    LazyClient::new(Box::new(|| client))
-}
-
-/// The queue. Cloning shares the client.
-#[derive(Debug, Clone)]
-pub struct Queue {
-    client: Arc<LazyClient>,
-    url: String,
-    /// Until then nothing is sent: the queue has just kept somebody waiting in vain.
-    silent_until: Arc<Mutex<Option<Instant>>>,
-}
-
-impl Queue {
-    /// The queue of this URL behind this client.
-    pub fn new(client: LazyClient, url: impl Into<String>) -> Self {
-        Self { client: Arc::new(client), url: url.into(), silent_until: Arc::default() }
-    }
-
-    /// Asks for a worker for this run, not before `delay` has passed; longer delays than [`LONGEST_DELAY`] are
-    /// cut to it, and the worker that comes too early asks again.
+/// A queue that hands out each message at least once, in no promised order.
+///
+/// A received message is hidden from other receivers for the queue's visibility timeout; unless it is deleted
+/// meanwhile it comes back. One that was received as often as the queue allows goes to the dead letters instead.
+#[async_trait]
+pub trait Queue: Debug + Send + Sync {
+    /// Adds a message, which nobody receives before `delay` has passed; a longer one than [`LONGEST_DELAY`] is cut to
+    /// it.
     ///
     /// # Errors
-    /// Unavailable when SQS does not answer.
-    pub async fn send(&self, wake: &Wake, delay: Duration) -> Result<()> {
-        let seconds = delay.min(LONGEST_DELAY).as_millis().div_ceil(1000);
-        let mut message = self.client.send_message().queue_url(&self.url).message_body(body(wake)?);
-        if seconds > 0 {
-            message = message.delay_seconds(i32::try_from(seconds).unwrap_or(i32::MAX));
+    /// Unavailable when the queue does not answer, or has no room: the message may have been added all the same.
+    /// Internal when the body is empty or larger than [`LARGEST_BODY`].
+    async fn send(&self, message: &NewMessage, delay: Duration) -> Result<()>;
+
+    /// Takes up to `most` messages, at most [`LARGEST_BATCH`]. When there is none it waits for one, at most for `wait`
+    /// or [`LONGEST_WAIT`].
+    ///
+    /// # Errors
+    /// Unavailable when the queue does not answer; messages that it has handed out come back.
+    async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Message>>;
+
+    /// Deletes what was received. A message that was received again since stays: its receipt is another's.
+    ///
+    /// # Errors
+    /// Unavailable when the queue does not answer; what was not deleted comes back.
+    async fn delete(&self, receipts: &[Receipt]) -> Result<()>;
+
+    /// Hides a received message for so long from now on, at most [`LONGEST_VISIBILITY`]; not at all when that is zero.
+    /// False when the message is gone or was received again, so that it is no longer the caller's to hide.
+    ///
+    /// # Errors
+    /// Unavailable when the queue does not answer.
+    async fn change_visibility(&self, receipt: &Receipt, timeout: Duration) -> Result<bool>;
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// What it says.
+    pub body: String,
+    /// Whose it is: nobody's backlog holds up the messages of others.
+    pub group: String,
+    /// The trace of the work that sends it.
+    pub trace: Option<Trace>,
+}
+
+impl NewMessage {
+    /// What every queue asks of a message.
+    fn check(&self) -> Result<()> {
+        match self.body.len() {
+            0 => Err(Error::internal("a message without a body; say what it is about")),
+            1..=LARGEST_BODY => Ok(()),
+            bytes => Err(Error::internal(format!(
+                "a message of {bytes} bytes, and a queue takes {LARGEST_BODY}: keep what it is about in the store, and \
+                 send where it stands"
+            ))),
         }
-        if let Some(trace) = Trace::current() {
-            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
-            message = message.message_system_attributes(name, trace_value(&trace)?);
-        }
-        // Each of a thousand starts would wait for the same silence.
-        if self.silent_until().is_some_and(|until| Instant::now() < until) {
-            return Err(Error::unavailable("The queue", "it did not answer a moment ago"));
-        }
-        let sent = message.call().await;
-        let is_silent = matches!(sent, Err(SdkError::TimeoutError(_)));
-        *self.silent_until() = is_silent.then(|| Instant::now() + SILENCE);
-        sent.map(|_| ())
-            .map_err(|error| Error::unavailable("The queue", DisplayErrorContext(error).to_string()))
-    }
-
-    fn silent_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.silent_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn trace_value(trace: &Trace) -> Result<MessageSystemAttributeValue> {
-    let value =
-        MessageSystemAttributeValue::builder().data_type("String").string_value(trace.header()).build();
-    value.map_err(|error| Error::internal(error.to_string()))
+/// A message that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Stays the same however often the message is received.
+    pub id: String,
+    /// What it says.
+    pub body: String,
+    /// Names this receipt of the message.
+    pub receipt: Receipt,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+    /// When it was sent.
+    pub sent_at: Option<Timestamp>,
+    /// The trace of the work that sent it.
+    pub trace: Option<Trace>,
 }
 
-/// A message as it is sent: with the form in which it is written.
-#[derive(Serialize)]
-struct Formed<'a> {
-    v: u32,
-    #[serde(flatten)]
-    wake: &'a Wake,
-}
-
-/// The form of a message, whatever else it holds; the first one did not say.
-#[derive(Deserialize)]
-struct Form {
-    v: Option<u32>,
-}
-
-/// A message's body.
-///
-/// # Errors
-/// Never; the type says so because JSON says so.
-pub fn body(wake: &Wake) -> Result<String> {
-    serde_json::to_string(&Formed { v: FORM, wake }).map_err(|error| Error::internal(error.to_string()))
-}
-
-/// What a message's body says.
-///
-/// # Errors
-/// When the body is not one of ours, or one that a later version of this program wrote.
-pub fn parse(body: &str) -> Result<Wake> {
-    let unreadable =
-        |error: serde_json::Error| Error::internal(format!("a message that cannot be read: {error}"));
-    let Form { v } = serde_json::from_str(body).map_err(unreadable)?;
-    if let Some(form) = v.filter(|form| *form > FORM) {
-        return Err(Error::newer("A message", form.into()));
-    }
-    serde_json::from_str(body).map_err(unreadable)
-}
+/// What a message is deleted or hidden by: names the message as it was received last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt(String);
