@@ -279,11 +279,11 @@ async fn the_receipt_of_an_earlier_receive_is_stale(subject: &Subject) {
     let first = subject.wait(LONG).await.unwrap();
     let (second, ()) = tokio::join!(subject.wait(LONG), subject.pass(VISIBILITY));
     let second = second.unwrap();
-    subject.delete(&[first.receipt.clone()]).await;
+    subject.delete(std::slice::from_ref(&first.receipt)).await;
     assert!(!subject.hide(&first, Duration::ZERO).await, "another receiver has it");
     assert_eq!(subject.take().await, None, "it was not given back");
     assert!(subject.hide(&second, VISIBILITY).await, "it was not deleted");
-    subject.delete(&[second.receipt.clone()]).await;
+    subject.delete(std::slice::from_ref(&second.receipt)).await;
     assert!(!subject.hide(&second, VISIBILITY).await, "it is gone");
 }
 
