@@ -3,17 +3,20 @@
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
 # Usage: ./test.sh [section …]
-# Sections, in their order: lint dependencies tests everything dynamodb-local sqs mcp schemathesis template deploy.
+# Sections, in their order: lint dependencies tests json-schema everything dynamodb-local sqs mcp schemathesis template deploy.
 # Without any, all of them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly TOOLS=$PWD/.tools
 readonly MACHETE=0.9.2
+# The Python package whose source brings JSON-Schema-Test-Suite along.
+readonly JSON_SCHEMA=4.26.0
+readonly JSON_SCHEMA_SHA256=0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326
 readonly MCP_EVERYTHING_VERSION=2026.8.31
 readonly DYNAMODB_LOCAL=11.1.0
 readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
-readonly ALL=(lint dependencies tests everything dynamodb-local sqs mcp schemathesis template deploy)
+readonly ALL=(lint dependencies tests json-schema everything dynamodb-local sqs mcp schemathesis template deploy)
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 # What builds and tools take on a fresh machine, in MiB.
@@ -143,6 +146,24 @@ tests() {
   cargo nextest run --locked --workspace --no-fail-fast || code=$?
   counted python3 tests/summary.py "${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml"
   return "$code"
+}
+
+# The official tests of JSON Schema on our evaluator.
+json-schema() {
+  heading "official tests of JSON Schema"
+  local home=$TOOLS/json-schema/$JSON_SCHEMA
+  if [[ ! -d $home ]]; then
+    echo "installing JSON-Schema-Test-Suite of jsonschema $JSON_SCHEMA"
+    local new=$home.new
+    rm -rf "$new"
+    mkdir -p "$new"
+    "$TOOLS/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary jsonschema --dest "$new" \
+      --requirement <(echo "jsonschema==$JSON_SCHEMA --hash=sha256:$JSON_SCHEMA_SHA256")
+    tar --extract --gzip --file "$new/jsonschema-$JSON_SCHEMA.tar.gz" --directory "$new" --strip-components 2 \
+      "jsonschema-$JSON_SCHEMA/json"
+    mv "$new" "$home"
+  fi
+  JSON_SCHEMA_TEST_SUITE=$home counted cargo test --locked --workspace --test suite
 }
 
 # Servers of MCP that others wrote.

@@ -5,6 +5,10 @@
 //! regex engine (no look-around, no back-references), nothing is fetched, and all that is done draws on a
 //! budget: a few kilobytes of schema can otherwise ask for 2^100 evaluations of one small value.
 //!
+//! What holds it: the official tests (`tests/suite`, which `./test.sh json-schema` downloads; what is judged otherwise
+//! stands there with its reason), and a fuzzer's entry that asks the crate `jsonschema` for its judgement. `tests/fuzz.rs`
+//! calls that with bytes by chance; `cargo +nightly fuzz run check`, from this directory, searches for better ones.
+//!
 //! `format` and `content…` only annotate, as the standard has it. What is said of a
 //! violation is in the words of the crate `jsonschema`.
 
@@ -49,9 +53,17 @@ pub enum Rejected {
 /// # Errors
 /// What is wrong with the value, or why the schema cannot tell.
 pub fn check(schema: &Value, value: &Value) -> Result<(), Rejected> {
-    let index = usable(schema).map_err(Rejected::BadSchema)?;
     let mut budget = BUDGET;
-    match evaluate(&index, value, &mut budget) {
+    check_within(schema, value, &mut budget)
+}
+
+/// Checks a value against a schema in so many steps, and takes those that it needed from them.
+///
+/// # Errors
+/// What is wrong with the value, or why the schema cannot tell.
+pub fn check_within(schema: &Value, value: &Value, budget: &mut u64) -> Result<(), Rejected> {
+    let index = usable(schema).map_err(Rejected::BadSchema)?;
+    match evaluate(&index, value, budget) {
         Answer::Satisfied => Ok(()),
         Answer::TooComplex => Err(Rejected::TooComplex),
         Answer::Violated(violations) => Err(Rejected::Violations(violations)),
