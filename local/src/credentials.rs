@@ -13,7 +13,7 @@ use shared::types::error::Error;
 use shared::types::ids::{PatId, Place};
 use shared::{AppState, Result};
 
-use crate::embedded::FileSecrets;
+use crate::secrets::FileSecrets;
 
 /// The names in the secret store.
 pub(crate) const OPERATOR: &str = "operator-token";

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use embedded::{EmbeddedDynamo, dynamo_client};
 use shared::services::billing::{self, Verified};
 use shared::store::Store;
 use shared::types::clock::Clock;
 
-use crate::embedded::{EmbeddedDynamo, FileSecrets, dynamo_client};
 use crate::process::{TABLE, TABLE_FILE};
+use crate::secrets::FileSecrets;
 
 /// Prints a line per workspace; fails when a balance is not what its entries come to.
 pub(crate) async fn verify(data_dir: &Path) -> ExitCode {

@@ -2,7 +2,6 @@
 //! sweep ticking, DynamoDB, the queue and the secret store embedded. It runs the same code as the Lambdas do.
 
 pub mod cli;
-pub mod embedded;
 
 mod credentials;
 mod ledger;
@@ -14,7 +13,7 @@ mod worker;
 pub use credentials::Credentials;
 pub use process::{Options, Process, StartError};
 pub use routes::{openapi, router};
-pub use secrets::LocalSecrets;
+pub use secrets::{FileSecrets, LocalSecrets, SecretsError};
 pub use worker::poll;
 
 /// Every script builds and drops a VM of its own. The C library's allocator hands that memory back to the system

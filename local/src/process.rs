@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use embedded::{EmbeddedDynamo, dynamo_client};
 use shared::AppState;
 use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
@@ -21,8 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::credentials::{self, Credentials};
-use crate::embedded::{EmbeddedDynamo, FileSecrets, dynamo_client};
-use crate::secrets::LocalSecrets;
+use crate::secrets::{FileSecrets, LocalSecrets};
 
 /// How long a worker may be silent before its message comes back.
 const VISIBILITY: Duration = Duration::from_secs(300);

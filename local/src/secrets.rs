@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use shared::platform::secrets::SecretStore;
 use shared::{Error, Result};
 
-use crate::embedded::{FileSecrets, SecretsError};
+pub use file::{FileSecrets, SecretsError};
+
+mod file;
 
 /// Secrets in the data directory.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use embedded::EmbeddedDynamo;
 use it::{Client, Stores, Workspace, chain, issue_token};
-use local::embedded::EmbeddedDynamo;
 use serde_json::json;
 use shared::AppState;
 use shared::services::auth::PlainToken;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use embedded::EmbeddedDynamo;
 use it::{OPERATOR_TOKEN, Stores, issue_token};
-use local::embedded::EmbeddedDynamo;
 use serde_json::Value;
 use shared::types::clock::Clock;
 use shared::types::role::Role;

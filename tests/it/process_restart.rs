@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use embedded::EmbeddedDynamo;
 use it::{LocalProcess, Stores, Workspace, graph, issue_token, lua};
 use jiff::{SignedDuration, Timestamp};
-use local::embedded::EmbeddedDynamo;
 use serde_json::{Value, json};
 use shared::types::clock::Clock;
 use shared::types::role::Role;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded::{EmbeddedDynamo, dynamo_client};
 use it::{LocalProcess, TestApp};
-use local::embedded::{EmbeddedDynamo, dynamo_client};
 use serde_json::json;
 use shared::store::{DEADLINE_SHARDS, Due};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config as DynamoConfig, Credentials, Region};
 use aws_sdk_dynamodb::types::TableDescription;
-use local::embedded::{EmbeddedDynamo, dynamo_client};
+use embedded::{EmbeddedDynamo, dynamo_client};
 use serde_json::json;
 use shared::AppState;
 use shared::billing::Metering;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::embedded::{EmbeddedDynamo, dynamo_client};
+use embedded::{EmbeddedDynamo, dynamo_client};
 use shared::store::stored_json;
 
 /// A value of a row.
