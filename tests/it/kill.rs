@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-const ROUNDS: u64 = 24;
+const ROUNDS: u64 = 15;
 /// Events of the first workflow's run until its long step has started.
 const UP_TO_THE_LONG_STEP: u64 = 10;
 
