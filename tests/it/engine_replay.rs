@@ -24,6 +24,8 @@ use crate::world::{DELIVERIES, Delivery, World};
 const ACTS: usize = 5;
 /// Minutes in which a run comes to its end.
 const MOST_MINUTES: usize = 60;
+/// Those who interfere, where workers are at work at the same time.
+const PEOPLE: &str = "people";
 
 /// Every type of step; what comes of it does not depend on what happens on the way.
 fn everything(asks: &str, tells: &str) -> Value {
@@ -109,12 +111,14 @@ pub struct Play<'a> {
 impl<'a> Play<'a> {
     pub fn new(world: &'a World, faults: &'a Faults, seed: u64, acts: usize) -> Self {
         let process = world.process(faults);
-        let client = |state: AppState| Client::new(local::router(state)).bearer(&world.acme.token);
+        let client = |faults: &Faults| {
+            Client::new(local::router(world.process_of(PEOPLE, faults))).bearer(&world.acme.token)
+        };
         Self {
             world,
             faults,
-            faulty: client(process.clone()),
-            healthy: client(world.healthy_process()),
+            faulty: client(faults),
+            healthy: client(&Faults::default()),
             process,
             dice: Dice(seed),
             acts_left: acts,
@@ -155,8 +159,14 @@ impl<'a> Play<'a> {
             return Ok(());
         }
         if world.delivery == Delivery::AtOnce {
-            let ((), acted) = tokio::join!(world.deliver(body, &process, faults), self.act());
-            return acted;
+            let people = world.turns.join(PEOPLE);
+            let acting = async {
+                let acted = self.act().await;
+                drop(people);
+                acted
+            };
+            // The workers first, so that nobody begins before all take part.
+            return tokio::join!(biased; world.deliver(body, &process, faults), acting).1;
         }
         self.act().await?;
         world.deliver(body, &process, faults).await;
@@ -365,7 +375,9 @@ fn seeds() -> u64 {
 
 async fn story(world: &mut World, faults: &Faults, seed: u64) -> Kept {
     world.next_scenario();
-    Play::new(world, faults, seed, ACTS).play().await
+    world.turns.begin(seed);
+    let kept = Play::new(world, faults, seed, ACTS).play().await;
+    kept.map_err(|why| format!("{why}\n(the order of calls: {:?})", world.turns.taken()))
 }
 
 /// Each call of each story fails; `Err` says what came of it.
@@ -407,6 +419,30 @@ replays! {
     everything_and_everybody_with_messages_in_reverse: Delivery::Reversed;
     everything_and_everybody_with_a_lost_message: Delivery::Lost(1);
     everything_and_everybody_with_lost_messages: Delivery::Lost(3);
+}
+
+/// What races comes out the same when it is told again, in another world; and another seed tells another story.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_story_of_workers_at_once_follows_from_its_seed() {
+    let told = async |seed: u64| {
+        let mut world = world(Delivery::AtOnce, None).await;
+        let faults = Faults::default();
+        story(&mut world, &faults, seed).await.unwrap();
+        assert_eq!(world.turns.out_of_turn(), 0, "seed {seed}");
+        (world.turns.taken(), faults.calls())
+    };
+    let mut orders = BTreeSet::new();
+    for seed in 0..4 {
+        let first = told(seed).await;
+        assert!(first.0.len() > 20, "{first:?}");
+        for _ in 0..3 {
+            let again = told(seed).await;
+            let differs = first.0.iter().zip(&again.0).position(|(one, other)| one != other);
+            assert_eq!((&first, differs), (&again, None), "seed {seed}");
+        }
+        orders.insert(first.0);
+    }
+    assert_eq!(orders.len(), 4);
 }
 
 /// The first promise that is found broken, under any way of delivery.

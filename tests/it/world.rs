@@ -1,15 +1,19 @@
 //! The world in which runs are replayed under failure: a published workflow, a clock that stands still, processes
 //! that may die, and messages that come once, twice, at the same time, in reverse, or not at all for a while.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use it::{Client, Commits, Faults, Interceptor, Planted, TestApp, Workspace};
+use it::{Client, Commits, Faults, Interceptor, Planted, TestApp, Turns, Workspace};
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::types::clock::{Clock, Timestamp};
 use shared::worker::Message;
 use tokio::time::Instant;
+
+/// Who acts at the same time: two workers.
+const ONE: &str = "one";
+const OTHER: &str = "other";
 
 /// How messages reach workers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,12 +52,16 @@ pub struct World {
     /// The run of this scenario.
     pub run_id: String,
     lost: Cell<usize>,
+    /// The runs of this scenario, in the order in which messages named them first.
+    known: RefCell<Vec<String>>,
     /// What its processes do wrong.
     bug: Option<Planted>,
     /// Whether the process that may die sweeps, too.
     pub sweep_may_fail: bool,
     /// What all processes wrote.
     pub commits: Commits,
+    /// The order in which those who act at the same time make their calls.
+    pub turns: Turns,
     /// How many scenarios there were.
     pub scenarios: u64,
 }
@@ -70,7 +78,11 @@ impl World {
         Self::of(TestApp::metered(clock).await, delivery, None, graph).await
     }
 
-    async fn of(app: TestApp, delivery: Delivery, bug: Option<Planted>, graph: &Value) -> Self {
+    async fn of(mut app: TestApp, delivery: Delivery, bug: Option<Planted>, graph: &Value) -> Self {
+        if delivery == Delivery::AtOnce {
+            // How many scripts of one worker have ended by its next commit is nobody's to decide.
+            app.stores.script_parallelism = 1;
+        }
         let clock = app.state.clock.clone();
         let acme = app.workspace("acme").await;
         let workflow = acme.publish(graph).await;
@@ -83,9 +95,11 @@ impl World {
             delivery,
             run_id: String::new(),
             lost: Cell::new(0),
+            known: RefCell::default(),
             bug,
             sweep_may_fail: false,
             commits: Commits::default(),
+            turns: Turns::default(),
             scenarios: 0,
         }
     }
@@ -93,13 +107,23 @@ impl World {
     pub fn next_scenario(&mut self) {
         // So that what an earlier run has started can be told from what this one does.
         self.clock.advance(Duration::from_secs(1));
-        self.run_id = shared::types::ids::RunId::new(self.clock.now()).to_string();
         self.lost.set(0);
+        self.known.borrow_mut().clear();
         self.scenarios += 1;
+        // Nothing of it is random, so that what has no other order than its id's has the same one each time.
+        let of_now = shared::types::ids::RunId::new(self.clock.now()).to_string();
+        self.run_id = format!("{}-7000-8000-{:012x}", &of_now[..13], self.scenarios);
+        self.turns.begin(self.scenarios);
     }
 
     pub fn process(&self, faults: &Faults) -> AppState {
-        let interceptors = self.interceptors(faults.interceptor());
+        self.process_of(ONE, faults)
+    }
+
+    /// A process of this one's; whoever else acts at the same time has another name.
+    pub fn process_of(&self, who: &'static str, faults: &Faults) -> AppState {
+        let interceptors =
+            [vec![self.turns.interceptor(who)], self.interceptors(faults.interceptor())].concat();
         self.app.stores.faulty_state_with(self.clock.clone(), faults, &interceptors)
     }
 
@@ -149,9 +173,26 @@ impl World {
                 self.lost.set(self.lost.get() + now);
                 bodies.drain(..now);
             }
-            Delivery::Once | Delivery::Twice | Delivery::AtOnce => {}
+            Delivery::AtOnce => self.by_first_mention(&mut bodies),
+            Delivery::Once | Delivery::Twice => {}
         }
         bodies
+    }
+
+    /// A sweep sends what is due in many shards at once, in any order. Here messages come in the order in which workers
+    /// first sent one about their runs.
+    fn by_first_mention(&self, bodies: &mut [String]) {
+        let run = |body: &String| {
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            body["run_id"].as_str().unwrap_or_default().to_owned()
+        };
+        let mut known = self.known.borrow_mut();
+        for run in bodies.iter().map(run) {
+            if !known.contains(&run) {
+                known.push(run);
+            }
+        }
+        bodies.sort_by_key(|body| (known.iter().position(|known| *known == run(body)), body.clone()));
     }
 
     /// Hands a message to workers: the one that may die, and after it healthy ones, as often as a queue would.
@@ -162,11 +203,20 @@ impl World {
         let state = || if faults.is_dead() { healthy() } else { faulty.clone() };
         match self.delivery {
             Delivery::AtOnce => {
-                let (one, other) = (state(), healthy());
-                tokio::join!(
-                    shared::worker::handle(&one, [message(1)], far),
-                    shared::worker::handle(&other, [message(2)], far),
-                );
+                let workers = [(ONE, state()), (OTHER, self.process_of(OTHER, &Faults::default()))];
+                let parts = workers.map(|(who, state)| (self.turns.join(who), state));
+                let mut counts = 1..;
+                // Each on a thread of its own, since it holds one up while it waits for its turn.
+                let working = parts.map(|(part, state)| {
+                    let message = message(counts.next().unwrap_or(1));
+                    tokio::spawn(async move {
+                        shared::worker::handle(&state, [message], far).await;
+                        drop(part);
+                    })
+                });
+                for worker in working {
+                    worker.await.expect("a worker panics");
+                }
             }
             Delivery::Twice => {
                 shared::worker::handle(&state(), [message(1)], far).await;

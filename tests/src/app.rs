@@ -60,6 +60,8 @@ pub struct Stores {
     pub secrets: MemorySecrets,
     /// Whether workspaces without credits may go on.
     pub metering: Metering,
+    /// How many scripts a process executes at a time.
+    pub script_parallelism: usize,
 }
 
 impl Stores {
@@ -85,7 +87,14 @@ impl Stores {
         ]);
         // By the machine's clock whatever an app's is: what a test has delayed stays in the queue.
         let (queue, _) = InProcessQueue::with_dead_letters(&Clock::System, VISIBILITY, MOST_RECEIVES);
-        Self { dynamo, queue, table: table.into(), secrets, metering: Metering::Unlimited }
+        Self {
+            dynamo,
+            queue,
+            table: table.into(),
+            secrets,
+            metering: Metering::Unlimited,
+            script_parallelism: 8,
+        }
     }
 
     /// An environment on these stores behind these interceptors.
@@ -160,7 +169,7 @@ impl Stores {
             secret_kms_key: String::new(),
             llm_system_secret: "llm-system-keys".to_owned(),
             bedrock_region: String::new(),
-            script_parallelism: 8,
+            script_parallelism: self.script_parallelism,
             watch_interval: Duration::from_millis(50),
             dead_before: None,
             token_limit: limit,

@@ -24,6 +24,7 @@ mod secrets;
 mod sender;
 mod sockets;
 mod stripe;
+mod turns;
 
 pub use app::{OPERATOR_TOKEN, Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
@@ -48,3 +49,4 @@ pub use secrets::MemorySecrets;
 pub use sender::{Sender, gzip, hmac, pat_id, standard_signature};
 pub use sockets::http_client;
 pub use stripe::StripeStandIn;
+pub use turns::Turns;
