@@ -10,9 +10,8 @@ use governor::clock::Clock as GovernorClock;
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use moka::sync::Cache;
 
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use types::clock::Clock;
 use types::error::Kind;
 use types::{Error, Result};
@@ -91,20 +90,20 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, BucketClock, StateInformation
 pub struct Limiter<K: Hash + Eq + Send + Sync + 'static> {
     limit: Limit,
     clock: BucketClock,
-    buckets: LazyCache<K, Arc<Bucket>>,
+    buckets: Cache<K, Arc<Bucket>>,
 }
 
 impl<K: Hash + Eq + Send + Sync + 'static> Limiter<K> {
     /// Allows this much to each key.
     pub fn new(limit: Limit, clock: Clock) -> Self {
-        let buckets = || Cache::builder().max_capacity(MOST_BUCKETS).time_to_idle(FORGOTTEN_AFTER).build();
-        Self { limit, clock: BucketClock(clock), buckets: LazyCache::new(buckets) }
+        let buckets = Cache::new(MOST_BUCKETS, Stay::Unused(FORGOTTEN_AFTER));
+        Self { limit, clock: BucketClock(clock), buckets }
     }
 
     /// Takes one from this key's bucket, if there is one.
     pub fn take(&self, key: K) -> Allowance {
         let Limit { per_second, burst } = self.limit;
-        let bucket = self.buckets.get_with(key, || {
+        let bucket = self.buckets.get_or_make(key, || {
             let quota = Quota::per_second(per_second).allow_burst(burst);
             Arc::new(RateLimiter::direct_with_clock(quota, self.clock.clone()).with_middleware())
         });

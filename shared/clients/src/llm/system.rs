@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::credential::Credential;
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use platform::secrets::Secrets;
 use types::{Error, Result};
 use workflow::model::Provider;
@@ -60,14 +59,14 @@ pub struct SystemKeys {
     secret: String,
     /// The region in which the environment's role may call models of Bedrock; empty when it may not.
     bedrock_region: String,
-    known: LazyCache<(), Known>,
+    known: Cache<(), Known>,
 }
 
 impl SystemKeys {
     /// Those in this secret, and Bedrock's in this region; empty texts for none.
     pub fn new(secret: impl Into<String>, bedrock_region: impl Into<String>) -> Self {
-        let known = || Cache::builder().max_capacity(1).time_to_live(KEPT_FOR).build();
-        Self { secret: secret.into(), bedrock_region: bedrock_region.into(), known: LazyCache::new(known) }
+        let known = Cache::new(1, Stay::Since(KEPT_FOR));
+        Self { secret: secret.into(), bedrock_region: bedrock_region.into(), known }
     }
 
     /// All of them, by name.

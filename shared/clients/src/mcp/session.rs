@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use moka::sync::Cache;
 use rmcp::RoleClient;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
@@ -22,7 +21,7 @@ use tokio::sync::OnceCell;
 use super::error::McpError;
 use super::transport::{Backend, BackendState, transparent};
 use super::words::{shown, unexpected};
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use platform::outbound_http::{Outbound, OutboundError, Url};
 use platform::secrets::Mask;
 use types::Error;
@@ -126,19 +125,18 @@ type Opening = Arc<OnceCell<Arc<Running>>>;
 /// The sessions of this environment.
 #[derive(Clone)]
 pub struct Sessions {
-    open: Arc<LazyCache<[u8; 32], Opening>>,
+    open: Arc<Cache<[u8; 32], Opening>>,
 }
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sessions({})", self.open.entry_count())
+        f.write_str("Sessions")
     }
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        let open = || Cache::builder().max_capacity(MOST_SESSIONS).time_to_idle(IDLE).build();
-        Self { open: Arc::new(LazyCache::new(open)) }
+        Self { open: Arc::new(Cache::new(MOST_SESSIONS, Stay::Unused(IDLE))) }
     }
 }
 
@@ -180,9 +178,9 @@ impl Sessions {
         target: &Target,
     ) -> Result<Session, McpError> {
         let key = target.fingerprint(place);
-        let cell = self.open.get_with(key, Opening::default);
+        let cell = self.open.get_or_make(key, Opening::default);
         if cell.get().is_some_and(|running| running.is_closed()) {
-            self.open.invalidate(&key);
+            self.open.remove(&key);
             return Box::pin(self.open(outbound, clock, place, target)).await;
         }
         let backend = || Backend {
@@ -285,7 +283,7 @@ impl Session {
     fn ended<T>(&self, ended: Result<T, rmcp::ServiceError>) -> Result<T, McpError> {
         ended.map_err(McpError::from).inspect_err(|error| {
             if error.ends_session() {
-                self.of.open.invalidate(&self.key);
+                self.of.open.remove(&self.key);
             }
         })
     }
@@ -317,7 +315,7 @@ struct Abandoned<'s>(Option<&'s Session>);
 impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
         if let Some(session) = self.0 {
-            session.of.open.invalidate(&session.key);
+            session.of.open.remove(&session.key);
         }
     }
 }

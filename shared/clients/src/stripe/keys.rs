@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use platform::secrets::Secrets;
 use types::error::Kind;
 use types::{Error, Result};
@@ -32,14 +31,13 @@ pub struct Keys {
 pub struct ProviderKeys {
     /// The name of the secret with the keys; empty for none.
     secret: String,
-    known: LazyCache<(), Option<Arc<Keys>>>,
+    known: Cache<(), Option<Arc<Keys>>>,
 }
 
 impl ProviderKeys {
     /// Those in this secret; an empty name for none.
     pub fn new(secret: impl Into<String>) -> Self {
-        let known = || Cache::builder().max_capacity(1).time_to_live(KEPT_FOR).build();
-        Self { secret: secret.into(), known: LazyCache::new(known) }
+        Self { secret: secret.into(), known: Cache::new(1, Stay::Since(KEPT_FOR)) }
     }
 
     /// Whether there are any.

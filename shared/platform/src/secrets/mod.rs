@@ -15,10 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use moka::sync::Cache;
 use secrecy::SecretString;
 
-use crate::cache::LazyCache;
+use crate::cache::{Cache, Stay};
 use types::Result;
 
 pub use manager::SecretsManager;
@@ -62,14 +61,13 @@ pub trait SecretStore: Debug + Send + Sync {
 pub struct Secrets {
     store: Arc<dyn SecretStore>,
     prefix: String,
-    read: Arc<LazyCache<SecretRef, SecretString>>,
+    read: Arc<Cache<SecretRef, SecretString>>,
 }
 
 impl Secrets {
     /// On this store; `prefix` begins the name of each tenant's secret.
     pub fn new(store: Arc<dyn SecretStore>, prefix: impl Into<String>) -> Self {
-        let read = || Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT_FOR).build();
-        Self { store, prefix: prefix.into(), read: Arc::new(LazyCache::new(read)) }
+        Self { store, prefix: prefix.into(), read: Arc::new(Cache::new(MOST_KEPT, Stay::Since(KEPT_FOR))) }
     }
 
     /// A secret of the deployment itself, such as the operator token, asked for anew each time: its owner may change
@@ -109,7 +107,7 @@ impl Secrets {
     /// # Errors
     /// Unavailable when the store does not answer.
     pub async fn delete(&self, secret: &SecretRef) -> Result<()> {
-        self.read.invalidate(secret);
+        self.read.remove(secret);
         self.store.delete(&secret.name(&self.prefix)).await
     }
 }

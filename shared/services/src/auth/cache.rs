@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
 use tokio::sync::OnceCell;
 
 use super::{Caller, PlainToken, TokenKey};
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use platform::secrets::SecretStore;
 use store::{PatRecord, Store};
 use types::clock::{Clock, Timestamp};
@@ -27,9 +26,9 @@ pub struct Authenticator {
     key_name: String,
     key: OnceCell<TokenKey>,
     clock: Clock,
-    rows: LazyCache<PatId, Known>,
+    rows: Cache<PatId, Known>,
     /// The day on which this process saw to it that the token's row names it.
-    touched: LazyCache<PatId, i64>,
+    touched: Cache<PatId, i64>,
 }
 
 /// What was read of a token.
@@ -55,8 +54,8 @@ impl Authenticator {
             key_name: key_name.into(),
             key: OnceCell::new(),
             clock,
-            rows: LazyCache::new(|| Cache::builder().max_capacity(MOST_KEPT).build()),
-            touched: LazyCache::new(|| Cache::builder().max_capacity(MOST_KEPT).build()),
+            rows: Cache::new(MOST_KEPT, Stay::Unlimited),
+            touched: Cache::new(MOST_KEPT, Stay::Unlimited),
         }
     }
 
@@ -130,7 +129,7 @@ impl Authenticator {
 
     /// Forgets what is known of a token, so that this process sees at once that it was changed or revoked.
     pub fn forget(&self, id: PatId) {
-        self.rows.invalidate(&id);
+        self.rows.remove(&id);
     }
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
-
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use store::{LlmKeyRecord, Store};
 use types::Result;
 use types::ids::Place;
@@ -18,13 +16,12 @@ const MOST_PLACES: u64 = 1_000;
 /// The keys of projects as workers go by them: read anew after [`KEPT_FOR`].
 #[derive(Debug)]
 pub struct LlmKeys {
-    known: LazyCache<Place, Arc<Vec<LlmKeyRecord>>>,
+    known: Cache<Place, Arc<Vec<LlmKeyRecord>>>,
 }
 
 impl Default for LlmKeys {
     fn default() -> Self {
-        let known = || Cache::builder().max_capacity(MOST_PLACES).time_to_live(KEPT_FOR).build();
-        Self { known: LazyCache::new(known) }
+        Self { known: Cache::new(MOST_PLACES, Stay::Since(KEPT_FOR)) }
     }
 }
 
@@ -44,6 +41,6 @@ impl LlmKeys {
 
     /// Reads a project's keys anew when they are next asked for.
     pub fn forget(&self, place: &Place) {
-        self.known.invalidate(place);
+        self.known.remove(place);
     }
 }

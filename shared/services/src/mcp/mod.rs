@@ -20,10 +20,8 @@ pub mod view;
 
 use std::sync::Arc;
 
-use moka::sync::Cache;
-
 use clients::mcp::Sessions;
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use store::Store;
 use types::ids::{McpServerId, Place};
 use types::mcp::ToolSpec;
@@ -38,19 +36,12 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 pub struct Mcp {
     /// The sessions.
     pub sessions: Sessions,
-    tools: LazyCache<(Place, McpServerId, u32), Arc<Vec<ToolSpec>>>,
+    tools: Cache<(Place, McpServerId, u32), Arc<Vec<ToolSpec>>>,
 }
 
 impl Default for Mcp {
     fn default() -> Self {
-        let tools = || {
-            let weigh = |_: &_, tools: &Arc<Vec<ToolSpec>>| {
-                let bytes = serde_json::to_vec(&**tools).map_or(usize::MAX, |json| json.len());
-                u32::try_from(bytes).unwrap_or(u32::MAX)
-            };
-            Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).build()
-        };
-        Self { sessions: Sessions::default(), tools: LazyCache::new(tools) }
+        Self { sessions: Sessions::default(), tools: Cache::new(MOST_BYTES, Stay::Unlimited) }
     }
 }
 
@@ -71,7 +62,8 @@ impl Mcp {
             return Ok(tools);
         }
         let tools = Arc::new(store.mcp_tools(place, server, version).await?);
-        self.tools.insert(key, Arc::clone(&tools));
+        let bytes = serde_json::to_vec(&*tools).map_or(usize::MAX, |json| json.len());
+        self.tools.insert_weighing(key, Arc::clone(&tools), u32::try_from(bytes).unwrap_or(u32::MAX));
         Ok(tools)
     }
 }

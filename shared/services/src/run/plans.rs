@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use moka::sync::Cache;
-
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use store::Store;
 use types::ids::{Place, WorkflowId};
 use types::{Error, Result};
@@ -18,14 +16,11 @@ type Key = (Place, WorkflowId, u32);
 
 /// Compiled versions, the most used ones kept in memory.
 #[derive(Debug)]
-pub struct PlanCache(LazyCache<Key, (Arc<Plan>, u32)>);
+pub struct PlanCache(Cache<Key, Arc<Plan>>);
 
 impl Default for PlanCache {
     fn default() -> Self {
-        Self(LazyCache::new(|| {
-            let cache = Cache::builder().max_capacity(MOST_BYTES);
-            cache.weigher(|_, (_, bytes): &(Arc<Plan>, u32)| *bytes).build()
-        }))
+        Self(Cache::new(MOST_BYTES, Stay::Unlimited))
     }
 }
 
@@ -37,7 +32,7 @@ impl PlanCache {
     /// rules out.
     pub async fn get(&self, store: &Store, place: &Place, id: WorkflowId, version: u32) -> Result<Arc<Plan>> {
         let key = (place.clone(), id, version);
-        if let Some((plan, _)) = self.0.get(&key) {
+        if let Some(plan) = self.0.get(&key) {
             return Ok(plan);
         }
         let missing = || Error::internal(format!("version {version} of workflow {id} has no graph"));
@@ -46,7 +41,7 @@ impl PlanCache {
             serde_json::to_vec(&graph).map_or(u32::MAX, |json| u32::try_from(json.len()).unwrap_or(u32::MAX));
         let unreadable = |issues| Error::internal("a published graph does not compile").with_issues(issues);
         let plan = Arc::new(Graph::read(&graph).and_then(Plan::compile).map_err(unreadable)?);
-        self.0.insert(key, (Arc::clone(&plan), bytes));
+        self.0.insert_weighing(key, Arc::clone(&plan), bytes);
         Ok(plan)
     }
 }

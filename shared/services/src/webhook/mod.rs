@@ -18,8 +18,6 @@ mod view;
 
 use std::time::Duration;
 
-use moka::sync::Cache;
-
 pub use extras::Extras;
 pub use manage::{
     Created, LONGEST_GRACE, NewSubscription, Rotated, SubscriptionChange, USUAL_GRACE, change, create,
@@ -32,7 +30,7 @@ pub use view::{DeliveryView, SubscriptionView};
 pub(crate) use signature::Signed;
 pub(crate) use signing::{KeyForm, MacKind};
 
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use refusals::Refusals;
 use types::ids::{Place, SubscriptionId};
 
@@ -50,14 +48,13 @@ const MOST_KEPT: u64 = 10_000;
 #[derive(Debug)]
 pub struct Webhooks {
     /// Where they are, which never changes.
-    places: LazyCache<SubscriptionId, Place>,
+    places: Cache<SubscriptionId, Place>,
     /// Refusals that are not in the log yet.
     refusals: Refusals,
 }
 
 impl Default for Webhooks {
     fn default() -> Self {
-        let places = || Cache::builder().max_capacity(MOST_KEPT).build();
-        Self { places: LazyCache::new(places), refusals: Refusals::default() }
+        Self { places: Cache::new(MOST_KEPT, Stay::Unlimited), refusals: Refusals::default() }
     }
 }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use moka::sync::Cache;
-
-use platform::cache::LazyCache;
+use platform::cache::{Cache, Stay};
 use types::clock::Timestamp;
 use types::ids::SubscriptionId;
 
@@ -18,7 +16,7 @@ const MOST_KEPT: u64 = 10_000;
 
 /// Refusals that are not in the log yet.
 #[derive(Debug)]
-pub(super) struct Refusals(LazyCache<SubscriptionId, Arc<Mutex<Pending>>>);
+pub(super) struct Refusals(Cache<SubscriptionId, Arc<Mutex<Pending>>>);
 
 /// How often senders were refused, by reason.
 pub(super) type Counts = BTreeMap<&'static str, u64>;
@@ -33,9 +31,7 @@ struct Pending {
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self(LazyCache::new(|| {
-            Cache::builder().max_capacity(MOST_KEPT).time_to_idle(Duration::from_secs(600)).build()
-        }))
+        Self(Cache::new(MOST_KEPT, Stay::Unused(Duration::from_secs(600))))
     }
 }
 
@@ -48,7 +44,7 @@ impl Refusals {
         reason: &'static str,
         now: Timestamp,
     ) -> Vec<(Timestamp, Counts)> {
-        let pending = self.0.get_with(id, Arc::default);
+        let pending = self.0.get_or_make(id, Arc::default);
         let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = pending.written_at.is_none_or(|at| now.since(at) >= EVERY);
         let mut due = Vec::new();
