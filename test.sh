@@ -2,17 +2,18 @@
 # Everything that has to hold before a change lands. Works on a fresh Debian or Ubuntu machine with Rust:
 # Debian packages that are missing are installed with apt-get, the other tools go to .tools/.
 #
-# Usage: ./test.sh [section …]
+# Usage: ./test.sh [--exhaustive] [section …]
 # Sections, in their order: lint dependencies tests json-schema everything dynamodb-local sqs mcp schemathesis template deploy.
-# Without any, all of them.
+# Without any, all of them. --exhaustive takes every fault at every call, where one fault for each call is taken otherwise, in
+# turn, from a seed that is printed; and has `sam build` make the functions, each in a build of its own.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly TOOLS=$PWD/.tools
-readonly MACHETE=0.9.2
 # The Python package whose source brings JSON-Schema-Test-Suite along.
 readonly JSON_SCHEMA=4.26.0
 readonly JSON_SCHEMA_SHA256=0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326
+readonly TARGET=${CARGO_TARGET_DIR:-target}
 readonly MCP_EVERYTHING_VERSION=2026.8.31
 readonly DYNAMODB_LOCAL=11.1.0
 readonly DYNAMODB_LOCAL_SHA512=c63c43e7910157c900f5d318ae2f9af605e641259a9f34ce19fe0ed3039bb036a19b2d28168ebec9428d0b5f7be65143ab14a8245f193a48f67fb8271bc61d79
@@ -117,12 +118,7 @@ tools() {
   done
   venv "$TOOLS/venv" tests/requirements.txt
   venv "$TOOLS/emulator" tests/deploy-tools/requirements.txt
-  # Nobody packages this one. Unoptimised it builds in a third of the time and is fast enough.
-  if [[ $("$TOOLS/cargo/bin/cargo-machete" --version 2>/dev/null) != "$MACHETE" ]]; then
-    echo "installing cargo-machete $MACHETE"
-    cargo install --quiet --debug --locked --root "$TOOLS/cargo" --version "$MACHETE" cargo-machete
-  fi
-  export PATH=$TOOLS/venv/bin:$TOOLS/cargo/bin:$PATH
+  export PATH=$TOOLS/venv/bin:$PATH
 }
 
 lint() {
@@ -136,20 +132,32 @@ dependencies() {
   heading "cargo deny"
   # Advisories need their database from GitHub, which not every machine reaches: `just advisories`.
   cargo deny --locked check --hide-inclusion-graph bans licenses sources
-  heading "cargo machete"
-  cargo machete
+  heading "cargo shear"
+  cargo shear
+}
+
+# One build for all sections: with tests and programs together, features are the same for both. Otherwise the tests' own
+# dependencies give some crates (tokio is one) other features, and most of the tree is built a second time.
+built=no
+build() {
+  [[ $built == no ]] || return 0
+  heading "build of tests and programs"
+  cargo build --locked --workspace --bins --tests --test everything --test suite
+  built=yes
 }
 
 tests() {
+  build
   heading "tests"
   local code=0
   cargo nextest run --locked --workspace --no-fail-fast || code=$?
-  counted python3 tests/summary.py "${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml"
+  counted python3 tests/summary.py "$TARGET/nextest/default/junit.xml"
   return "$code"
 }
 
 # The official tests of JSON Schema on our evaluator.
 json-schema() {
+  build
   heading "official tests of JSON Schema"
   local home=$TOOLS/json-schema/$JSON_SCHEMA
   if [[ ! -d $home ]]; then
@@ -168,6 +176,7 @@ json-schema() {
 
 # Servers of MCP that others wrote.
 everything() {
+  build
   heading "tests on the reference server of MCP"
   command -v npm >/dev/null || apt_install npm
   local home=$TOOLS/mcp-everything/$MCP_EVERYTHING_VERSION
@@ -200,10 +209,10 @@ unpack_dynamodb() {
 
 # What touches the store, once more on Amazon's DynamoDB Local.
 dynamodb-local() {
+  build
   heading "tests on DynamoDB Local"
   local home=$TOOLS/dynamodb-local/$DYNAMODB_LOCAL
   unpack_dynamodb "$home"
-  cargo test --locked --workspace --test it --no-run
   # A network and a process table of its own: nobody else reaches the server, and it ends with its test.
   local apart=(unshare --user --map-root-user --net --pid --fork --kill-child)
   if ! "${apart[@]}" true 2>/dev/null; then
@@ -215,8 +224,8 @@ dynamodb-local() {
 
 # What every queue does, on the SQS of the emulator that the stack is deployed to.
 sqs() {
+  build
   heading "tests of queues on an emulator of SQS"
-  cargo test --locked --workspace --test it --no-run
   counted python3 -u tests/deploy-tools/sqs_test.py "$TOOLS/emulator/bin/ministack"
 }
 
@@ -235,19 +244,18 @@ mcp_tools() {
 
 # The MCP server, held against the protocol's conformance suite and the inspector.
 mcp() {
+  build
   heading "mcp conformance and inspector"
   mcp_tools "$TOOLS/mcp"
-  # With the tests come the package's programs, and their dependencies are built already.
-  cargo test --locked --workspace --test it --no-run
-  counted python3 -u tests/mcp-tools/mcp_test.py "$TOOLS/mcp/node_modules" "${CARGO_TARGET_DIR:-target}/debug/local-process"
+  counted python3 -u tests/mcp-tools/mcp_test.py "$TOOLS/mcp/node_modules" "$TARGET/debug/local-process"
 }
 
 # The API, held against its own document. SCHEMATHESIS_CASES says how many cases each group of endpoints gets.
 schemathesis() {
+  build
   heading "schemathesis"
-  cargo test --locked --workspace --test it --no-run
   counted python3 -u tests/schemathesis-tools/schemathesis_test.py "$TOOLS/venv/bin/schemathesis" \
-    "${CARGO_TARGET_DIR:-target}/debug/local-process"
+    "$TARGET/debug/local-process"
 }
 
 template() {
@@ -260,10 +268,18 @@ template() {
 }
 
 deploy() {
+  local programs=("$TARGET/debug")
+  if [[ $exhaustive == yes ]]; then programs=(); else build; fi
   heading "deploy onto an emulator, and sample events"
-  counted python3 -u tests/deploy-tools/deploy_test.py "$TOOLS/emulator/bin/ministack"
+  counted python3 -u tests/deploy-tools/deploy_test.py "$TOOLS/emulator/bin/ministack" "${programs[@]}"
 }
 
+exhaustive=no
+if [[ ${1:-} == --exhaustive ]]; then
+  exhaustive=yes
+  export REPLAY_EXHAUSTIVE=1
+  shift
+fi
 (($# > 0)) || set -- "${ALL[@]}"
 for each in "$@"; do
   [[ " ${ALL[*]} " == *" $each "* ]] || { echo "no section $each; there are: ${ALL[*]}"; exit 2; }

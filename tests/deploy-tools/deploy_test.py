@@ -1,11 +1,12 @@
 """Deploys template.yaml onto an AWS emulator on this machine, and uses what came of it.
 
-`sam build` makes the bootstraps and `sam deploy` the stack, as on AWS. Then the API is walked through the
-gateway from the first workspace to a finished run, every route once, and each event of events/ is handed to its
-function by `cargo lambda invoke`; each function is held to the rights of its role. Prints a line per check, and
-what the processes logged when one fails.
+The functions' programs become the bootstraps and `sam deploy` makes the stack, as on AWS. Then the API is walked
+through the gateway from the first workspace to a finished run, every route once, and each event of events/ is handed
+to its function by `cargo lambda invoke`; each function is held to the rights of its role. Prints a line per check,
+and what the processes logged when one fails.
 
-Usage, from the root of the repository: deploy_test.py <path of the ministack program>
+Usage, from the root of the repository: deploy_test.py <path of the ministack program> [<directory of the functions' programs>]
+Without a directory `sam build` makes the bootstraps, which takes as many builds as there are functions.
 """
 
 import hmac
@@ -158,24 +159,47 @@ def expect(answer, status):
     return answer[1]
 
 
-def build_and_deploy(environment):
+def build_and_deploy(environment, programs):
     config = Path("samconfig.toml").read_text()
     overrides = re.search(r'\[emulator\.deploy\.parameters\].*?parameter_overrides = "(.*?)"', config, re.DOTALL).group(1)
     if platform.machine() == "aarch64":
         overrides = overrides.replace("x86_64", "arm64")
     profile = ["--config-env", "emulator", "--parameter-overrides", overrides]
-    # The host's compiler and the development profile: quick, and nothing that leaves this machine. Every binary is
-    # kept three times (target, target/lambda, .aws-sam), so without symbols.
-    quick = environment | {"CARGO_LAMBDA_COMPILER": "cargo", "SAM_BUILD_MODE": "debug", "CARGO_PROFILE_DEV_STRIP": "symbols", "CARGO_INCREMENTAL": "0"}
-    for command, variables in (["sam", "build", *profile], quick), (["sam", "deploy", *profile], environment):
-        began = time.monotonic()
-        done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            free = shutil.disk_usage(".").free // 1024**2
-            raise RuntimeError(f"{' '.join(command[:2])} ended with {done.returncode}, {free} MiB of disk free:\n{done.stdout[-6000:]}")
-        print(f"{' '.join(command[:2])}: {time.monotonic() - began:.0f} s", flush=True)
+    if programs:
+        lay_out(programs)
+    else:
+        # The host's compiler and the development profile: quick, and nothing that leaves this machine. Every binary is
+        # kept three times (target, target/lambda, .aws-sam), so without symbols.
+        quick = {"CARGO_LAMBDA_COMPILER": "cargo", "SAM_BUILD_MODE": "debug", "CARGO_PROFILE_DEV_STRIP": "symbols", "CARGO_INCREMENTAL": "0"}
+        timed(["sam", "build", *profile], environment | quick)
+    timed(["sam", "deploy", *profile], environment)
     for logical_id in FUNCTIONS.values():
         assert Path(BUILD, logical_id, "bootstrap").is_file(), f"no bootstrap for {logical_id}"
+
+
+def lay_out(programs):
+    """What `sam build` leaves, of programs that are built already."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    template = Path("template.yaml").read_text()
+    for function, logical_id in FUNCTIONS.items():
+        built = f"    Metadata: {{ BuildMethod: rust-cargolambda, BuildProperties: {{ Binary: {function} }} }}\n"
+        source = f"      CodeUri: functions/{function}\n"
+        assert template.count(built) == template.count(source) == 1, f"{function}: how it is built is not said as expected"
+        template = template.replace(built, "").replace(source, f"      CodeUri: {logical_id}\n")
+        bootstrap = BUILD / logical_id / "bootstrap"
+        bootstrap.parent.mkdir(parents=True)
+        # Without symbols: each is uploaded and unpacked.
+        subprocess.run(["strip", "-o", bootstrap, Path(programs, function)], check=True)
+    (BUILD / "template.yaml").write_text(template)
+
+
+def timed(command, environment):
+    began = time.monotonic()
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        free = shutil.disk_usage(".").free // 1024**2
+        raise RuntimeError(f"{' '.join(command[:2])} ended with {done.returncode}, {free} MiB of disk free:\n{done.stdout[-6000:]}")
+    print(f"{' '.join(command[:2])}: {time.monotonic() - began:.0f} s", flush=True)
 
 
 def open_to_all(stack):
@@ -677,12 +701,12 @@ def check(passed, work, *arguments):
         passed.append(True)
 
 
-def main(program):
+def main(program, programs=None):
     passed = []
     with tempfile.TemporaryDirectory(prefix="agentruntime-deploy-") as scratch:
         with emulator(program, scratch) as endpoint:
             environment = aws_environment(endpoint)
-            build_and_deploy(environment)
+            build_and_deploy(environment, programs)
             stack = Deployment(endpoint)
             # The emulator keeps the template's number as text and then cannot compare it.
             stack.set_worker(ScalingConfig={"MaximumConcurrency": 2})
@@ -708,4 +732,4 @@ def main(program):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -20,6 +20,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -169,12 +170,15 @@ def main():
         with urllib.request.urlopen(f"{base}/openapi.json", timeout=60) as answer:
             document = json.load(answer)
         tags = {tag for item in document["paths"].values() for method in METHODS & set(item) for tag in item[method]["tags"]}
-        for tag in sorted(set(arguments.only or tags)):
-            well, said, output = group(arguments, base, document, operator, scratch, tag)
-            passed.append(well)
-            print(f"{'ok' if well else 'FAILED'}: {tag}: {said}", flush=True)
-            if not well:
-                print(output[-30000:], flush=True)
+        # Side by side: each group has a workspace of its own, and schemathesis takes most of the time.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            chosen = sorted(set(arguments.only or tags))
+            results = pool.map(lambda tag: group(arguments, base, document, operator, scratch, tag), chosen)
+            for tag, (well, said, output) in zip(chosen, results, strict=True):
+                passed.append(well)
+                print(f"{'ok' if well else 'FAILED'}: {tag}: {said}", flush=True)
+                if not well:
+                    print(output[-30000:], flush=True)
         if not all(passed):
             print("--- the end of the process's log", (scratch / "log").read_text(errors="replace")[-3000:], sep="\n")
     print(f"schemathesis: {passed.count(True)} passed, {passed.count(False)} failed")
