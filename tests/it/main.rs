@@ -24,6 +24,7 @@ mod idempotency;
 mod interference;
 mod isolation;
 mod kill;
+mod layers;
 mod limits;
 mod llm_answers;
 mod llm_calls;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use it::{Client, TestApp, Workspace, call, graph, lua, lua_after};
+use it::{Client, Fault, Faults, TestApp, Workspace, call, graph, lua, lua_after};
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::platform::metrics::MetricsSink;
@@ -196,4 +196,54 @@ async fn every_line_of_a_request_or_step_says_whose_and_of_what_it_is() {
     );
     let text = Value::from(lines.clone()).to_string();
     assert!(!text.contains(&acme.token), "{text}");
+}
+
+/// What a request that fails leaves in the log, by the levels of its lines.
+async fn levels(lines: &Lines, request: impl Future<Output = it::Answer>) -> (u16, Vec<String>) {
+    lines.take();
+    let status = request.await.status.as_u16();
+    let level = |line: Value| line["level"].as_str().unwrap().to_owned();
+    (status, lines.take().into_iter().map(level).filter(|level| level != "INFO").collect())
+}
+
+#[tokio::test]
+async fn what_fails_for_a_caller_that_nobody_knows_is_no_error_in_the_log() {
+    let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
+    let app = TestApp::without_worker(clock.clone()).await;
+    let acme = app.workspace("acme").await;
+    let workflow = acme.publish(&graph([lua("a", "return {}")])).await;
+    let hook = acme.subscribe(&workflow, json!({ "name": "w" })).await.path;
+    let lines = Lines::default();
+    let _guard = lines.log("info");
+    let down = || {
+        let faults = Faults::at(0, Fault::CrashBefore);
+        Client::new(local::router(app.stores.faulty_state(clock.clone(), &faults)))
+    };
+    let new = json!({ "name": "w" });
+    for path in ["/v1/workflows", "/v1/billing/grants", "/mcp", "/v1/billing/stripe-webhook", &hook] {
+        for client in [down(), down().bearer(&acme.token), down().bearer("garbage")] {
+            for client in [client.with("idempotency-key", "k"), client] {
+                let (status, levels) = levels(&lines, client.post(path, &new)).await;
+                assert!(status >= 400, "{path}: {status}");
+                assert!(!levels.contains(&"ERROR".to_owned()), "{path}: {status} {levels:?}");
+            }
+        }
+    }
+    // A deployment that is not set up whole: anybody's calls meet that.
+    app.stores.secrets.lose("operator-token");
+    let state = app.stores.state(clock.clone(), &[]);
+    let anyone = Client::new(local::router(state));
+    let operator = anyone.bearer("x");
+    assert_eq!(
+        levels(&lines, operator.post("/v1/billing/grants", &new)).await,
+        (500, vec!["WARN".to_owned()])
+    );
+    let unsold = anyone.post("/v1/billing/stripe-webhook", &new);
+    assert_eq!(levels(&lines, unsold).await, (503, vec!["WARN".to_owned()]));
+    // What fails for somebody who is known is one.
+    let known = anyone.bearer(&acme.token);
+    known.get("/v1/workflows").await.expect(200);
+    let code = json!({ "code": "SPRING" });
+    let unsold = known.post("/v1/billing/discounts/validate", &code);
+    assert_eq!(levels(&lines, unsold).await, (503, vec!["ERROR".to_owned()]));
 }

@@ -25,6 +25,7 @@ mod sender;
 mod sockets;
 mod stripe;
 mod turns;
+mod watched;
 
 pub use app::{OPERATOR_TOKEN, Stores, TestApp, issue_token};
 pub use client::{Answer, Client, Workspace};
@@ -50,3 +51,4 @@ pub use sender::{Sender, gzip, hmac, pat_id, standard_signature};
 pub use sockets::http_client;
 pub use stripe::StripeStandIn;
 pub use turns::Turns;
+pub use watched::WatchedBody;

@@ -12,13 +12,13 @@ mod success_rate;
 mod usage_timeseries;
 
 shared::function! {
-    routes!(live_runs::live_runs),
-    routes!(success_rate::success_rate),
-    routes!(execution_duration::execution_duration),
-    routes!(runs_count::runs_count),
-    routes!(steps_executed::steps_executed),
-    routes!(credits_consumed::credits_consumed),
-    routes!(steps_summary::steps_summary),
-    routes!(runs_timeseries::runs_timeseries),
-    routes!(usage_timeseries::usage_timeseries),
+    routes!(CanReadAnalytics: live_runs::live_runs),
+    routes!(CanReadAnalytics: success_rate::success_rate),
+    routes!(CanReadAnalytics: execution_duration::execution_duration),
+    routes!(CanReadAnalytics: runs_count::runs_count),
+    routes!(CanReadAnalytics: steps_executed::steps_executed),
+    routes!(CanReadAnalytics: credits_consumed::credits_consumed),
+    routes!(CanReadAnalytics: steps_summary::steps_summary),
+    routes!(CanReadAnalytics: runs_timeseries::runs_timeseries),
+    routes!(CanReadAnalytics: usage_timeseries::usage_timeseries),
 }

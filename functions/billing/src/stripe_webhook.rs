@@ -1,11 +1,14 @@
 //! `POST /v1/billing/stripe-webhook`.
 
+use std::sync::OnceLock;
+
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared::api::{CommonErrors, read_bytes};
-use shared::services::billing::events::receive_event as receive;
-use shared::{AppState, Result};
+use shared::AppState;
+use shared::api::{CommonErrors, Verified, read_bytes};
+use shared::services::billing::events::{Arrival, receive_event as receive};
 use utoipa::ToSchema;
 
 /// An event that was taken.
@@ -23,9 +26,14 @@ pub struct Received {
                request_body = std::collections::HashMap<String, serde_json::Value>,
                params(("Stripe-Signature" = String, Header, example = "t=1764288000,v1=5257a869e7ec")),
                responses((status = 200, body = Received), CommonErrors))]
-pub async fn receive_event(State(state): State<AppState>, request: Request) -> Result<Json<Received>> {
+pub async fn receive_event(State(state): State<AppState>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let signature = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    receive(&state, signature, Box::pin(read_bytes(&parts.headers, body))).await?;
-    Ok(Json(Received { received: true }))
+    let arrival = Arrival { signature, is_proven: OnceLock::new() };
+    let received = receive(&state, &arrival, Box::pin(read_bytes(&parts.headers, body))).await;
+    let mut response = received.map(|()| Json(Received { received: true })).into_response();
+    if arrival.is_proven.get().is_some() {
+        Verified::note(&mut response, None);
+    }
+    response
 }

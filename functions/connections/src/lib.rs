@@ -8,7 +8,11 @@ mod list;
 mod patch;
 
 shared::function! {
-    routes!(list::list_connections, create::create_connection),
-    routes!(get::get_connection, patch::patch_connection, delete::delete_connection),
-    routes!(credentials::connection_credentials),
+    routes!(CanReadConnections: list::list_connections, CanWriteConnections: create::create_connection),
+    routes!(
+        CanReadConnections: get::get_connection,
+        CanWriteConnections: patch::patch_connection,
+        CanWriteConnections: delete::delete_connection,
+    ),
+    routes!(CanReadConnections: credentials::connection_credentials),
 }

@@ -9,8 +9,12 @@ mod patch;
 mod rotate;
 
 shared::function! {
-    routes!(list::list_inbound_webhooks, create::create_inbound_webhook),
-    routes!(get::get_inbound_webhook, patch::patch_inbound_webhook, delete::delete_inbound_webhook),
-    routes!(rotate::rotate_signing_secret),
-    routes!(deliveries::list_deliveries),
+    routes!(CanReadWebhooks: list::list_inbound_webhooks, CanWriteWebhooks: create::create_inbound_webhook),
+    routes!(
+        CanReadWebhooks: get::get_inbound_webhook,
+        CanWriteWebhooks: patch::patch_inbound_webhook,
+        CanWriteWebhooks: delete::delete_inbound_webhook,
+    ),
+    routes!(CanWriteWebhooks: rotate::rotate_signing_secret),
+    routes!(CanReadWebhooks: deliveries::list_deliveries),
 }

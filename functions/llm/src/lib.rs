@@ -10,9 +10,9 @@ mod rotate;
 mod values;
 
 shared::function! {
-    routes!(list::list_keys, create::create_key),
-    routes!(patch::patch_key, delete::delete_key),
-    routes!(rotate::rotate_key),
-    routes!(catalog::get_catalog),
-    routes!(resolve::resolve_model),
+    routes!(CanReadLlmKeys: list::list_keys, CanWriteLlmKeys: create::create_key),
+    routes!(CanWriteLlmKeys: patch::patch_key, CanWriteLlmKeys: delete::delete_key),
+    routes!(CanWriteLlmKeys: rotate::rotate_key),
+    routes!(CanReadLlmKeys: catalog::get_catalog),
+    routes!(CanReadLlmKeys: resolve::resolve_model),
 }

@@ -5,6 +5,6 @@ mod create_admin;
 mod create_workspace;
 
 shared::function! {
-    routes!(create_workspace::create_workspace),
-    routes!(create_admin::create_admin),
+    routes!(Operator: create_workspace::create_workspace),
+    routes!(Operator: create_admin::create_admin),
 }

@@ -7,13 +7,24 @@ mod pats;
 mod projects;
 
 shared::function! {
-    routes!(pats::list::list_pats, pats::create::create_pat),
-    routes!(pats::delete::delete_pat),
-    routes!(pats::reveal::reveal_pat),
-    routes!(projects::list::list_projects, projects::create::create_project),
-    routes!(projects::get::get_project, projects::patch::patch_project, projects::archive::archive_project),
-    routes!(projects::restore::restore_project),
-    routes!(members::list::list_members, members::create::create_member),
-    routes!(members::get::get_member, members::patch::patch_member, members::delete::delete_member),
-    routes!(audit::list_audit),
+    routes!(CanListPats: pats::list::list_pats, CanManagePats: pats::create::create_pat),
+    routes!(CanManagePats: pats::delete::delete_pat),
+    routes!(CanManagePats: pats::reveal::reveal_pat),
+    routes!(
+        CanManageMembers: projects::list::list_projects,
+        CanManageMembers: projects::create::create_project,
+    ),
+    routes!(
+        CanManageMembers: projects::get::get_project,
+        CanManageMembers: projects::patch::patch_project,
+        CanManageMembers: projects::archive::archive_project,
+    ),
+    routes!(CanManageMembers: projects::restore::restore_project),
+    routes!(CanManageMembers: members::list::list_members, CanManageMembers: members::create::create_member),
+    routes!(
+        CanManageMembers: members::get::get_member,
+        CanManageMembers: members::patch::patch_member,
+        CanManageMembers: members::delete::delete_member,
+    ),
+    routes!(CanAudit: audit::list_audit),
 }

@@ -131,8 +131,8 @@ pub enum Refused {
                          (status = 415, body = Refused, description = "the body is declared to be something else")))]
 pub async fn mcp(
     State(state): State<AppState>,
-    Extension(endpoint): Extension<Endpoint>,
     CanConnect(caller): CanConnect,
+    Extension(endpoint): Extension<Endpoint>,
     request: Request,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();

@@ -18,7 +18,7 @@ use shared::{AppState, routes};
 use utoipa::openapi::OpenApi;
 
 fn collect<R: Routes>() -> R {
-    R::none().with(routes!(endpoint::mcp))
+    R::none().with(routes!(CanConnect: endpoint::mcp))
 }
 
 /// The routes, with tools that lead to this API.

@@ -72,7 +72,7 @@ pub async fn command(
             // Kept in the run's own write: a start has no time for two more.
             let trace = trail.ride(&state, "run.start");
             let wait = wait::from_prefer(&headers);
-            let started = run::start_and_wait(&state, caller, id, params, wait, trace).await?;
+            let started = run::start_and_wait(&state, caller, id, params, wait, Some(trace)).await?;
             return Ok(Json(Commanded::Started(started)));
         }
         CommandName::Pause => (Order::Pause, "run.pause"),

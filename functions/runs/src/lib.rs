@@ -10,12 +10,12 @@ mod summary;
 mod wait;
 
 shared::function! {
-    routes!(command::command),
-    routes!(retry::retry_run),
-    routes!(list::list_runs),
-    routes!(list::list_workflow_runs),
-    routes!(get::get_run),
-    routes!(summary::run_summary),
-    routes!(events::run_events),
-    routes!(context::run_context),
+    routes!(CanRun: command::command),
+    routes!(CanRun: retry::retry_run),
+    routes!(CanRead: list::list_runs),
+    routes!(CanRead: list::list_workflow_runs),
+    routes!(CanRead: get::get_run),
+    routes!(CanRead: summary::run_summary),
+    routes!(CanRead: events::run_events),
+    routes!(CanRead: context::run_context),
 }

@@ -4,7 +4,7 @@ mod complete;
 mod pending;
 
 shared::function! {
-    routes!(pending::inbox),
-    routes!(pending::pending_of_run),
-    routes!(complete::complete),
+    routes!(CanRead: pending::inbox),
+    routes!(CanReadTasks: pending::pending_of_run),
+    routes!(CanRun: complete::complete),
 }

@@ -4,7 +4,7 @@
 mod receive;
 
 shared::function! {
-    routes!(receive::receive_webhook),
+    routes!(Open: receive::receive_webhook),
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use shared::api::{CommonErrors, ErrorBody, Exchange, Path};
+use shared::api::{CommonErrors, ErrorBody, Path, Verified};
 use shared::services::webhook::{Accepted, Delivery, MAX_BODY, Reply, receive};
 use shared::types::error::Kind;
 use shared::types::ids::SubscriptionId;
@@ -64,15 +64,20 @@ pub async fn receive_webhook(
     State(state): State<AppState>,
     Path(id): Path<SubscriptionId>,
     request: Request,
-) -> Result<Response> {
+) -> Response {
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let delivery = Delivery { headers: &parts.headers, target, allowance: OnceLock::new() };
     let reply = receive(&state, id, &delivery, bytes(body, state.config.delivery_deadline)).await;
-    if let (Some(exchange), Some(allowance)) = (Exchange::of(&parts), delivery.allowance.get()) {
-        exchange.note(*allowance);
+    let mut response = reply.map(|reply| answered(reply, id)).into_response();
+    if let Some(allowance) = delivery.allowance.get() {
+        Verified::note(&mut response, Some(*allowance));
     }
-    Ok(match reply? {
+    response
+}
+
+fn answered(reply: Reply, id: SubscriptionId) -> Response {
+    match reply {
         Reply::Run(received) => {
             let status = if received.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
             (status, Json(Accepted::new(received, id))).into_response()
@@ -80,7 +85,7 @@ pub async fn receive_webhook(
         // Whoever is shown the answer must not read JSON in it, and for Slack a 202 is a failure.
         Reply::Quiet(_) => StatusCode::OK.into_response(),
         Reply::Challenge(text) => text.into_response(),
-    })
+    }
 }
 
 /// The whole body, if it comes in time.

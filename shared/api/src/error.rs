@@ -1,5 +1,6 @@
 //! The one map from the domain's errors to answers.
 
+use std::any::Any;
 use std::time::Duration;
 
 use axum::Json;
@@ -89,12 +90,27 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// The answer to a request that met this error.
-pub(super) fn answer(error: Error, request_id: &str) -> Response {
-    if matches!(error.kind, Kind::Internal | Kind::Unavailable { .. }) {
-        tracing::error!(code = error.code, context = error.context, "request failed");
-    } else {
-        tracing::debug!(code = error.code, context = error.context, "request refused");
+/// The status that an answer will have.
+pub(super) fn status_of(response: &Response) -> StatusCode {
+    response.extensions().get::<Error>().map_or_else(|| response.status(), |error| status(error.kind))
+}
+
+/// What a panic is answered with.
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Error::internal("a handler panicked").into_response()
+}
+
+/// The answer to a request that met this error. What fails for a caller that nobody knows is a warning: anybody can make
+/// such calls, and errors wake people.
+pub(super) fn rendered(error: Error, request_id: &str, is_verified: bool) -> Response {
+    match error.kind {
+        Kind::Internal | Kind::Unavailable { .. } if is_verified => {
+            tracing::error!(code = error.code, context = error.context, "request failed");
+        }
+        Kind::Internal | Kind::Unavailable { .. } => {
+            tracing::warn!(code = error.code, context = error.context, "a request of nobody known failed");
+        }
+        _ => tracing::debug!(code = error.code, context = error.context, "request refused"),
     }
     let kind = error.kind;
     let mut response = (status(kind), Json(ErrorBody::of(error, request_id))).into_response();
@@ -142,7 +158,7 @@ mod tests {
     use super::*;
 
     fn answered(kind: Kind) -> Response {
-        answer(Error::new(kind, "CODE", "A sentence."), "r-1")
+        rendered(Error::new(kind, "CODE", "A sentence."), "r-1", true)
     }
 
     fn header_of(response: &Response, name: header::HeaderName) -> Option<&str> {

@@ -1,32 +1,24 @@
-//! What is laid around every router: request ids, one log line per request, errors as JSON, a last catch for
-//! panics, what is left of rate limits, and both ends of idempotency and audit (their middle is the permit).
+//! What is laid around every router, outside of the layers of its routes: request ids, one log line per request, errors as
+//! JSON, a last catch for panics, what is left of rate limits.
 
-use std::any::Any;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use http_body_util::BodyExt;
-use serde::Deserialize;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::error::answer;
-use super::exchange::Exchange;
-use super::idempotency::{again, read};
+use super::context::{Context, Verified};
+use super::error::{panicked, rendered};
 use platform::patience::Patience;
 use platform::trace::{self, Trace};
-use services::audit;
-use services::idempotency;
 use services::limits::Allowance;
 use services::state::AppState;
 use types::error::{Error, Kind};
-use types::ids::seed::with_seed;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -46,23 +38,20 @@ pub fn finish(routes: Router<AppState>, state: AppState) -> Router {
         .with_state(state)
 }
 
-fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    Error::internal("a handler panicked").into_response()
-}
-
 async fn around(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let request_id = request_id(&request);
     // A request that this one leads to inside the process has the same id.
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         request.headers_mut().insert(REQUEST_ID, value);
     }
+    request.extensions_mut().insert(Context { state: state.clone(), request_id: request_id.as_str().into() });
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let traced = trace_of(&request);
     let span = request_span(&request_id, &request, &route, traced.as_ref());
     let begun = Instant::now();
     let work = async move {
         state.metrics.begin();
-        let mut response = carried_out(&state, request, next, &request_id).await;
+        let mut response = answered(request, next, &request_id).await;
         let elapsed_ms = begun.elapsed().as_millis();
         tracing::info!(status = response.status().as_u16(), elapsed_ms, "request");
         state.metrics.flush(state.clock.now());
@@ -104,93 +93,17 @@ fn run_in(route: &str, path: &str) -> Option<Uuid> {
     path.split('/').nth(place)?.parse().ok()
 }
 
-/// What the route answers, or has answered before.
-async fn carried_out(state: &AppState, request: Request, next: Next, request_id: &str) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
-    let traced = audit::traced(request.method().as_str(), &route);
-    let target = format!("{} {}", request.method(), request.uri().path());
-    let (mut request, asked) = match read(request, &route).await {
-        Ok(read) => read,
-        Err(error) => return answer(error, request_id),
-    };
-    let exchange = Exchange::new(request_id, target, traced, asked);
-    request.extensions_mut().insert(exchange.clone());
-    let mut response = if exchange.is_keyed() {
-        with_seed(exchange.seed(), next.run(request)).await
-    } else {
-        next.run(request).await
-    };
-    if let Some(before) = exchange.replay() {
-        response = again(before);
-    }
-    let mut kind = None;
+/// What the route answers, as its caller reads it.
+async fn answered(request: Request, next: Next, request_id: &str) -> Response {
+    let mut response = next.run(request).await;
+    let verified = response.extensions().get::<Verified>().copied();
     if let Some(error) = response.extensions_mut().remove::<Error>() {
-        kind = Some(error.kind);
-        response = answer(error, request_id);
+        response = rendered(error, request_id, verified.is_some());
     }
-    if let Some(allowance) = exchange.allowance() {
+    if let Some(allowance) = verified.and_then(|verified| verified.allowance) {
         tell(response.headers_mut(), allowance);
     }
-    ended(state, &exchange, response, kind).await
-}
-
-/// Before the answer is given: it is kept under the request's idempotency key, and the audit trail gets the outcome.
-/// Most requests have neither.
-async fn ended(state: &AppState, exchange: &Exchange, response: Response, error: Option<Kind>) -> Response {
-    let status = response.status();
-    // What rode in an act that was done is written.
-    let open = exchange.take_open().filter(|open| open.is_written() || is_error(status));
-    let claimed = exchange.claimed();
-    if claimed.is_none() && open.is_none() {
-        return response;
-    }
-    if claimed.is_none() && status != StatusCode::CREATED {
-        note_end(state, open, status, None).await;
-        return response;
-    }
-    let (parts, body) = response.into_parts();
-    // Answers are whole in memory: their bodies do not fail.
-    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let keep = async {
-        if let Some(claimed) = claimed {
-            idempotency::settle(state, claimed, (status, &parts.headers, &bytes), error).await;
-        }
-    };
-    let made = Some(status).filter(|status| *status == StatusCode::CREATED).and_then(|_| Made::named(&bytes));
-    tokio::join!(keep, note_end(state, open, status, made));
-    Response::from_parts(parts, Body::from(bytes))
-}
-
-fn is_error(status: StatusCode) -> bool {
-    status.is_client_error() || status.is_server_error()
-}
-
-async fn note_end(state: &AppState, open: Option<audit::Entry>, status: StatusCode, made: Option<String>) {
-    if let Some(entry) = open {
-        audit::end(state, entry, status.as_u16(), made).await;
-    }
-}
-
-/// What an answer says of what was made. What has no `id` is a version, which has a number, or a project; a subscription
-/// stands inside its answer, beside what is shown once.
-#[derive(Deserialize)]
-struct Made {
-    id: Option<String>,
-    subscription: Option<Box<Self>>,
-    /// Of the tools of an MCP server, whose `version` is the publisher's name for it.
-    number: Option<u64>,
-    /// Of a workflow.
-    version: Option<serde_json::Value>,
-    project_id: Option<String>,
-}
-
-impl Made {
-    fn named(answer: &[u8]) -> Option<String> {
-        let of_whole: Self = serde_json::from_slice(answer).ok()?;
-        let inner = of_whole.subscription.and_then(|inner| inner.id);
-        let version = of_whole.number.or(of_whole.version.and_then(|version| version.as_u64()));
-        of_whole.id.or(inner).or(version.map(|number| number.to_string())).or(of_whole.project_id)
-    }
+    response
 }
 
 fn tell(headers: &mut HeaderMap, allowance: Allowance) {

@@ -1,35 +1,57 @@
-//! Requests with an `Idempotency-Key` as they come, and their answers as they are given again.
+//! The layer that carries a POST with an `Idempotency-Key` out once: it keeps the answer, and gives it again. It lies behind
+//! the checks of role and scope, because a kept answer may hold a secret.
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt, Collected};
 
 use super::body::read_bytes;
-use services::idempotency::{Answer, Asked};
-use types::Result;
+use super::context::{Context, handed, route};
+use super::error::rendered;
+use services::auth::Principal;
+use services::idempotency::{Answer, Asked, Turn, settle};
+use types::ids::seed::with_seed;
+use types::{Error, Result};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Senders of webhooks repeat deliveries in their own ways, which the ingress knows.
-const WEBHOOK_INGRESS: &str = "/v1/inbound-webhooks/{id}";
 
-/// The request, and what it asks for by its key when it has one and is a POST: its body is read for that.
-///
-/// # Errors
-/// Those of reading the body.
-pub(super) async fn read(request: Request, route: &str) -> Result<(Request, Option<Asked>)> {
+/// Carries a keyed request out, unless that was done before or somebody is doing it.
+pub(super) async fn once(request: Request, next: Next) -> Result<Response> {
     let key = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST);
-    let Some(key) = key.cloned().filter(|_| route != WEBHOOK_INGRESS) else { return Ok((request, None)) };
+    let Some(key) = key.cloned() else { return Ok(next.run(request).await) };
+    let Context { state, request_id } = handed(&request)?;
+    let principal: Principal = handed(&request)?;
+    let route = format!("POST {}", route(&request));
     let (parts, body) = request.into_parts();
+    // It is in memory: the layer before has read it.
     let body = read_bytes(&parts.headers, body).await?;
     let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    let asked = Asked::new(key, format!("POST {route}"), target, body.clone());
-    Ok((Request::from_parts(parts, Body::from(body)), Some(asked)))
+    let asked = Asked::new(key, route, target, body.clone());
+    let owned = match asked.claim(&state, &principal).await? {
+        Turn::Ours(owned) => owned,
+        Turn::Answered(answer) => return Ok(again(&answer)),
+    };
+    let request = Request::from_parts(parts, Body::from(body));
+    let mut response = with_seed(owned.seed(), next.run(request)).await;
+    let error = response.extensions_mut().remove::<Error>();
+    let kind = error.as_ref().map(|error| error.kind);
+    if let Some(error) = error {
+        // What is kept is what the caller reads.
+        response = rendered(error, &request_id, true);
+    }
+    let (parts, body) = response.into_parts();
+    // Answers are whole in memory: their bodies do not fail.
+    let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    settle(&state, &owned, (parts.status, &parts.headers, &bytes), kind).await;
+    Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
 /// The answer, given once more.
-pub(super) fn again(answer: &Answer) -> Response {
+fn again(answer: &Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body.clone()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     for (name, value) in &answer.headers {

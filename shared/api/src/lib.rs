@@ -1,11 +1,13 @@
 //! What every route has in common: who may call it, how bodies and queries are read, how errors look, request
 //! ids, lists. Handlers are shells around the domain: extract, call one function, map the answer.
 
+mod audit;
 mod body;
+mod context;
 mod error;
-mod exchange;
 mod finish;
 mod idempotency;
+mod layers;
 mod list;
 mod openapi;
 mod operator;
@@ -13,20 +15,21 @@ mod params;
 mod permit;
 mod routes;
 
+pub use audit::Trail;
 pub use body::{Body, given, read_arguments, read_bytes};
+pub use context::Verified;
 pub use error::{CommonErrors, ErrorBody, retry_after_s, status};
-pub use exchange::{Exchange, Trail};
 pub use finish::finish;
 pub use list::{Cursor, Page};
 pub use openapi::completed;
 pub use operator::Operator;
 pub use params::{Path, Query};
 pub use permit::{
-    Bearer, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanListPats, CanManageMembers,
+    Access, CanAudit, CanChangeBilling, CanConnect, CanExecuteMcp, CanListPats, CanManageMembers,
     CanManagePats, CanRead, CanReadAnalytics, CanReadBilling, CanReadConnections, CanReadLlmKeys, CanReadMcp,
     CanReadTasks, CanReadUsage, CanReadWebhooks, CanRun, CanWrite, CanWriteConnections, CanWriteLlmKeys,
-    CanWriteMcp, CanWriteWebhooks,
+    CanWriteMcp, CanWriteWebhooks, Needs, Open, Permit, Shows, Unguarded,
 };
-pub use routes::{Function, Route, Routes, State, StateRouter, described, run, served};
+pub use routes::{Function, Route, Routes, State, StateRouter, described, guarded, run, served};
 #[doc(hidden)]
 pub use utoipa_axum;

@@ -1,20 +1,106 @@
-//! Permission as an extractor: a handler says in its signature what its caller needs, and cannot see the
-//! caller without it.
+//! Permissions. A route declares the one that it asks for in its registration, `routes!(CanRead: list::list_runs)`, and the
+//! layers of [`super::layers`] check it; its handler shows the same one in its signature, and cannot see the caller without
+//! it. What is registered and what is shown are one, or the program does not compile.
 
-use std::pin::Pin;
+use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use http::header::AUTHORIZATION;
+use axum::extract::{FromRequestParts, Request, State};
+use http::HeaderMap;
 use http::request::Parts;
 
-use super::exchange::Exchange;
-use services::auth::Caller;
-use services::idempotency::Admitted;
+use super::params::Path;
+use services::auth::{Caller, Principal};
 use services::state::AppState;
-use types::error::Kind;
 use types::role::Role;
 use types::scope::Permission;
 use types::{Error, Result};
+
+/// What a caller must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// A token with at least this role, and with this permission if one is named.
+    Token {
+        /// The lowest role.
+        role: Role,
+        /// What scopes must grant.
+        permission: Option<Permission>,
+    },
+    /// The operator token.
+    Operator,
+}
+
+/// What a route is registered as: [`Open`], or a [`Permit`].
+pub trait Access {
+    /// What its callers need; nothing if it is open.
+    const NEEDS: Option<Needs>;
+}
+
+/// An [`Access`] that handlers have in their signatures: the proof that it was checked.
+pub trait Permit: Access {}
+
+/// A route that anybody may call. If its callers have to prove something, its handler asks for that.
+#[derive(Debug)]
+pub struct Open;
+
+impl Access for Open {
+    const NEEDS: Option<Needs> = None;
+}
+
+/// What the layers have checked.
+#[derive(Debug, Clone)]
+pub(super) struct Granted {
+    pub(super) needs: Needs,
+    pub(super) principal: Principal,
+}
+
+impl Granted {
+    /// Whom it was granted to.
+    ///
+    /// # Errors
+    /// Internal when this is not what was checked.
+    pub(super) fn take(parts: &mut Parts, needs: Needs) -> Result<Principal> {
+        let granted = parts.extensions.remove::<Self>().filter(|granted| granted.needs == needs);
+        let granted = granted.ok_or_else(|| Error::internal(format!("no layer has checked {needs:?}")))?;
+        Ok(granted.principal)
+    }
+
+    fn caller(parts: &mut Parts, needs: Needs) -> Result<Caller> {
+        match Self::take(parts, needs)? {
+            Principal::Token(caller) => Ok(Arc::unwrap_or_clone(caller)),
+            Principal::Operator => Err(Error::internal("the operator is no caller with a token")),
+        }
+    }
+}
+
+/// Arguments of a handler that shows `P` in its signature: as its first, or behind the state.
+#[diagnostic::on_unimplemented(
+    message = "the route is registered as `{P}`, which its handler does not show",
+    note = "a permit is the handler's first argument, or its second behind `State<AppState>`; a route that is `Open` has none"
+)]
+pub trait Shows<P> {}
+
+/// Arguments of handlers of open routes, which know nothing of the caller.
+pub trait Unguarded {}
+
+impl Unguarded for State<AppState> {}
+impl Unguarded for HeaderMap {}
+impl Unguarded for Request {}
+impl<T> Unguarded for Path<T> {}
+
+macro_rules! shows {
+    ($($other:ident),*) => {
+        impl<M, P: Permit, $($other),*> Shows<P> for (M, P, $($other,)*) {}
+        impl<M, P: Permit, $($other),*> Shows<P> for (M, State<AppState>, P, $($other,)*) {}
+        impl<M, $($other: Unguarded),*> Shows<Open> for (M, $($other,)*) {}
+    };
+}
+
+shows!();
+shows!(A);
+shows!(A, B);
+shows!(A, B, C);
+shows!(A, B, C, D);
+shows!(A, B, C, D, E);
 
 macro_rules! permit {
     ($(#[$doc:meta])* $name:ident, $role:expr, $permission:expr) => {
@@ -23,17 +109,26 @@ macro_rules! permit {
         pub struct $name(pub Caller);
 
         impl $name {
+            const ASKED: Needs = Needs::Token { role: $role, permission: $permission };
+
             /// Whether this caller has it, wherever it is.
             pub fn allows(caller: &Caller) -> bool {
-                is_allowed(caller, $role, $permission.into())
+                let permission: Option<Permission> = $permission;
+                caller.role >= $role && permission.is_none_or(|permission| caller.may(permission))
             }
         }
 
-        impl FromRequestParts<AppState> for $name {
+        impl Access for $name {
+            const NEEDS: Option<Needs> = Some(Self::ASKED);
+        }
+
+        impl Permit for $name {}
+
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
             type Rejection = Error;
 
-            async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-                caller(parts, state, $role, $permission.into()).await.map(Self)
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+                Granted::caller(parts, Self::ASKED).map(Self)
             }
         }
     };
@@ -49,211 +144,125 @@ permit!(
     /// A caller that may read workflows and runs.
     CanRead,
     Role::ProjectViewer,
-    Permission::WorkflowRead
+    Some(Permission::WorkflowRead)
 );
 permit!(
     /// A caller that may see how runs go.
     CanReadAnalytics,
     Role::ProjectViewer,
-    Permission::AnalyticsRead
+    Some(Permission::AnalyticsRead)
 );
 permit!(
     /// A caller that may see what a run asks people.
     CanReadTasks,
     Role::ProjectContributor,
-    Permission::WorkflowRead
+    Some(Permission::WorkflowRead)
 );
 permit!(
     /// A caller that may run workflows.
     CanRun,
     Role::ProjectContributor,
-    Permission::WorkflowRun
+    Some(Permission::WorkflowRun)
 );
 permit!(
     /// A caller that may change workflows.
     CanWrite,
     Role::ProjectContributor,
-    Permission::WorkflowWrite
+    Some(Permission::WorkflowWrite)
 );
 permit!(
     /// A caller that may try a tool.
     CanExecuteMcp,
     Role::ProjectContributor,
-    Permission::McpExecute
+    Some(Permission::McpExecute)
 );
 permit!(
     /// A caller that may see connections.
     CanReadConnections,
     Role::ProjectContributor,
-    Permission::ConnectionRead
+    Some(Permission::ConnectionRead)
 );
 permit!(
     /// A caller that may change connections.
     CanWriteConnections,
     Role::ProjectContributor,
-    Permission::ConnectionWrite
+    Some(Permission::ConnectionWrite)
 );
 permit!(
     /// A caller that may see MCP servers, their instances and profiles.
     CanReadMcp,
     Role::ProjectContributor,
-    Permission::McpRead
+    Some(Permission::McpRead)
 );
 permit!(
     /// A caller that may change MCP servers, their instances and profiles.
     CanWriteMcp,
     Role::ProjectContributor,
-    Permission::McpWrite
+    Some(Permission::McpWrite)
 );
 permit!(
     /// A caller that may see provider keys.
     CanReadLlmKeys,
     Role::ProjectContributor,
-    Permission::LlmKeyRead
+    Some(Permission::LlmKeyRead)
 );
 permit!(
     /// A caller that may change provider keys.
     CanWriteLlmKeys,
     Role::ProjectContributor,
-    Permission::LlmKeyWrite
+    Some(Permission::LlmKeyWrite)
 );
 permit!(
     /// A caller that may see inbound webhooks.
     CanReadWebhooks,
     Role::ProjectContributor,
-    Permission::WebhookRead
+    Some(Permission::WebhookRead)
 );
 permit!(
     /// A caller that may change inbound webhooks.
     CanWriteWebhooks,
     Role::ProjectContributor,
-    Permission::WebhookWrite
+    Some(Permission::WebhookWrite)
 );
 permit!(
     /// A caller that may list tokens.
     CanListPats,
     Role::ProjectContributor,
-    Permission::PatRead
+    Some(Permission::PatRead)
 );
 permit!(
     /// A caller that may create and revoke tokens.
     CanManagePats,
     Role::ProjectContributor,
-    Permission::PatWrite
+    Some(Permission::PatWrite)
 );
 permit!(
     /// A caller that may manage the workspace's projects and members.
     CanManageMembers,
     Role::TenantAdmin,
-    Permission::PatWrite
+    Some(Permission::PatWrite)
 );
 permit!(
     /// A caller that may read the audit trail.
     CanAudit,
     Role::ProjectAdmin,
-    Permission::WorkflowRead
+    Some(Permission::WorkflowRead)
 );
 permit!(
     /// A caller that may see what is spent on what.
     CanReadUsage,
     Role::ProjectViewer,
-    Permission::BillingRead
+    Some(Permission::BillingRead)
 );
 permit!(
     /// A caller that may see balances, plans and payments.
     CanReadBilling,
     Role::ProjectContributor,
-    Permission::BillingRead
+    Some(Permission::BillingRead)
 );
 permit!(
     /// A caller that may change what the workspace pays.
     CanChangeBilling,
     Role::TenantAdmin,
-    Permission::BillingWrite
+    Some(Permission::BillingWrite)
 );
-
-fn is_allowed(caller: &Caller, role: Role, permission: Option<Permission>) -> bool {
-    caller.role >= role && permission.is_none_or(|permission| caller.may(permission))
-}
-
-/// The caller of a request, if it has at least this role and this permission. In a box: what comes before the work of every
-/// route is compiled here, and not again for each.
-fn caller<'a>(
-    parts: &'a mut Parts,
-    state: &'a AppState,
-    role: Role,
-    permission: Option<Permission>,
-) -> Pin<Box<dyn Future<Output = Result<Caller>> + Send + 'a>> {
-    Box::pin(admitted(parts, state, role, permission))
-}
-
-async fn admitted(
-    parts: &mut Parts,
-    state: &AppState,
-    role: Role,
-    permission: Option<Permission>,
-) -> Result<Caller> {
-    let Bearer(token) = Bearer::from_request_parts(parts, state).await?;
-    let now = state.clock.now();
-    let caller = state.auth.authenticate(&state.store, &token, now).await?;
-    let exchange = Exchange::of(parts);
-    let allowance = state.limits.tokens.take(caller.pat_id);
-    if let Some(exchange) = &exchange {
-        exchange.note(allowance);
-    }
-    allowance.check("The token")?;
-    check_place(parts, "x-tenant-id", caller.place.tenant_id.as_str())?;
-    check_place(parts, "x-project-id", caller.place.project_id.as_str())?;
-    if caller.role < role {
-        let message = format!(
-            "This needs the role {} or higher; the token has {}.",
-            role.as_str(),
-            caller.role.as_str()
-        );
-        return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
-    }
-    if let Some(missing) = permission.filter(|permission| !caller.may(*permission)) {
-        let scopes = missing.granting_scopes();
-        let message = format!("This needs the scope {scopes}, which the token does not have.");
-        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
-    }
-    tracing::Span::current().record("tenant_id", caller.place.tenant_id.as_str());
-    state.auth.touch(&state.store, &caller, now).await;
-    if let Some(exchange) = exchange {
-        exchange.admit(state, Admitted::Token(&caller)).await?;
-    }
-    Ok(caller)
-}
-
-fn check_place(parts: &Parts, header: &str, own: &str) -> Result<()> {
-    match parts.headers.get(header) {
-        Some(asked) if asked.as_bytes() != own.as_bytes() => {
-            let message = format!("The token belongs to another place than the header {header} names.");
-            Err(Error::new(Kind::Forbidden, "WRONG_PLACE", message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The bearer token of a request, whatever it may be worth.
-#[derive(Debug)]
-pub struct Bearer(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Bearer {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|text| {
-            let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-        });
-        token.filter(|token| !token.is_empty()).map(Self).ok_or_else(|| {
-            Error::new(
-                Kind::Unauthenticated,
-                "UNAUTHENTICATED",
-                "Send a token as 'Authorization: Bearer pat_…'.",
-            )
-        })
-    }
-}

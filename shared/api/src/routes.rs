@@ -2,11 +2,15 @@
 //! document, which would be a third of its start, and has none of it in its program.
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::routing::MethodRouter;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{HttpMethod, OpenApi};
+use utoipa_axum::PathItemExt;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
+use super::layers::guard;
 use super::openapi::document;
+use super::permit::{Access, Shows};
 use services::state::AppState;
 
 /// What becomes of routes: a [`Router`] that serves them, or the [`OpenApi`] document that describes them.
@@ -42,10 +46,30 @@ pub struct Route<D> {
 
 impl<D: FnOnce() -> UtoipaMethodRouter<AppState>> Route<D> {
     /// For the macro [`routes!`](crate::routes), with each handler's path.
-    pub fn new(paths: &[String], handlers: MethodRouter<AppState>, describe: D) -> Self {
+    pub fn new(paths: &[String], handlers: Vec<MethodRouter<AppState>>, describe: D) -> Self {
         let path = paths.first().cloned().unwrap_or_default();
         debug_assert!(paths.iter().all(|other| *other == path), "handlers of several paths: {paths:?}");
-        Self { path, handlers, describe }
+        Self { path, handlers: merged(handlers), describe }
+    }
+}
+
+fn merged(handlers: Vec<MethodRouter<AppState>>) -> MethodRouter<AppState> {
+    handlers.into_iter().fold(MethodRouter::new(), MethodRouter::merge)
+}
+
+/// For the macro [`routes!`](crate::routes): a handler behind the layers that check what it is registered as.
+pub fn guarded<P: Access, H, T>(methods: Vec<HttpMethod>, handler: H) -> MethodRouter<AppState>
+where
+    H: Handler<T, AppState>,
+    T: Shows<P> + 'static,
+{
+    let on = |handlers: MethodRouter<AppState>, method: HttpMethod| {
+        handlers.on(method.to_method_filter(), handler.clone())
+    };
+    let handlers = methods.into_iter().fold(MethodRouter::new(), on);
+    match P::NEEDS {
+        Some(needs) => guard(handlers, needs),
+        None => handlers,
     }
 }
 
@@ -69,24 +93,24 @@ impl Routes for OpenApi {
     }
 }
 
-/// A path's handlers for [`Routes::with`]: `routes!(list::list_runs, create::create_run)`. Each has `#[utoipa::path]`, and all
-/// have the same path.
+/// A path's handlers for [`Routes::with`], each behind the permission that it asks for:
+/// `routes!(CanRead: list::list_workflows, CanWrite: create::create_workflow)`. Each has `#[utoipa::path]`, and all have the
+/// same path. A handler without a permission in its signature is [`Open`](crate::Open).
 #[macro_export]
 macro_rules! routes {
-    ($($($handler:ident)::+),+ $(,)?) => {{
-        use $crate::utoipa_axum::PathItemExt;
-        let handlers = axum::routing::MethodRouter::new();
-        $(
-            let handlers = $crate::utoipa_axum::routes!(@path [methods()] of $($handler)::+)
-                .into_iter()
-                .fold(handlers, |handlers, method| handlers.on(method.to_method_filter(), $($handler)::+));
-        )+
+    ($($access:ident: $($handler:ident)::+),+ $(,)?) => {{
+        let handlers = vec![$(
+            $crate::guarded::<$crate::$access, _, _>(
+                $crate::utoipa_axum::routes!(@path [methods()] of $($handler)::+),
+                $($handler)::+,
+            )
+        ),+];
         let paths = [$($crate::utoipa_axum::routes!(@path [path()] of $($handler)::+)),+];
         $crate::Route::new(&paths, handlers, || $crate::utoipa_axum::routes!($($($handler)::+),+))
     }};
 }
 
-/// What a function's library has in common with all others: `function! { routes!(list::list_runs), … }` makes `routes`,
+/// What a function's library has in common with all others: `function! { routes!(CanRead: list::list_runs), … }` makes `routes`,
 /// `openapi` and `router` of its routes.
 #[macro_export]
 macro_rules! function {

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::auth::Caller;
+use crate::auth::Principal;
 use crate::state::AppState;
 use store::{Claim, Claimed, KeyedRequest, OWNED_FOR, StoreError, decode_value, encode_value};
 use types::error::Kind;
@@ -38,15 +38,6 @@ pub struct Asked {
     body: Bytes,
 }
 
-/// Whose request is carried out.
-#[derive(Debug, Clone, Copy)]
-pub enum Admitted<'a> {
-    /// A token's.
-    Token(&'a Caller),
-    /// The operator's.
-    Operator,
-}
-
 /// A request that is carried out now, by us.
 #[derive(Debug)]
 pub struct Owned {
@@ -59,6 +50,15 @@ impl Owned {
     pub fn seed(&self) -> Seed {
         Seed { begun_at: self.claim.begun_at, request: self.request.name.clone() }
     }
+}
+
+/// What is to be done about a request with a key.
+#[derive(Debug)]
+pub enum Turn {
+    /// To carry it out.
+    Ours(Owned),
+    /// To answer it as it was answered before.
+    Answered(Answer),
 }
 
 /// An answer as it is kept.
@@ -78,12 +78,16 @@ impl Asked {
         Self { key, route, target, body }
     }
 
-    /// Claims the request for this process; the answer when it has been carried out.
-    pub async fn claim(&self, state: &AppState, who: Admitted<'_>) -> Result<Result<Owned, Answer>> {
+    /// Claims the request for this process, unless it has been carried out.
+    ///
+    /// # Errors
+    /// Invalid when the key cannot be one; conflict when it is another request's, or somebody is carrying this one out;
+    /// unavailable when a store does not answer.
+    pub async fn claim(&self, state: &AppState, who: &Principal) -> Result<Turn> {
         let request = self.named(state, who).await?;
         let owner = Uuid::new_v4().to_string();
         match state.store.claim_request(&request, &owner, state.clock.now()).await? {
-            Claimed::Won(claim) => Ok(Ok(Owned { request, claim })),
+            Claimed::Won(claim) => Ok(Turn::Ours(Owned { request, claim })),
             Claimed::Running => Err(in_progress()),
             Claimed::OtherRequest => Err(Error::conflict(
                 "IDEMPOTENCY_KEY_REUSED",
@@ -93,12 +97,12 @@ impl Asked {
             Claimed::Answered(sealed) => {
                 let opened = state.auth.key().await?.open(&sealed, &request.name);
                 let opened = opened.ok_or_else(|| Error::internal("a kept answer cannot be opened"))?;
-                Ok(Err(decode_value(&opened)?))
+                Ok(Turn::Answered(decode_value(&opened)?))
             }
         }
     }
 
-    async fn named(&self, state: &AppState, who: Admitted<'_>) -> Result<KeyedRequest> {
+    async fn named(&self, state: &AppState, who: &Principal) -> Result<KeyedRequest> {
         let key = self.key.to_str().ok().filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
         let key = key.ok_or_else(|| {
             Error::invalid(format!(
@@ -106,8 +110,8 @@ impl Asked {
             ))
         })?;
         let (place, caller) = match who {
-            Admitted::Token(caller) => (Some(caller.place.clone()), caller.pat_id.to_string()),
-            Admitted::Operator => (None, "operator".to_owned()),
+            Principal::Token(caller) => (Some(caller.place.clone()), caller.pat_id.to_string()),
+            Principal::Operator => (None, "operator".to_owned()),
         };
         let token_key = state.auth.key().await?;
         let name = token_key.digest("request", &[caller.as_bytes(), self.route.as_bytes(), key.as_bytes()]);

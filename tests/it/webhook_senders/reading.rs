@@ -1,50 +1,20 @@
 //! Bodies: forms and compression, and what is read before a delivery is proven.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::body::Frame;
-use it::{Answer, Client};
+use it::{Answer, Client, WatchedBody};
 use serde_json::json;
 use shared::services::config::Config;
 
 use super::{FORM, Hook, LIST, Scene, Sent, forged};
 use crate::webhooks::BODY;
 
-/// A body that notes when somebody asks for it, and then never comes.
-#[derive(Clone, Default)]
-struct Watched(Arc<AtomicBool>);
-
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.store(true, Ordering::SeqCst);
-        Poll::Pending
-    }
-}
-
-impl Watched {
-    async fn send(&self, client: &Client, path: &str, sent: &Sent) -> Answer {
-        let with = |client: Client, (name, value): &(String, String)| client.with(name, value);
-        let client = sent.headers.iter().fold(client.clone(), with);
-        client.send("POST", path, Body::new(self.clone())).await
-    }
-
-    fn was_asked_for(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
+async fn send(watched: &WatchedBody, client: &Client, path: &str, sent: &Sent) -> Answer {
+    let with = |client: Client, (name, value): &(String, String)| client.with(name, value);
+    let client = sent.headers.iter().fold(client.clone(), with);
+    client.send("POST", path, watched).await
 }
 
 #[tokio::test]
@@ -136,8 +106,8 @@ async fn nothing_is_read_of_a_delivery_that_cannot_be_proven() {
         ("no time", &hook, &good.clone().with(header, &good.headers[0].1.replace("t=", "x=")), 401),
         ("an old time", &hook, &hook.stamped(header, scene.now() - 301, b"{}"), 401),
     ] {
-        let body = Watched::default();
-        assert_eq!(body.send(&hook.anyone, &hook.path, sent).await.status, status, "{what}");
+        let body = WatchedBody::default();
+        assert_eq!(send(&body, &hook.anyone, &hook.path, sent).await.status, status, "{what}");
         assert!(!body.was_asked_for(), "{what}");
     }
     // What says that it is too large is not read either.
@@ -152,9 +122,9 @@ async fn a_body_that_does_not_come_in_time_is_408() {
     let hurried = |config: &mut Config| config.delivery_deadline = Duration::from_millis(20);
     let state = scene.app.stores.state_with(scene.app.state.clock.clone(), hurried);
     let client = Client::new(local::router(state));
-    let body = Watched::default();
+    let body = WatchedBody::default();
     let sent = hook.stamped("x-agentruntime-signature", scene.now(), b"{}");
-    let refused = body.send(&client, &hook.path, &sent).await.refused(408, "BODY_TIMEOUT");
+    let refused = send(&body, &client, &hook.path, &sent).await.refused(408, "BODY_TIMEOUT");
     assert!(refused["error"].as_str().unwrap().contains("send it again"), "{refused:#}");
     assert!(body.was_asked_for());
 }
@@ -174,7 +144,7 @@ async fn strangers_use_up_what_arrives_and_not_what_is_the_senders() {
     }
     hook.send_as(&slow, &good("1")).await.expect(202);
     hook.send_as(&slow, &good("2")).await.expect(202);
-    let body = Watched::default();
-    body.send(&slow, &hook.path, &good("3")).await.refused(429, "RATE_LIMITED");
+    let body = WatchedBody::default();
+    send(&body, &slow, &hook.path, &good("3")).await.refused(429, "RATE_LIMITED");
     assert!(!body.was_asked_for());
 }

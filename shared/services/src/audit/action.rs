@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub enum Traced {
     /// An entry with this action, written by the layer around all routes.
     Always(Cow<'static, str>),
-    /// The handler says what it does and when, by [`api::Trail`]; this is the action of a request that is refused
+    /// The handler says what it does and when, by `api::Trail`; this is the action of a request that is refused
     /// before it does.
     ByHandler(Cow<'static, str>),
     /// Nothing: it changes nothing.

@@ -1,12 +1,16 @@
-//! Who may do what: tokens, roles and scopes. Handlers ask for a permission as an extractor
-//! (`http::Permit`), so that a route without one does not exist.
+//! Who may do what: tokens, roles and scopes. Routes declare the permission that they ask for (`api::routes!`), so that
+//! one without does not exist.
 
 mod cache;
 mod seal;
 mod token;
 
-pub use cache::{Authenticator, KEPT_FOR};
+use std::sync::Arc;
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+pub use cache::{Authenticator, KEPT_FOR};
 pub use token::{PlainToken, TokenKey};
 
 use types::clock::Timestamp;
@@ -29,6 +33,22 @@ pub struct Caller {
     pub member_id: MemberId,
     /// When the token ends; what it makes to come in with ends no later.
     pub expires_at: Option<Timestamp>,
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// Of whoever has a token.
+    Token(Arc<Caller>),
+    /// The deployment's operator.
+    Operator,
+}
+
+/// The token that a request carries as `Authorization: Bearer …`, whatever it may be worth.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 impl Caller {

@@ -4,6 +4,7 @@
 //! order or not at all, and whatever they say of amounts and plans is not believed.
 
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -17,19 +18,29 @@ use clients::stripe::{Event, EventObject, PaymentIntent, Provider};
 use types::error::Kind;
 use types::{Error, Result};
 
+/// What came with an event, but for its body.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// The signature.
+    pub signature: Option<&'a str>,
+    /// Whether the payment provider has proven to be its sender.
+    pub is_proven: OnceLock<()>,
+}
+
 /// A body that is still to be read.
 pub type Coming<'a> = Pin<Box<dyn Future<Output = Result<Bytes>> + Send + 'a>>;
 
-/// Takes an event with the signature that came with it. The body is read when there is a provider that may have sent it.
+/// Takes an event. The body is read when there is a provider that may have sent it.
 ///
 /// # Errors
 /// Unavailable when this deployment takes no payments, or a store or the provider does not answer; those of the body;
 /// unreadable when it is no event, or the signature is not of it.
-pub async fn receive_event(state: &AppState, signature: Option<&str>, body: Coming<'_>) -> Result<()> {
+pub async fn receive_event(state: &AppState, arrival: &Arrival<'_>, body: Coming<'_>) -> Result<()> {
     let provider = provider(state).await?;
-    let signature = Signature::read(signature.unwrap_or_default());
+    let signature = Signature::read(arrival.signature.unwrap_or_default());
     let body = body.await?;
     check_event(provider.webhook_secrets(), &signature, &body, state.clock.now())?;
+    let _ = arrival.is_proven.set(());
     let event: Event = serde_json::from_slice(&body).map_err(|error| {
         Error::new(Kind::Unreadable, "UNREADABLE", "The body is no event.").with_context(error.to_string())
     })?;

@@ -19,6 +19,7 @@ use super::content::{self, Content};
 use super::manage::may_start;
 use super::signature::{Proven, Signed, Wrong};
 use super::{Extras, REPLAY_SEEN_FOR, SEEN_FOR};
+use crate::auth::bearer;
 use crate::limits::Allowance;
 use crate::run::{Origin, StartCommand, start};
 use crate::state::AppState;
@@ -55,15 +56,6 @@ pub struct Delivery<'a> {
 impl Delivery<'_> {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// What stands behind `Bearer`; nothing when nothing does.
-    fn bearer(&self) -> &str {
-        let token = self.header("authorization").and_then(|text| {
-            let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        token.unwrap_or_default()
     }
 
     /// What its sender calls it.
@@ -223,7 +215,7 @@ async fn prove(
     // A token that is gone is compared all the same, with the hash of none.
     let none = "0".repeat(64);
     let hash = token.as_ref().map_or(none.as_str(), |row| row.secret_hash.as_str());
-    let same = key.matches_text(delivery.bearer(), hash);
+    let same = key.matches_text(bearer(delivery.headers).unwrap_or_default(), hash);
     let token = match &token {
         None => Err("TOKEN_REVOKED"),
         Some(row) => may_start(row, now).map_err(|_| "TOKEN_MAY_NOT"),

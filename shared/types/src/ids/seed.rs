@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use sha2::{Digest, Sha256};
@@ -28,7 +27,7 @@ thread_local! {
 /// The request that is being carried out on this thread.
 #[derive(Debug)]
 struct Current {
-    seed: Arc<OnceLock<Seed>>,
+    seed: Seed,
     /// How many ids it has made.
     count: u32,
 }
@@ -59,21 +58,20 @@ impl<F: Future> Future for Seeded<F> {
     }
 }
 
-/// Carries out a request whose ids follow from `seed`, as soon as it is set.
-pub fn with_seed<F: Future>(seed: Arc<OnceLock<Seed>>, request: F) -> impl Future<Output = F::Output> {
+/// Carries out a request whose ids follow from `seed`.
+pub fn with_seed<F: Future>(seed: Seed, request: F) -> impl Future<Output = F::Output> {
     Seeded { current: Some(Current { seed, count: 0 }), request: Box::pin(request) }
 }
 
 /// The request that is being carried out, when its ids follow from it.
 pub fn request() -> Option<String> {
-    SEED.with_borrow(|held| held.as_ref()?.seed.get().map(|seed| seed.request.clone()))
+    SEED.with_borrow(|held| Some(held.as_ref()?.seed.request.clone()))
 }
 
 /// The next id of the request that is being carried out, when its ids follow from it.
 pub fn next() -> Option<Uuid> {
     SEED.with_borrow_mut(|held| {
         let Current { seed, count } = held.as_mut()?;
-        let seed = seed.get()?;
         *count += 1;
         let hash = Sha256::new().chain_update(seed.request.as_bytes()).chain_update(count.to_be_bytes());
         let (random, _) =
@@ -89,12 +87,8 @@ mod tests {
     use crate::ids::{PatId, WorkflowId};
 
     async fn two_ids(request: &str) -> (String, String) {
-        let cell = Arc::new(OnceLock::new());
         let now = Timestamp::from_millis(1_790_000_000_000);
-        with_seed(Arc::clone(&cell), async {
-            let unset = (WorkflowId::new(now), WorkflowId::new(now));
-            assert_ne!(unset.0, unset.1);
-            let _ = cell.set(Seed { begun_at: now, request: request.to_owned() });
+        with_seed(Seed { begun_at: now, request: request.to_owned() }, async {
             let later = Timestamp::from_millis(1_790_000_055_000);
             (WorkflowId::new(later).to_string(), PatId::new(later).to_string())
         })
