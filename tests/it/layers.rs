@@ -69,6 +69,10 @@ async fn acme() -> (TestApp, Clock, Workspace) {
     (app, clock, acme)
 }
 
+fn scope(name: &str) -> Scope {
+    serde_json::from_value(json!(name)).unwrap()
+}
+
 /// Makes a token another one, with the same secret; processes that have seen it learn of it within a minute.
 async fn change(state: &AppState, token: &str, change: impl FnOnce(&mut PatRecord)) {
     let pat = state.store.pat(pat_id(token).parse().unwrap()).await.unwrap().unwrap();
@@ -101,7 +105,7 @@ async fn send(world: &(TestApp, Clock, Workspace), wrong: &[Wrong]) -> it::Answe
             (pat.role, pat.granted) = (Role::ProjectViewer, Role::ProjectViewer);
         }
         if is(Wrong::Scope) {
-            pat.scopes = vec!["workflow:read".parse::<Scope>().unwrap()];
+            pat.scopes = vec![scope("workflow:read")];
         }
     })
     .await;
@@ -187,7 +191,7 @@ async fn a_replay_is_given_to_nobody_without_role_and_scope() {
     };
     change(&app.state, &caller.token, |pat| pat.role = Role::ProjectViewer).await;
     refused(403, "ROLE_TOO_LOW").await;
-    let reads = vec!["workflow:read".parse::<Scope>().unwrap()];
+    let reads = vec![scope("workflow:read")];
     change(&app.state, &caller.token, |pat| (pat.role, pat.scopes) = (granted.role, reads)).await;
     refused(403, "SCOPE_MISSING").await;
     change(&app.state, &caller.token, |pat| {
@@ -230,7 +234,7 @@ async fn what_operators_send_goes_through_the_layers_that_there_are_for_them() {
 async fn no_body_is_read_of_a_caller_who_may_not_call() {
     let (app, _, acme) = acme().await;
     let viewer = app.member(("acme", "default"), Role::ProjectViewer, &[], None).await.client;
-    let nothing = ["agent:read".parse::<Scope>().unwrap()];
+    let nothing = [scope("agent:read")];
     let without = app.member(("acme", "default"), Role::TenantAdmin, &nothing, None).await.client;
     let nobody = [app.anyone.clone(), app.anyone.bearer("garbage"), app.anyone.bearer(&acme.token[..40])];
     for route in routes() {
@@ -249,7 +253,8 @@ async fn no_body_is_read_of_a_caller_who_may_not_call() {
         for client in callers {
             for client in [client.with("idempotency-key", "k"), client] {
                 let body = WatchedBody::default();
-                let sent = client.send(route.method(), &some_path(route.template()), &body);
+                let path = some_path(route.template());
+                let sent = client.send(route.method(), &path, &body);
                 let answer = timeout(Duration::from_secs(20), sent).await;
                 let answer = answer.unwrap_or_else(|_| panic!("{}: waits for the body", route.name));
                 assert!([401, 403].contains(&answer.status.as_u16()), "{}: {:#}", route.name, answer.body);

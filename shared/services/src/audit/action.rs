@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// What a route leaves in the trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Traced {
-    /// An entry with this action, written by the layer around all routes.
+    /// An entry with this action, written by the layer around the route.
     Always(Cow<'static, str>),
     /// The handler says what it does and when, by `api::Trail`; this is the action of a request that is refused
     /// before it does.
