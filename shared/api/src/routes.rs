@@ -58,7 +58,7 @@ fn merged(handlers: Vec<MethodRouter<AppState>>) -> MethodRouter<AppState> {
 }
 
 /// For the macro [`routes!`](crate::routes): a handler behind the layers that check what it is registered as.
-pub fn guarded<P: Access, H, T>(methods: Vec<HttpMethod>, handler: H) -> MethodRouter<AppState>
+pub fn guarded<P: Access, H, T>(methods: Vec<HttpMethod>, handler: &H) -> MethodRouter<AppState>
 where
     H: Handler<T, AppState>,
     T: Shows<P> + 'static,
@@ -102,7 +102,7 @@ macro_rules! routes {
         let handlers = vec![$(
             $crate::guarded::<$crate::$access, _, _>(
                 $crate::utoipa_axum::routes!(@path [methods()] of $($handler)::+),
-                $($handler)::+,
+                &$($handler)::+,
             )
         ),+];
         let paths = [$($crate::utoipa_axum::routes!(@path [path()] of $($handler)::+)),+];
