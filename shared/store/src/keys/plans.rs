@@ -1,6 +1,7 @@
 //! Keys of what tenants have of plans, and of what they pay.
 
-use super::{Key, PLAN_MARK, deadline_before, shard_of};
+use super::Key;
+use super::deadlines::{PLAN_MARK, deadline_before, shard_of};
 use types::clock::Timestamp;
 use types::ids::TenantId;
 
