@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::role::Role;
 
-const ROUTES: [&str; 9] = [
+pub const ROUTES: [&str; 9] = [
     "live-runs",
     "success-rate",
     "execution-duration",

@@ -70,18 +70,7 @@ pub(super) async fn billing(reader: &Reader) {
 }
 
 pub(super) async fn analytics(reader: &Reader) {
-    let figures = [
-        "live-runs",
-        "success-rate",
-        "execution-duration",
-        "runs-count",
-        "steps-executed",
-        "credits-consumed",
-        "steps-summary",
-        "runs-timeseries",
-        "usage-timeseries",
-    ];
-    for figure in figures {
+    for figure in crate::analytics::ROUTES {
         for query in ["", "?window=week", "?window=all", "?from=2026-01-01T00:00:00Z&to=2026-01-08T00:00:00Z"]
         {
             let answer = reader.api.get(&format!("/v1/analytics/{figure}{query}")).await.expect(200);

@@ -1,7 +1,11 @@
 //! A question to a model, in the words that all providers have in common.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
+use super::credential::Credential;
+use super::resolved::Resolved;
 use platform::outbound_http::Outbound;
 use types::clock::Clock;
 use workflow::model::ResponseFormat;
@@ -105,4 +109,21 @@ pub struct World<'a> {
     pub outbound: &'a Outbound,
     /// The time.
     pub clock: &'a Clock,
+}
+
+/// A question on its way to a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// What it goes through.
+    pub world: World<'a>,
+    /// Whom it goes to.
+    pub resolved: &'a Resolved,
+    /// With what.
+    pub credential: &'a Credential,
+    /// The question.
+    pub chat: &'a Chat,
+    /// Names the call to providers that do a call once.
+    pub key: &'a str,
+    /// How long an answer may take.
+    pub time: Duration,
 }

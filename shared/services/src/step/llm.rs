@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::llm::{Asked, resolve};
 use crate::state::AppState;
-use clients::llm::chat::{Chat, Completion, CompletionError, FinishReason, World, ask};
+use clients::llm::chat::{Call, Chat, Completion, CompletionError, FinishReason, World, ask};
 use clients::llm::json_text::{candidates, json_in};
 use clients::llm::{Credential, Resolved};
 use engine::{FailureCode, Outcome, StepFailure};
@@ -132,7 +132,7 @@ impl ModelCall {
         let began = Instant::now();
         let time = until.saturating_duration_since(began);
         let world = World { outbound: &state.outbound, clock: &state.clock };
-        let completion = ask(world, resolved, credential, chat, &key, time).await;
+        let completion = ask(Call { world, resolved, credential, chat, key: &key, time }).await;
         spent.latency += began.elapsed();
         let completion = completion.map_err(|unanswered| not_answered(unanswered, attempt))?;
         spent.tokens.tokens_in += completion.tokens.tokens_in;

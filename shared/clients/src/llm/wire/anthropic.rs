@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in};
 use super::text::text_in;
-use super::written::{Written, list, put};
+use super::written::{Written, list, messages, put};
 use crate::llm::answer::{Completion, FinishReason};
-use crate::llm::question::{Chat, ChatRole};
+use crate::llm::question::Chat;
 use types::tokens::Tokens;
 use workflow::model::Provider;
 use workflow::model::catalog;
@@ -25,14 +25,7 @@ pub(super) fn write(chat: &Chat) -> Written {
     let usual = known.map_or(USUAL_MAX_TOKENS, |model| model.max_output_tokens.min(MOST_BY_ITSELF));
     let schema = chat.object_schema();
     let system = if schema.is_some() { chat.system.clone() } else { chat.system_with_form() };
-    let messages: Vec<Value> = chat
-        .turns
-        .iter()
-        .map(|(speaker, text)| {
-            let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
-            json!({ "role": role, "content": text })
-        })
-        .collect();
+    let messages = messages(chat, |text| text.into());
     let mut body = Map::new();
     put(&mut body, "model", Some(chat.model.as_str()));
     put(&mut body, "max_tokens", Some(chat.max_tokens.unwrap_or(usual)));

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::anthropic::{ANSWER, push_input};
 use super::body::{Parts, Unexpected, blank, count, finish, list_in, object_in};
 use super::text::{shown, text_in};
-use super::written::{Written, list, put, segment};
+use super::written::{Written, list, messages, put, segment};
 use crate::llm::answer::{Completion, FinishReason};
-use crate::llm::question::{Chat, ChatRole};
+use crate::llm::question::Chat;
 use types::tokens::Tokens;
 
 /// Families that can be made to use a tool.
@@ -23,14 +23,7 @@ pub(super) fn write(chat: &Chat) -> Written {
     let can_choose = WITH_TOOL_CHOICE.iter().any(|family| chat.model.contains(family));
     let schema = chat.object_schema().filter(|_| can_choose);
     let system = if schema.is_some() { chat.system.clone() } else { chat.system_with_form() };
-    let messages: Vec<Value> = chat
-        .turns
-        .iter()
-        .map(|(speaker, text)| {
-            let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
-            json!({ "role": role, "content": [{ "text": text }] })
-        })
-        .collect();
+    let messages = messages(chat, |text| json!([{ "text": text }]));
     let mut config = Map::new();
     put(&mut config, "maxTokens", chat.max_tokens);
     put(&mut config, "temperature", chat.temperature);

@@ -11,8 +11,6 @@ mod sign;
 mod text;
 mod written;
 
-use std::time::Duration;
-
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -20,9 +18,7 @@ use serde_json::Value;
 use self::body::Unexpected;
 use self::received::Received;
 use super::answer::{Completion, CompletionError, FinishReason};
-use super::credential::Credential;
-use super::question::{Chat, World};
-use super::resolved::Resolved;
+use super::question::Call;
 use super::resolved::api_key;
 use platform::outbound_http::{Limits, Outbound, OutboundError};
 use platform::secrets::Mask;
@@ -32,14 +28,8 @@ use workflow::model::Provider;
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// Asks a provider.
-pub(super) async fn ask(
-    world: World<'_>,
-    resolved: &Resolved,
-    credential: &Credential,
-    chat: &Chat,
-    call_key: &str,
-    time: Duration,
-) -> Result<Completion, CompletionError> {
+pub(super) async fn ask(call: Call<'_>) -> Result<Completion, CompletionError> {
+    let Call { world, resolved, credential, chat, time, .. } = call;
     let title = resolved.provider.title();
     let failed = |why: String, may_pass: bool| CompletionError {
         message: format!("{title} ({}): {}.", chat.model, why.trim_end_matches('.')),
@@ -49,9 +39,7 @@ pub(super) async fn ask(
     };
     let mut mask = Mask::default();
     credential.note(&mut mask);
-    let request = request(world, resolved, credential, chat, call_key, &mut mask)
-        .await
-        .map_err(|why| failed(why, false))?;
+    let request = request(call, &mut mask).await.map_err(|why| failed(why, false))?;
     let limits = Limits { time, bytes: LARGEST_ANSWER };
     let unanswered = |error: OutboundError| CompletionError {
         timed_out: matches!(error, OutboundError::Timeout(_)),
@@ -125,14 +113,8 @@ fn completion(provider: Provider, body: &Value) -> Result<Completion, NoCompleti
     }
 }
 
-async fn request(
-    world: World<'_>,
-    resolved: &Resolved,
-    credential: &Credential,
-    chat: &Chat,
-    call_key: &str,
-    mask: &mut Mask,
-) -> Result<http::Request<Vec<u8>>, String> {
+async fn request(call: Call<'_>, mask: &mut Mask) -> Result<http::Request<Vec<u8>>, String> {
+    let Call { world, resolved, credential, chat, .. } = call;
     let written = match resolved.provider {
         Provider::Openai => openai::write(chat, true, resolved.key.organization.as_deref()),
         Provider::OpenaiCompatible => openai::write(chat, false, resolved.key.organization.as_deref()),
@@ -156,7 +138,7 @@ async fn request(
         request = request.header(name, value);
     }
     if resolved.provider != Provider::Bedrock {
-        request = request.header("idempotency-key", call_key);
+        request = request.header("idempotency-key", call.key);
     }
     if let Some(key) = api_key(credential) {
         let (name, value) = match resolved.provider {

@@ -6,21 +6,17 @@ use serde_json::{Map, Value, json};
 use super::body::{Parts, Unexpected, blank, count, finish, list_in, model_in, object_in};
 use super::failure;
 use super::text::{shown, text_in};
-use super::written::{Written, list, put};
+use super::written::{Written, list, messages, put};
 use crate::llm::answer::{Completion, FinishReason};
-use crate::llm::question::{Chat, ChatRole};
+use crate::llm::question::Chat;
 use types::tokens::Tokens;
 use workflow::model::ResponseFormat;
 
 /// OpenAI itself has renamed `max_tokens`, and its reasoning models refuse the old name.
 pub(super) fn write(chat: &Chat, is_openai: bool, organization: Option<&str>) -> Written {
     let (system, format) = form(chat);
-    let mut messages: Vec<Value> =
-        system.into_iter().map(|text| json!({ "role": "system", "content": text })).collect();
-    messages.extend(chat.turns.iter().map(|(speaker, text)| {
-        let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
-        json!({ "role": role, "content": text })
-    }));
+    let system = system.into_iter().map(|text| json!({ "role": "system", "content": text }));
+    let messages: Vec<Value> = system.chain(messages(chat, |text| text.into())).collect();
     let mut body = Map::new();
     put(&mut body, "model", Some(chat.model.as_str()));
     put(&mut body, "messages", Some(messages));

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use http::HeaderName;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::llm::question::{Chat, ChatRole};
 
 /// A request, but for the values that give access.
 #[derive(Debug)]
@@ -19,6 +21,15 @@ pub(super) fn put(body: &mut Map<String, Value>, field: &str, value: Option<impl
     if let Some(value) = value {
         body.insert(field.to_owned(), value.into());
     }
+}
+
+/// What was said so far, by whom, with each text as a provider wants it.
+pub(super) fn messages(chat: &Chat, content: impl Fn(&str) -> Value) -> Vec<Value> {
+    let message = |(speaker, text): &(ChatRole, String)| {
+        let role = if *speaker == ChatRole::User { "user" } else { "assistant" };
+        json!({ "role": role, "content": content(text) })
+    };
+    chat.turns.iter().map(message).collect()
 }
 
 /// A list, unless it is empty.
