@@ -142,7 +142,7 @@ built=no
 build() {
   [[ $built == no ]] || return 0
   heading "build of tests and programs"
-  cargo build --locked --workspace --bins --tests --test everything --test suite
+  cargo build --locked --workspace --bins --tests --test everything --test suite --test sqs
   built=yes
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from processes import emulator
 
-TESTS = ["cargo", "test", "--locked", "--workspace", "--test", "it", "--", "--ignored", "queue::on_sqs"]
+TESTS = ["cargo", "test", "--locked", "--workspace", "--test", "sqs"]
 
 
 def main(program):

@@ -8,7 +8,7 @@ use shared::platform::trace::Trace;
 use shared::types::clock::Timestamp;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-use super::{TRACE, message, sdk};
+use super::suite::{TRACE, message, sdk};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/runs";
 
