@@ -2,13 +2,17 @@
 //! in flight may take. What a model was paid for is written, however often the write was refused. No time passes in
 //! these tests: pauses go by their clock.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use it::{Client, Faults, Kind, Models, TestApp, Workspace, graph, lua, openai_says, with};
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::engine::RunStatus;
+use shared::platform::aws::dynamodb;
+use shared::platform::patience::Patience;
 use shared::services::run::Watched;
+use shared::store::{Store, StoreError};
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::ids::{Place, RunRef};
 use shared::worker::Message;
@@ -16,6 +20,7 @@ use tokio::time::Instant;
 use wiremock::{Request, Respond, ResponseTemplate};
 
 use crate::llm_wire::ask;
+use crate::queue::sdk;
 
 /// What every kind of call may hear for a while.
 const OUTAGES: [Kind; 11] = [
@@ -42,6 +47,20 @@ async fn app() -> (TestApp, Workspace) {
 
 fn process(app: &TestApp, faults: &Faults) -> AppState {
     app.stores.faulty_state(app.state.clock.clone(), faults)
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_is_given_up_in_seconds() {
+    // Takes connections and never answers.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sdk = sdk(&format!("http://{}", server.local_addr().unwrap()));
+    let store = Store::new(dynamodb(&sdk), "table", Clock::manual(Timestamp::default()));
+    let begun = std::time::Instant::now();
+    // Nothing is sent again here; how long that goes on is told elsewhere.
+    let impatient = Patience::brief(Instant::now());
+    let read = impatient.around(store.account(&"acme".parse().unwrap())).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

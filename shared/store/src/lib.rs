@@ -27,7 +27,7 @@ mod standings;
 mod tasks;
 mod tenants;
 #[cfg(test)]
-mod timeouts;
+mod tests;
 mod trail;
 mod triggers;
 mod unowned;

@@ -151,3 +151,44 @@ fn of_transport(error: &DynamicTransportError) -> McpError {
         Some(_) | None => McpError::Outbound(OutboundError::Broken("the session broke down".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http(status: u16) -> McpError {
+        McpError::Http { status, details: Some("hidden".to_owned()), retry_after: None }
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_broke_off_taken_up() {
+        let broken = McpError::Outbound(OutboundError::Broken(String::new()));
+        let refused = McpError::Outbound(OutboundError::Refused(String::new()));
+        let unanswered = McpError::Unanswered { note: None };
+        let rpc = McpError::Rpc { code: -32_602, message: String::new() };
+        // Which may pass, are resumed, end their session.
+        for (error, expected) in [
+            (http(503), (true, false, true)),
+            (http(429), (true, false, true)),
+            (http(400), (false, false, true)),
+            (broken, (true, true, true)),
+            (unanswered, (true, true, true)),
+            (refused, (false, false, true)),
+            (rpc, (false, false, false)),
+            (McpError::Timeout(Duration::ZERO), (true, false, true)),
+        ] {
+            let found = (error.may_pass(), error.may_be_resumed(), error.ends_session());
+            assert_eq!(found, expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn logs_have_nothing_of_what_servers_say() {
+        let rpc = McpError::Rpc { code: 1, message: "hidden".to_owned() };
+        for error in [http(400), rpc, McpError::Protocol("hidden".to_owned())] {
+            assert!(error.to_string().contains("hidden"), "people read it");
+            let opaque = Opaque(error.clone());
+            assert!(!format!("{error:?} {opaque:?} {opaque}").contains("hidden"));
+        }
+    }
+}

@@ -325,3 +325,64 @@ impl From<OutboundError> for McpError {
         Self::Outbound(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_of_tools_is_a_list_and_the_next_cursor() {
+        let (tools, next) = page(json!({ "tools": [1, 2], "nextCursor": "c" })).unwrap();
+        assert_eq!((tools, next.as_deref()), (vec![json!(1), json!(2)], Some("c")));
+        assert_eq!(page(json!({ "tools": [], "nextCursor": null })).unwrap(), (vec![], None));
+        for (answer, field) in [
+            (json!([]), "result"),
+            (json!({}), "result.tools"),
+            (json!({ "tools": {} }), "result.tools"),
+            (json!({ "tools": [], "nextCursor": 5 }), "result.nextCursor"),
+        ] {
+            let error = page(answer).unwrap_err().to_string();
+            assert!(error.contains(field), "{error}");
+        }
+    }
+
+    fn target(authenticated: bool) -> Target {
+        let url = "https://example.com/mcp?key=hidden".parse().unwrap();
+        Target { url, headers: HeaderMap::new(), mask: Arc::new(Mask::default()), authenticated }
+    }
+
+    #[test]
+    fn a_server_that_wants_credentials_is_explained_by_what_it_got() {
+        let refused = McpError::Http { status: 401, details: None, retry_after: None };
+        assert!(target(false).explained(&refused).contains("POST /v1/connections"));
+        assert!(target(true).explained(&refused).contains("the connection's credentials"));
+        let failed = McpError::Http { status: 500, details: None, retry_after: None };
+        assert_eq!(target(false).explained(&failed), "the server answered with HTTP 500.");
+    }
+
+    #[test]
+    fn a_targets_secrets_are_sent_and_not_printed() {
+        let mut target = target(true);
+        target.header("x-key", "hidden").unwrap();
+        target.header("not a name", "v").unwrap_err();
+        let error = target.header("x-key", "hidden\n").unwrap_err().to_string();
+        assert!(!error.contains("hidden"), "{error}");
+        assert!(!format!("{target:?} {:?}", target.headers).contains("hidden"));
+    }
+
+    #[test]
+    fn sessions_are_one_projects_and_one_credentials() {
+        let place = |tenant: &str| Place {
+            tenant_id: tenant.parse().unwrap(),
+            project_id: "default".parse().unwrap(),
+        };
+        let mut other = target(true);
+        other.header("x-key", "v").unwrap();
+        let same = target(true).fingerprint(&place("acme"));
+        assert_eq!(target(false).fingerprint(&place("acme")), same);
+        assert_ne!(target(true).fingerprint(&place("beta")), same);
+        assert_ne!(other.fingerprint(&place("acme")), same);
+    }
+}

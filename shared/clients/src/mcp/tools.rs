@@ -206,3 +206,66 @@ impl fmt::Display for ToolWarning {
         write!(f, "{} {}: {}", self.tool, self.path, self.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_of_a_tool_cannot_be_used_is_left_out_with_a_warning() {
+        let mut warnings = Vec::new();
+        let described = json!({ "name": "t", "description": "d".repeat(20_000), "inputSchema": "none",
+                                "outputSchema": { "x": "y".repeat(LARGEST_SCHEMA) }, "annotations": null });
+        let tool = spec(described, 0, &mut warnings).unwrap();
+        assert_eq!((tool.input_schema, tool.output_schema, tool.annotations), (any_object(), None, None));
+        assert_eq!(tool.description.unwrap().len(), LONGEST_DESCRIPTION);
+        let paths: Vec<&str> = warnings.iter().map(|warning| &*warning.path).collect();
+        assert_eq!(paths, ["input_schema", "output_schema"]);
+    }
+
+    #[test]
+    fn a_tool_without_a_usable_name_is_left_out() {
+        for tool in [json!(5), json!({}), json!({ "name": "" }), json!({ "name": "a\u{7}" })] {
+            let warning = spec(tool.clone(), 3, &mut Vec::new()).unwrap_err();
+            assert_eq!(warning.tool, "tools[3]", "{tool}");
+            assert!(warning.message.ends_with("the tool is left out"), "{warning}");
+        }
+        assert!(name_problem(&"é".repeat(LONGEST_TOOL_NAME)).is_ok());
+        assert!(name_problem(&"é".repeat(LONGEST_TOOL_NAME + 1)).is_err());
+    }
+
+    fn tool(name: &str, schema: Value) -> ToolSpec {
+        let name = name.to_owned();
+        ToolSpec { name, description: None, input_schema: schema, output_schema: None, annotations: None }
+    }
+
+    #[test]
+    fn a_catalog_has_limits_and_no_name_twice() {
+        let large = json!({ "description": "x".repeat(LARGEST_SCHEMA - 100) });
+        let many = |count: usize, schema: &Value| -> Vec<ToolSpec> {
+            (0..count).map(|number| tool(&format!("t{number}"), schema.clone())).collect()
+        };
+        assert_eq!(check(&many(MOST_TOOLS, &json!({}))), Ok(()));
+        for (tools, what) in [
+            (many(MOST_TOOLS + 1, &json!({})), "more than 500 tools"),
+            (many(9, &large), "its tools take"),
+            (vec![tool("a", json!({})), tool("a", json!({}))], "two tools named"),
+            (vec![tool("a", json!([]))], "must be objects"),
+            (vec![tool("a", json!({ "x": "y".repeat(LARGEST_SCHEMA) }))], "a schema of the tool"),
+        ] {
+            let problem = check(&tools).unwrap_err();
+            assert!(problem.contains(what), "{problem}");
+        }
+    }
+
+    #[test]
+    fn schemas_say_what_of_them_nothing_is_checked_against() {
+        let tools =
+            [tool("t", json!({ "properties": { "a": { "pattern": "(?=x)" } } })), tool("u", json!({}))];
+        let found = unchecked(&tools, Some(&json!({ "minLength": "x" })));
+        let places: Vec<_> = found.iter().map(|warning| (&*warning.tool, &*warning.path)).collect();
+        assert_eq!(places, [("t", "input_schema.properties.a.pattern"), ("", "config_schema.minLength")]);
+    }
+}

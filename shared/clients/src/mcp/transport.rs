@@ -384,3 +384,43 @@ async fn beginning(mut answer: Answer) -> Vec<u8> {
     }
     report
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_forgotten_session_is_told_from_a_refused_call() {
+        for (status, report, details) in [
+            (404, "", None),
+            (404, "anything", None),
+            (400, "", None),
+            (400, "null", None),
+            (400, "{}", Some("No valid session ID provided")),
+            (400, "{}", Some("Server not initialized")),
+            (400, r#"{"id":null}"#, Some("Session not found")),
+        ] {
+            assert!(forgets_session(status, &json!(7), report.as_bytes(), details), "{status} {report}");
+        }
+        for (status, report, details) in [
+            // A tool of its own that failed, which must not be called twice.
+            (404, r#"{"id":7,"error":{}}"#, Some("session not found")),
+            (400, r#"{"id":7}"#, Some("invalid session")),
+            (400, "{}", Some("the session of parliament is open")),
+            (400, "{}", Some("invalid argument")),
+            (400, "<html>", None),
+            (401, "", None),
+            (500, "", Some("no such session")),
+        ] {
+            assert!(!forgets_session(status, &json!(7), report.as_bytes(), details), "{status} {report}");
+        }
+    }
+
+    #[test]
+    fn an_answer_passes_through_rmcp_unread() {
+        let result = json!({ "content": "not as the protocol has it", "n": 1 });
+        assert_eq!(transparent(opaque(result.clone())), Ok(result));
+    }
+}
