@@ -10,6 +10,7 @@ use serde::Serialize;
 use shared::services::auth::PlainToken;
 use shared::services::workspaces;
 use shared::types::error::Error;
+use shared::types::error::ErrorCode;
 use shared::types::ids::{PatId, Place};
 use shared::{AppState, Result};
 
@@ -89,7 +90,7 @@ pub(crate) async fn ensure_workspace(
     };
     match workspaces::open(state, "Local", &place, &token).await {
         Ok(()) => {}
-        Err(error) if error.code == "SLUG_IN_USE" => {}
+        Err(error) if error.code == ErrorCode::SlugInUse => {}
         Err(error) => return Err(error),
     }
     let operator = secrets.get(OPERATOR).await.map_err(failed)?;

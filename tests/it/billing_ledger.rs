@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::billing::{Bucket, Microcredits};
 use shared::services::billing;
 use shared::types::clock::{Clock, Timestamp};
+use shared::types::error::ErrorCode;
 use shared::types::ids::TenantId;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -111,7 +112,7 @@ async fn what_is_left_in_a_bucket_is_withdrawn_once_for_a_cause() {
     assert_eq!(entry.microcredits, Microcredits(30));
     app.operator().post("/v1/billing/grants", &a_grant("included", 9, "c")).await.expect(201);
     assert_eq!(withdraw("period-1").await.unwrap(), entry);
-    assert_eq!(withdraw("a").await.unwrap_err().code, "CAUSE_IN_USE");
+    assert_eq!(withdraw("a").await.unwrap_err().code, ErrorCode::CauseInUse);
     let usage = client.get("/v1/billing/usage").await.expect(200);
     assert_eq!((&usage["included_remaining"], &usage["payg_remaining"]), (&json!(9), &json!(5)));
 }

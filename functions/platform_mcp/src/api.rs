@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde_json::{Value, json};
 use shared::api::{ErrorBody, retry_after_s, status};
 use shared::services::platform_mcp::{AGAIN, Remote};
+use shared::types::error::ErrorCode;
 use shared::types::error::Kind;
 use shared::{Error, Result};
 use tower::ServiceExt;
@@ -130,7 +131,7 @@ async fn within(router: Router, request: Request<Bytes>) -> Result<Response<Byte
     let Ok(response) = router.oneshot(request.map(Body::from)).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await;
-    let body = body.map_err(|error| Error::internal(format!("an answer of a route: {error}")))?;
+    let body = body.map_err(|error| Error::internal("an answer of a route").with_source(error))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
@@ -138,7 +139,7 @@ async fn within(router: Router, request: Request<Bytes>) -> Result<Response<Byte
 fn unreadable(status: StatusCode, error: &serde_json::Error) -> Error {
     let message =
         format!("The API answered {status} without JSON. Try again; if that changed something, look first.");
-    Error::new(Kind::Unavailable { retry_after: AGAIN }, "API_UNREADABLE", message)
+    Error::new(Kind::Unavailable { retry_after: AGAIN }, ErrorCode::ApiUnreadable, message)
         .with_context(error.to_string())
 }
 
@@ -169,9 +170,15 @@ impl Answer {
     pub fn refusal(error: &Error, caller: &HeaderMap) -> Self {
         let request_id = caller.get("x-request-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
         match error.kind {
-            Kind::Internal => tracing::error!(code = error.code, context = error.context, "a tool failed"),
+            Kind::Internal => {
+                tracing::error!(code = error.code.as_str(), context = error.causes(), "a tool failed")
+            }
             Kind::Unavailable { .. } => {
-                tracing::warn!(code = error.code, context = error.context, "the API did not answer a tool");
+                tracing::warn!(
+                    code = error.code.as_str(),
+                    context = error.causes(),
+                    "the API did not answer a tool"
+                );
             }
             _ => {}
         }

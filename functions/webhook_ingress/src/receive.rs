@@ -11,6 +11,7 @@ use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use shared::api::{CommonErrors, ErrorBody, Path, Verified};
 use shared::services::webhook::{Accepted, Delivery, MAX_BODY, Reply, receive};
+use shared::types::error::ErrorCode;
 use shared::types::error::Kind;
 use shared::types::ids::SubscriptionId;
 use shared::{AppState, Error, Result};
@@ -98,17 +99,18 @@ async fn bytes(body: Body, deadline: Duration) -> Result<Vec<u8>> {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => {
-            let unreadable = Error::new(Kind::Unreadable, "UNREADABLE", "The body broke off; send it again.");
+            let unreadable =
+                Error::new(Kind::Unreadable, ErrorCode::Unreadable, "The body broke off; send it again.");
             Err(unreadable.with_context(error.to_string()))
         }
         Err(_) => {
             let seconds = deadline.as_secs_f64();
             let message = format!("The body did not arrive within {seconds} s; send it again.");
-            Err(Error::new(Kind::TimedOut, "BODY_TIMEOUT", message))
+            Err(Error::new(Kind::TimedOut, ErrorCode::BodyTimeout, message))
         }
     }
 }
 
 fn too_large() -> Error {
-    Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 256 KiB (262144 bytes).")
+    Error::new(Kind::TooLarge, ErrorCode::TooLarge, "The body is larger than 256 KiB (262144 bytes).")
 }

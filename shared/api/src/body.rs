@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::json_numbers::unrepresentable;
 use types::limits::LARGEST_BODY;
 use types::strict::Strict;
@@ -68,9 +68,11 @@ pub async fn read_bytes(headers: &HeaderMap, body: axum::body::Body) -> Result<B
             )),
             bytes => Ok(bytes),
         },
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::new(Kind::TooLarge, "TOO_LARGE", "The body is larger than 1 MiB (1048576 bytes)."))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::new(
+            Kind::TooLarge,
+            ErrorCode::TooLarge,
+            "The body is larger than 1 MiB (1048576 bytes).",
+        )),
         Err(error) => Err(unreadable("The body broke off.").with_context(error.to_string())),
     }
 }
@@ -87,7 +89,7 @@ fn plain(headers: &HeaderMap) -> Result<()> {
                 "Content-Encoding: bodies encoded with {:?} are not read; send the body plain, without this header.",
                 cut(encoding, SHOWN_OF_NAME)
             );
-            Err(Error::new(Kind::UnsupportedEncoding, "UNSUPPORTED_ENCODING", message))
+            Err(Error::new(Kind::UnsupportedEncoding, ErrorCode::UnsupportedEncoding, message))
         }
     }
 }
@@ -127,5 +129,5 @@ fn what(path: &str) -> String {
 }
 
 fn unreadable(message: &str) -> Error {
-    Error::new(Kind::Unreadable, "UNREADABLE", message)
+    Error::new(Kind::Unreadable, ErrorCode::Unreadable, message)
 }

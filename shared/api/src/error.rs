@@ -105,12 +105,16 @@ pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 pub(super) fn rendered(error: Error, request_id: &str, is_verified: bool) -> Response {
     match error.kind {
         Kind::Internal | Kind::Unavailable { .. } if is_verified => {
-            tracing::error!(code = error.code, context = error.context, "request failed");
+            tracing::error!(code = error.code.as_str(), context = error.causes(), "request failed");
         }
         Kind::Internal | Kind::Unavailable { .. } => {
-            tracing::warn!(code = error.code, context = error.context, "a request of nobody known failed");
+            tracing::warn!(
+                code = error.code.as_str(),
+                context = error.causes(),
+                "a request of nobody known failed"
+            );
         }
-        _ => tracing::debug!(code = error.code, context = error.context, "request refused"),
+        _ => tracing::debug!(code = error.code.as_str(), context = error.causes(), "request refused"),
     }
     let kind = error.kind;
     let mut response = (status(kind), Json(ErrorBody::of(error, request_id))).into_response();
@@ -131,7 +135,7 @@ impl ErrorBody {
     pub fn of(error: Error, request_id: &str) -> Self {
         Self {
             error: error.message,
-            code: error.code.to_owned(),
+            code: error.code.as_str().to_owned(),
             request_id: request_id.to_owned(),
             issues: error.issues,
         }
@@ -156,9 +160,10 @@ fn whole_seconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::error::ErrorCode;
 
     fn answered(kind: Kind) -> Response {
-        rendered(Error::new(kind, "CODE", "A sentence."), "r-1", true)
+        rendered(Error::new(kind, ErrorCode::Conflict, "A sentence."), "r-1", true)
     }
 
     fn header_of(response: &Response, name: header::HeaderName) -> Option<&str> {

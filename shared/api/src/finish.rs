@@ -18,7 +18,7 @@ use platform::patience::Patience;
 use platform::trace::{self, Trace};
 use services::limits::Allowance;
 use services::state::AppState;
-use types::error::{Error, Kind};
+use types::error::{Error, ErrorCode, Kind};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -27,11 +27,11 @@ const LONGEST_REQUEST_ID: usize = 128;
 pub fn finish(routes: Router<AppState>, state: AppState) -> Router {
     routes
         .fallback(async || {
-            Error::new(Kind::NotFound, "NO_SUCH_ROUTE", "There is no such route; see /openapi.json.")
+            Error::new(Kind::NotFound, ErrorCode::NoSuchRoute, "There is no such route; see /openapi.json.")
         })
         .method_not_allowed_fallback(async || {
             let message = "The route does not take this method; see /openapi.json.";
-            Error::new(Kind::MethodNotAllowed, "METHOD_NOT_ALLOWED", message)
+            Error::new(Kind::MethodNotAllowed, ErrorCode::MethodNotAllowed, message)
         })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), around))

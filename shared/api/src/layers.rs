@@ -18,7 +18,7 @@ use super::operator::check_operator;
 use super::permit::{Granted, Needs};
 use services::auth::{Caller, Principal, bearer};
 use services::state::AppState;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::role::Role;
 use types::scope::Permission;
 use types::{Error, Result};
@@ -56,7 +56,7 @@ async fn authenticate(State(needs): State<Needs>, mut request: Request, next: Ne
 async fn principal(state: &AppState, needs: Needs, headers: &HeaderMap) -> Result<Principal> {
     let token = bearer(headers).ok_or_else(|| {
         let message = "Send a token as 'Authorization: Bearer pat_…'.";
-        Error::new(Kind::Unauthenticated, "UNAUTHENTICATED", message)
+        Error::new(Kind::Unauthenticated, ErrorCode::Unauthenticated, message)
     })?;
     match needs {
         Needs::Token { .. } => {
@@ -92,7 +92,7 @@ fn check_place(headers: &HeaderMap, header: &str, own: &str) -> Result<()> {
     match headers.get(header) {
         Some(asked) if asked.as_bytes() != own.as_bytes() => {
             let message = format!("The token belongs to another place than the header {header} names.");
-            Err(Error::new(Kind::Forbidden, "WRONG_PLACE", message))
+            Err(Error::new(Kind::Forbidden, ErrorCode::WrongPlace, message))
         }
         _ => Ok(()),
     }
@@ -121,12 +121,12 @@ fn check(caller: &Caller, role: Role, permission: Option<Permission>) -> Result<
             role.as_str(),
             caller.role.as_str()
         );
-        return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
+        return Err(Error::new(Kind::Forbidden, ErrorCode::RoleTooLow, message));
     }
     if let Some(missing) = permission.filter(|permission| !caller.may(*permission)) {
         let scopes = missing.granting_scopes();
         let message = format!("This needs the scope {scopes}, which the token does not have.");
-        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
+        return Err(Error::new(Kind::Forbidden, ErrorCode::ScopeMissing, message));
     }
     Ok(())
 }

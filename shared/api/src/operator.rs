@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::permit::{Access, Granted, Needs, Permit};
 use services::state::AppState;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
 
 /// The caller has the operator token.
@@ -37,5 +37,5 @@ pub(super) async fn check_operator(state: &AppState, bearer: &str) -> Result<()>
         return Ok(());
     }
     let message = "The operator token is not valid; the deployment's secret store has it.";
-    Err(Error::new(Kind::Unauthenticated, "UNAUTHENTICATED", message))
+    Err(Error::new(Kind::Unauthenticated, ErrorCode::Unauthenticated, message))
 }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 
 use types::Error;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::strict::QueryText;
 use types::text::with_short_name;
 
@@ -28,7 +28,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                     }
                     Err(_) => "Nothing is here: the path's escapes are not UTF-8.".to_owned(),
                 };
-                Err(Error::new(Kind::NotFound, "NOT_FOUND", message).with_context(rejection.to_string()))
+                Err(Error::new(Kind::NotFound, ErrorCode::NotFound, message)
+                    .with_context(rejection.to_string()))
             }
         }
     }

@@ -8,7 +8,7 @@ use types::{Error, Result};
 /// # Errors
 /// Internal, when it panicked.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(error.to_string()))
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal_from)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::auth::Principal;
 use crate::state::AppState;
 use store::{Claim, Claimed, KeyedRequest, OWNED_FOR, StoreError, decode_value, encode_value};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::seed::Seed;
 use types::{Error, Result};
 
@@ -90,7 +90,7 @@ impl Asked {
             Claimed::Won(claim) => Ok(Turn::Ours(Owned { request, claim })),
             Claimed::Running => Err(in_progress()),
             Claimed::OtherRequest => Err(Error::conflict(
-                "IDEMPOTENCY_KEY_REUSED",
+                ErrorCode::IdempotencyKeyReused,
                 "Idempotency-Key: was used within 24 hours for a request with another path or body; choose a new \
                  key.",
             )),
@@ -127,7 +127,7 @@ fn in_progress() -> Error {
          answered. If its process has died, that takes up to {} seconds.",
         OWNED_FOR.as_secs()
     );
-    Error::new(Kind::InProgress { retry_after: ASK_AGAIN }, "IDEMPOTENCY_IN_PROGRESS", message)
+    Error::new(Kind::InProgress { retry_after: ASK_AGAIN }, ErrorCode::IdempotencyInProgress, message)
 }
 
 impl Answer {
@@ -155,7 +155,7 @@ pub async fn settle(
     let settled = match answer {
         Some(answer) => match sealed(state, request, &answer).await {
             Ok(sealed) => state.store.keep_answer(request, claim, &sealed, now).await,
-            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+            Err(error) => Err(StoreError::Unavailable(error.into())),
         },
         None => state.store.release_request(request, claim, now).await,
     };

@@ -13,7 +13,7 @@ use governor::{Quota, RateLimiter};
 
 use platform::cache::{Cache, Stay};
 use types::clock::Clock;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
 
 /// Longer than any bucket takes to be full again: one that is forgotten then would have been full.
@@ -65,7 +65,7 @@ impl Allowance {
             None => Ok(()),
             Some(wait) => {
                 let message = format!("{whose} calls too often; slow down and try again after Retry-After.");
-                Err(Error::new(Kind::TooMany { retry_after: wait }, "RATE_LIMITED", message))
+                Err(Error::new(Kind::TooMany { retry_after: wait }, ErrorCode::RateLimited, message))
             }
         }
     }
@@ -135,7 +135,7 @@ mod tests {
         let empty = limiter.take("a");
         assert_eq!((empty.limit, empty.remaining, empty.reset_s), (4, 0, 2));
         assert_eq!(empty.wait, Some(Duration::from_millis(500)));
-        assert_eq!(empty.check("The token").unwrap_err().code, "RATE_LIMITED");
+        assert_eq!(empty.check("The token").unwrap_err().code, ErrorCode::RateLimited);
         clock.advance(Duration::from_millis(500));
         assert_eq!(limiter.take("a").wait, None, "one has come");
         assert!(limiter.take("a").wait.is_some(), "and only one");

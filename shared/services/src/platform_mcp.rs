@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, Response};
 
 use platform::aws;
 use platform::trace::{self, Trace};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
 
 /// When to try again what the API did not answer.
@@ -93,9 +93,11 @@ async fn answer(client: &reqwest::Client, request: reqwest::Request) -> reqwest:
 
 fn unanswered(error: &reqwest::Error, never_connected: bool) -> Error {
     let (code, message) = match never_connected {
-        true => ("API_UNREACHABLE", "The API cannot be reached; nothing was done. Try again in a moment."),
+        true => {
+            (ErrorCode::ApiUnreachable, "The API cannot be reached; nothing was done. Try again in a moment.")
+        }
         false => (
-            "API_UNANSWERED",
+            ErrorCode::ApiUnanswered,
             "The API did not answer in time or broke off. Look whether what was asked for is done before trying again.",
         ),
     };

@@ -29,7 +29,7 @@ impl Store {
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);
         }
-        let put = put.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let put = put.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
@@ -85,14 +85,14 @@ impl Store {
             .condition_expression("revision = :revision")
             .expression_attribute_values(":revision", n(revision))
             .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// A deletion of a row, whatever it holds.
     pub(super) fn delete_of(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.table).set_key(Some(key.into_map())).build();
-        let delete = delete.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let delete = delete.map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
@@ -119,7 +119,7 @@ impl Store {
             start = page.last_evaluated_key;
             for item in page.items.unwrap_or_default() {
                 check_form(&item)?;
-                rows.push(from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?);
+                rows.push(from_item(item).map_err(|error| StoreError::Corrupt(error.into()))?);
             }
             if rows.len() > limit {
                 rows.truncate(limit);

@@ -291,9 +291,11 @@ where
         Refusal::Condition => StoreError::Conflict,
         Refusal::Contended | Refusal::CounterContended => StoreError::Busy,
         Refusal::Final if error.code() == Some("ValidationException") => {
-            StoreError::Corrupt(format!("DynamoDB refused a request: {:?}", error.message()))
+            StoreError::Corrupt(format!("DynamoDB refused a request: {:?}", error.message()).into())
         }
-        Refusal::Final | Refusal::Throttled | Refusal::Unclear => StoreError::Unavailable(describe(error)),
+        Refusal::Final | Refusal::Throttled | Refusal::Unclear => {
+            StoreError::Unavailable(describe(error).into())
+        }
     }
 }
 

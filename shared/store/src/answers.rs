@@ -93,7 +93,7 @@ impl Store {
         let Some(item) = item else { return Ok(Claimed::Running) };
         let sealed =
             item.get(item::BODY).and_then(|body| body.as_b().ok()).map(|body| body.as_ref().to_vec());
-        let found: Row = from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let found: Row = from_item(item).map_err(|error| StoreError::Corrupt(error.into()))?;
         // A write whose answer was lost is sent again and then finds its own work.
         if found.holder == owner {
             return Ok(Claimed::Won(claim));
@@ -230,7 +230,9 @@ impl Store {
         let Key { pk, .. } = keys::answer(request.place.as_ref(), &request.name);
         let items = self.get_all(&pk, &format!("{}#", keys::answer_chunks(owner))).await?;
         if items.len() != chunks {
-            return Err(StoreError::Corrupt(format!("{} of {chunks} parts of an answer", items.len())));
+            return Err(StoreError::Corrupt(
+                format!("{} of {chunks} parts of an answer", items.len()).into(),
+            ));
         }
         let parts: Vec<&[u8]> =
             items.iter().map(|item| item::bytes(item, item::BODY)).collect::<Result<_, _>>()?;

@@ -89,5 +89,5 @@ fn row(record: &AuditRecord) -> Result<Item, StoreError> {
 }
 
 fn record(item: Item) -> Result<AuditRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

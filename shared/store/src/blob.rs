@@ -37,12 +37,12 @@ const ZSTD_WITH_DICTIONARY: u8 = b'd';
 /// A value's bytes: one byte that tells the form, and JSON, or its length and zstd.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut json = vec![PLAIN];
-    serde_json::to_writer(&mut json, value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    serde_json::to_writer(&mut json, value).map_err(|error| StoreError::Corrupt(error.into()))?;
     if json.len() < SMALLEST_COMPRESSED {
         return Ok(json);
     }
-    let length = u32::try_from(json.len()).map_err(|_| StoreError::Corrupt("a value of 4 GiB".to_owned()))?;
-    let packed = compress(&json[1..]).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let length = u32::try_from(json.len()).map_err(|_| StoreError::Corrupt("a value of 4 GiB".into()))?;
+    let packed = compress(&json[1..]).map_err(|error| StoreError::Corrupt(error.into()))?;
     if packed.len() + 5 >= json.len() {
         return Ok(json);
     }
@@ -69,7 +69,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
 /// # Errors
 /// [`StoreError::Corrupt`] when it is no such value, or is damaged.
 pub fn stored_json(bytes: &[u8]) -> Result<Cow<'_, [u8]>, StoreError> {
-    let damaged = |what: &str| StoreError::Corrupt(format!("a stored value {what}"));
+    let damaged = |what: &str| StoreError::Corrupt(format!("a stored value {what}").into());
     match bytes.split_first() {
         Some((&PLAIN, json)) => Ok(Cow::Borrowed(json)),
         Some((&form @ (ZSTD | ZSTD_WITH_DICTIONARY), rest)) => {
@@ -99,7 +99,7 @@ fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, StoreError> {
     deserializer.disable_recursion_limit();
     let value = T::deserialize(&mut deserializer);
     let whole = value.and_then(|value| deserializer.end().map(|()| value));
-    whole.map_err(|error| StoreError::Corrupt(error.to_string()))
+    whole.map_err(|error| StoreError::Corrupt(error.into()))
 }
 
 #[cfg(test)]

@@ -257,7 +257,7 @@ impl Store {
                 .condition_expression(format!("attribute_exists({PK})"))
                 .expression_attribute_values(":one", n(1))
                 .build()
-                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                .map_err(|error| StoreError::Corrupt(error.into()))?;
             writes.push(TransactWriteItem::builder().update(update).build());
         }
         for each in added {
@@ -268,7 +268,7 @@ impl Store {
                 .table_name(&self.table)
                 .set_key(Some(use_key(place, each).into_map()))
                 .build()
-                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                .map_err(|error| StoreError::Corrupt(error.into()))?;
             writes.push(TransactWriteItem::builder().delete(delete).build());
         }
         Ok(writes)
@@ -298,7 +298,7 @@ fn use_at(sk: &str) -> Result<ConnectionUse, StoreError> {
         let (connection, user) = sk.split_once('#')?;
         Some(ConnectionUse { connection: connection.parse().ok()?, user: ConnectionUser::parse(user)? })
     };
-    read().ok_or_else(|| StoreError::Corrupt(format!("a user of a connection at {sk:?}")))
+    read().ok_or_else(|| StoreError::Corrupt(format!("a user of a connection at {sk:?}").into()))
 }
 
 fn row(record: &ConnectionRecord) -> Result<Item, StoreError> {
@@ -306,7 +306,7 @@ fn row(record: &ConnectionRecord) -> Result<Item, StoreError> {
 }
 
 fn record(item: Item) -> Result<ConnectionRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }
 
 #[cfg(test)]

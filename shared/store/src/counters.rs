@@ -79,7 +79,7 @@ impl Store {
             terms.push(format!("#{number} :{}", values.binary_search(value).unwrap_or_default()));
         }
         let update = update.update_expression(format!("ADD {}", terms.join(", "))).build();
-        let update = update.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let update = update.map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
@@ -100,7 +100,8 @@ impl Store {
         for row in self.counter_rows(keys::counters_partition(place, granularity), low, high).await? {
             let name = item::text(&row, SK)?.split('#').next().unwrap_or_default();
             let bucket = granularity.parse(name);
-            let bucket = bucket.ok_or_else(|| StoreError::Corrupt(format!("a bucket called {name:?}")))?;
+            let bucket =
+                bucket.ok_or_else(|| StoreError::Corrupt(format!("a bucket called {name:?}").into()))?;
             *figures.entry(bucket).or_default() += &counters_in(row)?.into_iter().collect();
         }
         Ok(figures)
@@ -149,7 +150,7 @@ fn counters_in(row: Item) -> Result<Vec<(String, i64)>, StoreError> {
     let counter = |(name, value): (String, AttributeValue)| match value {
         AttributeValue::N(digits) => match digits.parse() {
             Ok(value) => Some(Ok((name, value))),
-            Err(_) => Some(Err(StoreError::Corrupt(format!("the counter {name} is {digits}")))),
+            Err(_) => Some(Err(StoreError::Corrupt(format!("the counter {name} is {digits}").into()))),
         },
         _ => None,
     };

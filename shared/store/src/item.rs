@@ -50,21 +50,21 @@ pub(super) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError
     item.get(name)
         .and_then(|value| value.as_s().ok())
         .map(String::as_str)
-        .ok_or_else(|| StoreError::Corrupt(format!("an item without text in {name}")))
+        .ok_or_else(|| StoreError::Corrupt(format!("an item without text in {name}").into()))
 }
 
 pub(super) fn number(item: &Item, name: &str) -> Result<u64, StoreError> {
     item.get(name)
         .and_then(|value| value.as_n().ok())
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| StoreError::Corrupt(format!("an item without a number in {name}")))
+        .ok_or_else(|| StoreError::Corrupt(format!("an item without a number in {name}").into()))
 }
 
 pub(super) fn bytes<'a>(item: &'a Item, name: &str) -> Result<&'a [u8], StoreError> {
     item.get(name)
         .and_then(|value| value.as_b().ok())
         .map(AsRef::as_ref)
-        .ok_or_else(|| StoreError::Corrupt(format!("an item without bytes in {name}")))
+        .ok_or_else(|| StoreError::Corrupt(format!("an item without bytes in {name}").into()))
 }
 
 /// The rows of a value that is too large for its owner's row.
@@ -82,7 +82,7 @@ pub(super) fn chunks(pk: &str, prefix: &str, bytes: &[u8]) -> Vec<Item> {
 
 /// A row with this key and the fields of `value`.
 pub(super) fn with_key(key: Key, value: &impl Serialize) -> Result<Item, StoreError> {
-    let mut item: Item = to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let mut item: Item = to_item(value).map_err(|error| StoreError::Corrupt(error.into()))?;
     item.extend(key.into_map());
     Ok(item)
 }

@@ -387,7 +387,7 @@ pub(crate) fn feed_position(started_at: Timestamp, id: RunId) -> String {
 pub(crate) fn at_feed_position(position: &str) -> Result<(&str, &str), StoreError> {
     position
         .split_once('#')
-        .ok_or_else(|| StoreError::Corrupt(format!("{position:?} is no place in a list of runs")))
+        .ok_or_else(|| StoreError::Corrupt(format!("{position:?} is no place in a list of runs").into()))
 }
 
 /// What the partition of a project's counters ends in.

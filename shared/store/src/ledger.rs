@@ -105,7 +105,7 @@ impl Store {
             let page = self.send(scan.set_exclusive_start_key(start)).await?;
             for row in page.items.unwrap_or_default() {
                 let slug = item::text(&row, PK)?.trim_start_matches("T#").to_owned();
-                tenants.push(slug.try_into().map_err(|_| StoreError::Corrupt("a tenant's key".to_owned()))?);
+                tenants.push(slug.try_into().map_err(|_| StoreError::Corrupt("a tenant's key".into()))?);
             }
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -185,7 +185,7 @@ fn account_of(rows: Vec<Item>) -> Result<(Account, Used), StoreError> {
     let (mut account, mut used) = (Account::default(), Used::default());
     for row in rows {
         if item::text(&row, SK)? == keys::ACCOUNT {
-            account = from_item(row).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            account = from_item(row).map_err(|error| StoreError::Corrupt(error.into()))?;
             continue;
         }
         used.total += Microcredits(item::number(&row, "used")?);
@@ -195,7 +195,7 @@ fn account_of(rows: Vec<Item>) -> Result<(Account, Used), StoreError> {
 }
 
 fn entry(item: Item) -> Result<LedgerEntry, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }
 
 /// An entry's place in the list: its time, then what tells it from others of that time.

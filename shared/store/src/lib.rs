@@ -66,6 +66,9 @@ pub use webhooks::{DeliveryRecord, Receipt, SigningKey, SubscriptionRecord};
 pub use workflow_tools::{ToolChange, WorkflowToolRecord};
 pub use workflows::{Draft, NewVersion, Version, WorkflowRecord, WorkflowStatus};
 
+/// What led to an error: another one, or a sentence.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a read or write did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -77,11 +80,11 @@ pub enum StoreError {
     #[error("a row is being written by others")]
     Busy,
     /// DynamoDB does not answer, or not now.
-    #[error("DynamoDB: {0}")]
-    Unavailable(String),
+    #[error("DynamoDB does not answer")]
+    Unavailable(#[source] Cause),
     /// A row cannot be read, or a value cannot be written.
-    #[error("stored data: {0}")]
-    Corrupt(String),
+    #[error("stored data")]
+    Corrupt(#[source] Cause),
     /// A row was written by a later version of this program.
     #[error("a row of form {0}, which this version does not know")]
     Newer(u64),
@@ -94,8 +97,8 @@ impl From<StoreError> for types::Error {
             StoreError::Busy => {
                 Self::unavailable("The database", "a row was being written by others every time")
             }
-            StoreError::Unavailable(context) => Self::unavailable("The database", context),
-            StoreError::Corrupt(context) => Self::internal(context),
+            StoreError::Unavailable(_) => Self::unavailable("The database", "DynamoDB").with_source(error),
+            StoreError::Corrupt(_) => Self::internal_from(error),
             StoreError::Newer(form) => Self::newer("A row", form),
         }
     }

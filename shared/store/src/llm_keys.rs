@@ -157,7 +157,7 @@ impl Store {
         if by > 0 {
             update = update.expression_attribute_values(":most", n(MOST_LLM_KEYS));
         }
-        let update = update.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let update = update.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 }
@@ -167,5 +167,5 @@ fn row(record: &LlmKeyRecord) -> Result<Item, StoreError> {
 }
 
 fn record(item: Item) -> Result<LlmKeyRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

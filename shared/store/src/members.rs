@@ -192,7 +192,7 @@ impl Store {
                 .condition_expression(format!("{ADMINS} > :one"))
                 .expression_attribute_values(":one", n(1)),
         };
-        let update = update.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let update = update.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(Some(TransactWriteItem::builder().update(update).build()))
     }
 }
@@ -203,5 +203,5 @@ fn row(record: &MemberRecord) -> Result<Item, StoreError> {
 }
 
 fn record(item: Item) -> Result<MemberRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

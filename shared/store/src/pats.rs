@@ -105,7 +105,7 @@ impl Store {
             .set_key(Some(project.into_map()))
             .condition_expression(format!("attribute_exists({PK}) AND attribute_not_exists(archived_at)"))
             .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
@@ -202,12 +202,12 @@ impl Store {
             .set_key(Some(keys::pat(id).into_map()))
             .condition_expression(format!("attribute_exists({PK})"))
             .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     pub(super) fn pat_role(&self, id: PatId, role: Role) -> Result<TransactWriteItem, StoreError> {
-        let role = to_attribute_value(role).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let role = to_attribute_value(role).map_err(|error| StoreError::Corrupt(error.into()))?;
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(keys::pat(id).into_map()))
@@ -216,11 +216,11 @@ impl Store {
             .set_expression_attribute_names(Some(HashMap::from([("#role".to_owned(), "role".to_owned())])))
             .expression_attribute_values(":role", role)
             .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 }
 
 fn record(item: Item) -> Result<PatRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

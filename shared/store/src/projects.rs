@@ -127,5 +127,5 @@ pub(super) fn row(record: &ProjectRecord) -> Result<Item, StoreError> {
 }
 
 fn record(item: Item) -> Result<ProjectRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

@@ -127,7 +127,7 @@ fn row(mut item: Item, position: &str) -> Result<RunRow, StoreError> {
     let (started_at, run_id) = keys::at_feed_position(position)?;
     item.insert("started_at".to_owned(), s(started_at));
     item.insert("run_id".to_owned(), s(run_id));
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }
 
 #[cfg(test)]

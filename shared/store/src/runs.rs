@@ -116,7 +116,7 @@ impl StoredInput {
     /// # Errors
     /// [`StoreError::Corrupt`] when it is no JSON.
     pub fn of(input: &RunInput, retry: Option<u32>) -> Result<Self, StoreError> {
-        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        let length = serde_json::to_vec(input).map_err(|error| StoreError::Corrupt(error.into()))?.len();
         Ok(match retry {
             _ if length <= LARGEST_INLINE_INPUT => Self::Inline(input.clone()),
             None => Self::Apart,
@@ -200,7 +200,7 @@ impl Store {
         let mut at = PageIndex::default();
         let mut beside_rows = Vec::new();
         let Some((newest, closed)) = pages.split_last() else {
-            return Err(StoreError::Corrupt("a run without a page".to_owned()));
+            return Err(StoreError::Corrupt("a run without a page".into()));
         };
         for page in closed {
             at.note(page);
@@ -265,7 +265,7 @@ impl Store {
             .set_key(Some(keys::run(parent).into_map()))
             .condition_expression("contains(children, :child)")
             .expression_attribute_values(":child", s(child.to_string()));
-        let check = check.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let check = check.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
@@ -330,7 +330,7 @@ impl Store {
         }
         let prefix = input.prefix().unwrap_or_default();
         let input = self.get_chunked(&keys::run_partition(key), &prefix).await?;
-        input.ok_or_else(|| StoreError::Corrupt("a run without its input".to_owned()))
+        input.ok_or_else(|| StoreError::Corrupt("a run without its input".into()))
     }
 
     /// A closed page of a run's history.
@@ -339,7 +339,7 @@ impl Store {
     /// When the database does not answer or rows are damaged or missing.
     pub async fn page(&self, key: &RunRef, first_seq: u64) -> Result<Page, StoreError> {
         let page = self.get_chunked(&keys::run_partition(key), &keys::page(first_seq)).await?;
-        page.ok_or_else(|| StoreError::Corrupt(format!("a run without its page {first_seq}")))
+        page.ok_or_else(|| StoreError::Corrupt(format!("a run without its page {first_seq}").into()))
     }
 
     /// The first `seq` of the closed page that holds `seq`, or of the first one after it.
@@ -363,7 +363,7 @@ impl Store {
         let found = self.send(query).await?.items.unwrap_or_default();
         let Some(first) = found.first() else { return Ok(None) };
         let digits = item::text(first, SK)?.split('#').nth(1).and_then(|digits| digits.parse().ok());
-        digits.map(Some).ok_or_else(|| StoreError::Corrupt("a page without a number".to_owned()))
+        digits.map(Some).ok_or_else(|| StoreError::Corrupt("a page without a number".into()))
     }
 }
 

@@ -76,6 +76,6 @@ fn key_schema(pk: &str, sk: &str) -> Result<Vec<KeySchemaElement>, StoreError> {
     Ok(vec![element(pk, KeyType::Hash)?, element(sk, KeyType::Range)?])
 }
 
-fn built<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, StoreError> {
-    result.map_err(|error| StoreError::Corrupt(error.to_string()))
+fn built<T, E: Into<crate::Cause>>(result: Result<T, E>) -> Result<T, StoreError> {
+    result.map_err(|error| StoreError::Corrupt(error.into()))
 }

@@ -161,12 +161,12 @@ impl Store {
                 ))
                 .expression_attribute_values(":most", n(most)),
         };
-        let count = count.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let count = count.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         let count = TransactWriteItem::builder().update(count).build();
         self.transact(vec![self.put_if(row, Some(&not_there), [])?, count]).await
     }
 }
 
 fn read<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

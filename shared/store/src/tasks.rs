@@ -58,7 +58,7 @@ impl Store {
         match change {
             TaskChange::Closed => {
                 let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build();
-                let delete = delete.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let delete = delete.map_err(|error| StoreError::Corrupt(error.into()))?;
                 Ok(TransactWriteItem::builder().delete(delete).build())
             }
             TaskChange::Postponed(until) => {
@@ -68,7 +68,7 @@ impl Store {
                     .update_expression(format!("SET {EXPIRES_LATER} = :until"))
                     .condition_expression(format!("attribute_exists({PK})"))
                     .expression_attribute_values(":until", s(until.to_string()));
-                let update = update.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let update = update.build().map_err(|error| StoreError::Corrupt(error.into()))?;
                 Ok(TransactWriteItem::builder().update(update).build())
             }
             TaskChange::Opened(task) => {
@@ -149,7 +149,7 @@ impl Store {
         let mut trouble = Trouble::new(&self.clock);
         while !left.is_empty() {
             let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
-            let asked = asked.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let asked = asked.map_err(|error| StoreError::Corrupt(error.into()))?;
             let request = self.client.batch_get_item().request_items(&self.table, asked);
             let answer = self.send(request).await?;
             let found = answer.responses.and_then(|mut all| all.remove(&self.table)).unwrap_or_default();
@@ -159,7 +159,7 @@ impl Store {
             let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(&self.table));
             left = rest.map(|rest| rest.keys).unwrap_or_default();
             if !left.is_empty() && !trouble.pause().await {
-                return Err(StoreError::Unavailable("keys stay unprocessed".to_owned()));
+                return Err(StoreError::Unavailable("keys stay unprocessed".into()));
             }
         }
         Ok(rows)
@@ -176,7 +176,7 @@ fn record(item: &Item) -> Result<TaskRecord, StoreError> {
     if item.contains_key(EXPIRES_LATER) {
         let later = item::text(item, EXPIRES_LATER)?;
         record.expires_at =
-            Some(later.parse().map_err(|_| StoreError::Corrupt(format!("a time {later:?}")))?);
+            Some(later.parse().map_err(|_| StoreError::Corrupt(format!("a time {later:?}").into()))?);
     }
     Ok(record)
 }

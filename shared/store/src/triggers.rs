@@ -146,7 +146,7 @@ impl Store {
             .set_key(Some(keys::trigger(key).into_map()))
             .condition_expression(format!("attribute_exists({PK})"))
             .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         let count = self.count_by(key, -1, &format!("attribute_exists({COUNT})"), [])?;
         self.transact(vec![TransactWriteItem::builder().delete(delete).build(), count]).await
     }
@@ -168,7 +168,7 @@ impl Store {
         for (name, value) in values {
             update = update.expression_attribute_values(name, n(value));
         }
-        let update = update.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let update = update.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 }
@@ -184,5 +184,5 @@ fn row(record: &TriggerRecord) -> Result<Item, StoreError> {
 }
 
 fn record(item: Item) -> Result<TriggerRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

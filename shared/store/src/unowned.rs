@@ -35,7 +35,7 @@ impl Store {
             .set_key(Some(keys::unowned_secret(secret).into_map()))
             .condition_expression(format!("attribute_exists({PK}) AND attribute_not_exists({DOOMED})"))
             .build()
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 

@@ -73,7 +73,7 @@ fn fitting(answer: &Value, most: usize) -> Result<Vec<u8>, StoreError> {
         bytes = blob::encode(&shorter)?;
         if left == 0 && bytes.len() > most {
             return Err(StoreError::Corrupt(
-                "a validation without issues that is too large for a row".to_owned(),
+                "a validation without issues that is too large for a row".into(),
             ));
         }
     }

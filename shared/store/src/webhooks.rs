@@ -359,6 +359,6 @@ fn row(record: &SubscriptionRecord) -> Result<Item, StoreError> {
     with_key(keys::subscription(&record.place, record.id), record)
 }
 
-fn corrupt(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Corrupt(error.to_string())
+fn corrupt(error: impl Into<crate::Cause>) -> StoreError {
+    StoreError::Corrupt(error.into())
 }

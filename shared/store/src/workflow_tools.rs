@@ -105,5 +105,5 @@ impl Store {
 
 fn read(item: Item) -> Result<WorkflowToolRecord, StoreError> {
     check_form(&item)?;
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

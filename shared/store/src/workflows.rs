@@ -127,7 +127,7 @@ impl Store {
         for keys in keys.chunks(MOST_OF_A_BATCH) {
             for item in self.get_batch(keys.to_vec()).await? {
                 let record: WorkflowRecord =
-                    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))?;
                 records.insert(record.id, record);
             }
         }
@@ -325,9 +325,9 @@ impl Store {
 }
 
 pub(super) fn record(item: Item) -> Result<WorkflowRecord, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }
 
 fn version(item: Item) -> Result<Version, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

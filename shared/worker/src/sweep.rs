@@ -50,7 +50,7 @@ async fn sweep_all(state: &AppState, before: Timestamp) -> Result<usize> {
     let mut moved = 0;
     let mut failed = None;
     while let Some(ended) = shards.join_next().await {
-        match ended.map_err(|error| Error::internal(format!("a shard's sweep: {error}"))) {
+        match ended.map_err(|error| Error::internal("a shard's sweep").with_source(error)) {
             Ok(Ok(count)) => moved += count,
             Ok(Err(error)) | Err(error) => failed = Some(error),
         }

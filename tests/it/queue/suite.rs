@@ -9,6 +9,7 @@ use aws_types::SdkConfig;
 use shared::platform::queue::{LARGEST_BATCH, LARGEST_BODY, Message, NewMessage, Queue, Receipt};
 use shared::platform::trace::Trace;
 use shared::types::clock::Clock;
+use shared::types::error::ErrorCode;
 
 pub const TRACE: &str = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
 pub const VISIBILITY: Duration = Duration::from_secs(2);
@@ -268,7 +269,7 @@ pub async fn a_message_has_a_largest_size(subject: &Subject) {
     assert_eq!(subject.wait(LONG).await.unwrap().body.len(), LARGEST_BODY);
     for body in ["", &format!("{largest}x")] {
         let refused = subject.queue.send(&message(body), Duration::ZERO).await.unwrap_err();
-        assert_eq!(refused.code, "INTERNAL", "nobody's fault but ours");
+        assert_eq!(refused.code, ErrorCode::Internal, "nobody's fault but ours");
     }
     assert_eq!(subject.take().await, None);
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shared::platform::queue::{LONGEST_DELAY, LONGEST_WAIT, NewMessage, Queue, Receipt, SqsQueue};
 use shared::platform::trace::Trace;
 use shared::types::clock::Timestamp;
+use shared::types::error::ErrorCode;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 use super::suite::{TRACE, message, sdk};
@@ -103,7 +104,7 @@ async fn messages_are_deleted_ten_at_a_time_and_those_of_others_are_left() {
     let (_server, queue) =
         answering(ok(&json!({ "Successful": [], "Failed": [failed("InternalError")] }))).await;
     let error = queue.delete(&receipts(1).await).await.unwrap_err();
-    assert_eq!(error.code, "DEPENDENCY_UNAVAILABLE");
+    assert_eq!(error.code, ErrorCode::DependencyUnavailable);
 }
 
 #[tokio::test]
@@ -121,5 +122,5 @@ async fn a_message_is_hidden_by_its_receipt_unless_that_is_stale() {
     }
     let (_server, queue) = answering(refused("AccessDenied")).await;
     let error = queue.change_visibility(&receipt, Duration::ZERO).await.unwrap_err();
-    assert_eq!(error.code, "DEPENDENCY_UNAVAILABLE");
+    assert_eq!(error.code, ErrorCode::DependencyUnavailable);
 }

@@ -1,3 +1,4 @@
+use shared::types::error::ErrorCode;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
@@ -74,7 +75,7 @@ async fn what_breaks_off_is_asked_for_again_where_it_is_done_once() {
     }
     let (api, asked) = answering(&[BROKEN]);
     let error = api.send(&caller(), call(Method::POST, None)).await.unwrap_err();
-    assert_eq!(error.code, "API_UNANSWERED");
+    assert_eq!(error.code, ErrorCode::ApiUnanswered);
     let refusal = Answer::refusal(&error, &caller());
     assert_eq!(
         (refusal.status, refusal.retry_after.as_deref()),
@@ -89,7 +90,7 @@ async fn an_api_that_is_not_there_did_nothing() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error =
         Api::at(&format!("http://{free}")).send(&caller(), call(Method::POST, None)).await.unwrap_err();
-    assert_eq!(error.code, "API_UNREACHABLE");
+    assert_eq!(error.code, ErrorCode::ApiUnreachable);
     assert!(!error.message.contains("127.0.0.1"), "{}", error.message);
 }
 
@@ -108,7 +109,7 @@ async fn a_gateways_own_answers_are_explained() {
     assert!(answer.body["error"].as_str().unwrap().contains("Service Unavailable"), "{}", answer.body);
     let (api, _) = answering(&["HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\n\r\n<html>"]);
     let error = api.send(&caller(), call(Method::GET, None)).await.unwrap_err();
-    assert_eq!(error.code, "API_UNREADABLE");
+    assert_eq!(error.code, ErrorCode::ApiUnreadable);
     assert!(error.message.contains("502"), "{}", error.message);
 }
 
@@ -135,7 +136,7 @@ async fn a_path_that_a_url_reads_differently_is_sent_to_nobody() {
         for target in calls {
             let call = Call { target: target.to_owned(), ..call(Method::GET, None) };
             let error = api.send(&caller(), call).await.unwrap_err();
-            assert_eq!(error.code, "INVALID_REQUEST", "{target}");
+            assert_eq!(error.code, ErrorCode::InvalidRequest, "{target}");
         }
     }
 }

@@ -8,7 +8,7 @@ use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use platform::outbound_http::{OutboundError, is_transient_status};
-use types::error::{Error, Kind};
+use types::error::{Error, ErrorCode, Kind};
 
 /// Why a server could not be used. What a server says stands in it masked, and for people: `Debug` goes without.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,7 @@ impl McpError {
 
 impl From<McpError> for Error {
     fn from(error: McpError) -> Self {
-        Self::new(Kind::Invalid, "MCP_SERVER", format!("The MCP server cannot be used: {error}."))
+        Self::new(Kind::Invalid, ErrorCode::McpServer, format!("The MCP server cannot be used: {error}."))
     }
 }
 

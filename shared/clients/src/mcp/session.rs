@@ -26,7 +26,7 @@ use platform::outbound_http::{Outbound, OutboundError, Url};
 use platform::secrets::Mask;
 use types::Error;
 use types::clock::Clock;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::Place;
 
 /// The key of a call's `_meta` that names the attempt: the same for every delivery of it.
@@ -93,8 +93,8 @@ impl Target {
     /// An error of this target, for whoever called it.
     pub fn error(&self, error: &McpError) -> Error {
         let code = match error.asks_for_credentials() && !self.authenticated {
-            true => "CONNECTION_REQUIRED",
-            false => "MCP_SERVER",
+            true => ErrorCode::ConnectionRequired,
+            false => ErrorCode::McpServer,
         };
         let message = format!("The MCP server cannot be used: {}", self.explained(error));
         Error::new(Kind::Invalid, code, message)

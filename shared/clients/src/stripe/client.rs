@@ -14,7 +14,7 @@ use super::keys::Keys;
 use billing::plans::PlanSettings;
 use platform::outbound_http::{Answer, Limits, Outbound, OutboundError, Url};
 use types::clock::Clock;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
 use types::text::hex;
 use types::{Error, Result};
@@ -155,7 +155,7 @@ impl<'a> Provider<'a> {
         key: Option<&str>,
     ) -> std::result::Result<Option<T>, Failed> {
         let bad =
-            |error: http::Error| Failed::Final(Error::internal(format!("a request to Stripe: {error}")));
+            |error: http::Error| Failed::Final(Error::internal("a request to Stripe").with_source(error));
         let url = format!("{}{target}", self.plans.stripe_base);
         let mut request = Request::builder()
             .method(method)
@@ -179,7 +179,7 @@ impl<'a> Provider<'a> {
         if status.is_success() {
             let read = serde_json::from_slice(&bytes).map(Some);
             return read.map_err(|error| {
-                Failed::Final(Error::internal(format!("Stripe's answer is of another shape: {error}")))
+                Failed::Final(Error::internal("Stripe's answer is of another shape").with_source(error))
             });
         }
         let Refused { error: reason } = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -200,26 +200,22 @@ impl<'a> Provider<'a> {
 
 /// Whether the provider has refused a call for good.
 pub fn is_final(error: &Error) -> bool {
-    matches!(error.code, DECLINED | REFUSED)
+    matches!(error.code, ErrorCode::PaymentDeclined | ErrorCode::BillingProviderRefused)
 }
-
-const DECLINED: &str = "PAYMENT_DECLINED";
-const REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
-const REFUSED: &str = "BILLING_PROVIDER_REFUSED";
 
 /// Only what is written for whoever pays is passed on; the rest is ours to know.
 fn refused(reason: &Reason, told: String) -> Error {
     if reason.kind == "card_error" {
         let message = format!("The payment was declined: {}", reason.message);
-        return Error::new(Kind::PaymentRequired, DECLINED, message).with_context(told);
+        return Error::new(Kind::PaymentRequired, ErrorCode::PaymentDeclined, message).with_context(told);
     }
     if reason.kind == "idempotency_error" {
         let message = "idempotency_key: was used for another request; choose a new one.";
-        return Error::conflict(REUSED, message).with_context(told);
+        return Error::conflict(ErrorCode::IdempotencyKeyReused, message).with_context(told);
     }
     let message = "The payment provider refused the request; the request id finds the reason in the logs.";
     let kind = Kind::Unavailable { retry_after: Duration::from_secs(60) };
-    Error::new(kind, REFUSED, message).with_context(told)
+    Error::new(kind, ErrorCode::BillingProviderRefused, message).with_context(told)
 }
 
 fn not_sent(error: &OutboundError) -> Failed {
@@ -256,7 +252,10 @@ mod tests {
         let reason =
             |kind: &str| Reason { kind: kind.to_owned(), code: "c".to_owned(), message: "m".to_owned() };
         let declined = refused(&reason("card_error"), String::new());
-        assert_eq!((declined.code, declined.message.as_str()), (DECLINED, "The payment was declined: m"));
+        assert_eq!(
+            (declined.code, declined.message.as_str()),
+            (ErrorCode::PaymentDeclined, "The payment was declined: m")
+        );
         let other = refused(&reason("invalid_request_error"), String::new());
         assert!(is_final(&other) && is_final(&declined));
         assert!(other.message.ends_with("in the logs."), "{}", other.message);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use platform::cache::{Cache, Stay};
 use platform::secrets::Secrets;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
 
 /// How long a change of the operator's may go unnoticed.
@@ -77,7 +77,7 @@ fn parse(secret: &SecretString) -> Result<Keys> {
 /// This deployment takes no payments.
 pub fn not_configured() -> Error {
     let message = "This deployment takes no payments: its operator has not set up a payment provider.";
-    Error::new(Kind::Unavailable { retry_after: ASK_AGAIN }, "BILLING_PROVIDER_NOT_CONFIGURED", message)
+    Error::new(Kind::Unavailable { retry_after: ASK_AGAIN }, ErrorCode::BillingProviderNotConfigured, message)
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl Queue for SqsQueue {
                     .build()
             };
             let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(entry).collect();
-            let entries = entries.map_err(|error| Error::internal(error.to_string()))?;
+            let entries = entries.map_err(Error::internal_from)?;
             let request = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
             let answered = request.send().await.map_err(unavailable)?;
             let is_stale = |entry: &&BatchResultErrorEntry| STALE.contains(&entry.code());
@@ -156,7 +156,7 @@ fn seconds(time: Duration, most: Duration) -> i32 {
 fn trace_value(trace: &Trace) -> Result<MessageSystemAttributeValue> {
     let value =
         MessageSystemAttributeValue::builder().data_type("String").string_value(trace.header()).build();
-    value.map_err(|error| Error::internal(error.to_string()))
+    value.map_err(Error::internal_from)
 }
 
 fn message(received: Received) -> Message {

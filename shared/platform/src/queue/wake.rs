@@ -83,7 +83,7 @@ struct Form {
 /// # Errors
 /// Never; the type says so because JSON says so.
 pub fn body(wake: &Wake) -> Result<String> {
-    serde_json::to_string(&Formed { v: FORM, wake }).map_err(|error| Error::internal(error.to_string()))
+    serde_json::to_string(&Formed { v: FORM, wake }).map_err(Error::internal_from)
 }
 
 /// What a message's body says.
@@ -92,7 +92,7 @@ pub fn body(wake: &Wake) -> Result<String> {
 /// When the body is not one of ours, or one that a later version of this program wrote.
 pub fn parse(body: &str) -> Result<Wake> {
     let unreadable =
-        |error: serde_json::Error| Error::internal(format!("a message that cannot be read: {error}"));
+        |error: serde_json::Error| Error::internal("a message that cannot be read").with_source(error);
     let Form { v } = serde_json::from_str(body).map_err(unreadable)?;
     if let Some(form) = v.filter(|form| *form > FORM) {
         return Err(Error::newer("A message", form.into()));

@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::state::AppState;
 use store::{AUDIT_KEPT_FOR, AuditRecord, Listed, TrailSpan};
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{AuditId, MemberId, PatId, Place, ProjectId};
 use types::role::Role;
 use types::{Error, Result};
@@ -85,7 +85,7 @@ impl TrailFilter {
 async fn other_project(state: &AppState, caller: &Caller, asked: &str) -> Result<Place> {
     if caller.role < Role::TenantAdmin {
         let message = "project_id: only a tenant_admin may read another project's trail.";
-        return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
+        return Err(Error::new(Kind::Forbidden, ErrorCode::RoleTooLow, message));
     }
     let project_id: ProjectId = asked.parse().map_err(|why| Error::invalid(format!("project_id: {why}.")))?;
     let tenant_id = caller.place.tenant_id.clone();

@@ -11,7 +11,7 @@ use platform::cache::{Cache, Stay};
 use platform::secrets::SecretStore;
 use store::{PatRecord, Store};
 use types::clock::{Clock, Timestamp};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::PatId;
 use types::{Error, Result};
 
@@ -136,7 +136,7 @@ impl Authenticator {
 fn unauthenticated() -> Error {
     Error::new(
         Kind::Unauthenticated,
-        "UNAUTHENTICATED",
+        ErrorCode::Unauthenticated,
         "The token is not valid: send a valid one as 'Authorization: Bearer pat_…'.",
     )
 }

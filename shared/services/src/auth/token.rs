@@ -35,7 +35,7 @@ impl PlainToken {
         let mut secret = [0_u8; 32];
         rand::rngs::SysRng
             .try_fill_bytes(&mut secret)
-            .map_err(|error| Error::internal(format!("no randomness: {error}")))?;
+            .map_err(|error| Error::internal("no randomness").with_source(error))?;
         let body = format!("{PREFIX}{}{}", id.to_hex(), URL_SAFE_NO_PAD.encode(secret));
         let text = format!("{body}{}", checksum(&body)).into();
         Ok(Self { id, text })

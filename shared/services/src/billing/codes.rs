@@ -9,7 +9,7 @@ use billing::subscription::Posting;
 use billing::{Bucket, Code, Microcredits, Redemption};
 use store::StoreError;
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -100,7 +100,7 @@ pub async fn create(state: &AppState, new: &NewCode) -> Result<CodeView> {
             let there = state.store.code(&code.code).await?;
             if there.is_none_or(|there| (Code { created_at: now, ..there }) != code) {
                 let message = format!("code: {} is in use; choose another.", code.code);
-                return Err(Error::conflict("CODE_EXISTS", message));
+                return Err(Error::conflict(ErrorCode::CodeExists, message));
             }
         }
         kept => kept?,
@@ -135,7 +135,7 @@ pub async fn apply(state: &AppState, tenant: &TenantId, text: &str) -> Result<Ap
         post(state, tenant, &posting).await?;
         return Ok(Applied { code: name, microcredits: used.microcredits, applied_at: used.at });
     }
-    Err(Error::conflict("CODE_USED_UP", "code: as many workspaces as may have used it."))
+    Err(Error::conflict(ErrorCode::CodeUsedUp, "code: as many workspaces as may have used it."))
 }
 
 /// Keeps the use; none when it is not clear why that does not hold.
@@ -144,7 +144,7 @@ async fn redeem(state: &AppState, tenant: &TenantId, name: &str) -> Result<Optio
     let unknown = || {
         Error::new(
             Kind::NotFound,
-            "CODE_UNKNOWN",
+            ErrorCode::CodeUnknown,
             "code: there is no such code, or its time is over; check it.",
         )
     };

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::provider::provider;
 use crate::state::AppState;
 use clients::stripe::{PromotionCode, Provider};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result, text};
 
 /// What a discount code does.
@@ -73,7 +73,7 @@ pub(super) async fn find(provider: &Provider<'_>, code: &str) -> Result<Promotio
     let unknown = || {
         let message =
             "discount_code: there is none of this name that can be used; check it, or leave it out.";
-        Error::new(Kind::Invalid, "DISCOUNT_UNKNOWN", message)
+        Error::new(Kind::Invalid, ErrorCode::DiscountUnknown, message)
     };
     provider.promotion(&code).await?.ok_or_else(unknown)
 }

@@ -15,7 +15,7 @@ use crate::state::AppState;
 use billing::subscription::Posting;
 use billing::{Bucket, Microcredits};
 use clients::stripe::{Event, EventObject, PaymentIntent, Provider};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
 
 /// What came with an event, but for its body.
@@ -42,7 +42,8 @@ pub async fn receive_event(state: &AppState, arrival: &Arrival<'_>, body: Coming
     check_event(provider.webhook_secrets(), &signature, &body, state.clock.now())?;
     let _ = arrival.is_proven.set(());
     let event: Event = serde_json::from_slice(&body).map_err(|error| {
-        Error::new(Kind::Unreadable, "UNREADABLE", "The body is no event.").with_context(error.to_string())
+        Error::new(Kind::Unreadable, ErrorCode::Unreadable, "The body is no event.")
+            .with_context(error.to_string())
     })?;
     look(state, &provider, &event).await
 }

@@ -9,7 +9,7 @@ use billing::{Bucket, Metering, Microcredits};
 use billing::{Change, LedgerEntry, What};
 use store::StoreError;
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -66,7 +66,7 @@ pub async fn grant(state: &AppState, tenant: &TenantId, grant: &Grant) -> Result
         account.add(grant.bucket, grant.amount, grant.expires_at);
         if account.lots.len() > MOST_LOTS {
             let message = format!("More than {MOST_LOTS} grants with different ends would be open.");
-            return Err(Error::conflict("TOO_MANY_GRANTS", message));
+            return Err(Error::conflict(ErrorCode::TooManyGrants, message));
         }
         let what = What::Grant {
             bucket: grant.bucket,
@@ -160,7 +160,7 @@ pub async fn set_price(
 /// What a caller gets who has no credits left.
 pub fn no_credits() -> Error {
     let message = "The workspace has no credits left; top up, or choose a plan that includes more.";
-    Error::new(Kind::PaymentRequired, "INSUFFICIENT_CREDITS", message)
+    Error::new(Kind::PaymentRequired, ErrorCode::InsufficientCredits, message)
 }
 
 /// Enters as lapsed what has ended, so that what is used from now on takes nothing from it. It may be left to the next
@@ -240,5 +240,5 @@ fn met_others() -> Error {
 fn cause_in_use(cause: &str) -> Error {
     let message =
         format!("cause: {cause:?} is in the ledger already, with another meaning; nothing was done.");
-    Error::conflict("CAUSE_IN_USE", message)
+    Error::conflict(ErrorCode::CauseInUse, message)
 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::webhook::{KeyForm, MacKind, Signed};
 use store::sender::Sender;
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::{Error, Result, text};
 
 /// What an event carries to show who sent it.
@@ -40,7 +40,7 @@ pub fn check_event(
         return Ok(());
     }
     let message = "Stripe-Signature: is not of this body, or not of now.";
-    Err(Error::new(Kind::Unreadable, "INVALID_SIGNATURE", message))
+    Err(Error::new(Kind::Unreadable, ErrorCode::InvalidSignature, message))
 }
 
 /// The header for a body, for senders.

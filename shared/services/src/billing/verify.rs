@@ -49,7 +49,7 @@ pub async fn verify(store: &Store, tenant: &TenantId, now: Timestamp) -> Result<
             return Ok(ledger.against(kept, now));
         }
     }
-    Err(StoreError::Unavailable("the account changes all the time".to_owned()))
+    Err(StoreError::Unavailable("the account changes all the time".into()))
 }
 
 /// What the entries say, in any order.

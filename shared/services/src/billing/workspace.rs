@@ -1,7 +1,7 @@
 //! Workspaces as operators name them.
 
 use crate::state::AppState;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -12,5 +12,5 @@ pub(super) async fn workspace(state: &AppState, slug: &str) -> Result<TenantId> 
         return Ok(tenant);
     }
     let message = format!("tenant_id: there is no workspace {tenant}.");
-    Err(Error::new(Kind::NotFound, "NOT_FOUND", message))
+    Err(Error::new(Kind::NotFound, ErrorCode::NotFound, message))
 }

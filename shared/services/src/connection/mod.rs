@@ -18,7 +18,7 @@ use crate::custody::{Deposit, deposit, destroy};
 use crate::state::AppState;
 use platform::secrets::SecretKind;
 use store::{ConnectionRecord, ConnectionUser, Listed, StoreError};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, Place, SecretVersion};
 use types::{Error, Result};
 
@@ -239,7 +239,7 @@ fn in_use(users: &[ConnectionUser]) -> Result<()> {
         named.push(format!("{} more", users.len() - MOST_NAMED));
     }
     Err(Error::conflict(
-        "CONNECTION_IN_USE",
+        ErrorCode::ConnectionInUse,
         format!(
             "The connection is used by {}. Let them use another, or delete it all the same with ?force=true.",
             named.join(", ")
@@ -328,7 +328,7 @@ pub async fn credentials(
     let message = format!(
         "The credentials of connection {id} are not in the secret store any more; give them anew (PATCH)."
     );
-    Err(Error::new(Kind::Conflict, "CREDENTIALS_MISSING", message))
+    Err(Error::new(Kind::Conflict, ErrorCode::CredentialsMissing, message))
 }
 
 /// Whether the secret store has had time to show everybody the secret that the row names.

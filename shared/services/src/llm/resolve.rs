@@ -8,7 +8,7 @@ use super::keys;
 use crate::state::AppState;
 use clients::llm::{KeySource, KeyValues, Resolved, UsedKey};
 use store::LlmKeyRecord;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{LlmKeyId, Place};
 use types::{Error, Result};
 use workflow::model::catalog::provider_of;
@@ -44,7 +44,7 @@ impl<'a> From<&'a LlmCall> for Asked<'a> {
 /// # Errors
 /// Invalid `LLM_MODEL_UNKNOWN`, saying what to write.
 pub fn find_model(asked: &Asked<'_>, own: Option<Provider>) -> Result<ModelRef> {
-    let unknown = |message: String| Error::new(Kind::Invalid, "LLM_MODEL_UNKNOWN", message);
+    let unknown = |message: String| Error::new(Kind::Invalid, ErrorCode::LlmModelUnknown, message);
     match (asked.model, asked.model_ref) {
         (Some(model), _) => {
             check_model(model).map_err(|bad| unknown(format!("model: {bad}.")))?;
@@ -78,7 +78,7 @@ pub async fn resolve(state: &AppState, place: &Place, asked: &Asked<'_>) -> Resu
                 "llm_credential_id: the key {:?} is one of {provider}, and the model is one of {}; name a key of {}.",
                 key.name, found.provider, found.provider
             );
-            return Err(Error::new(Kind::Invalid, "LLM_CREDENTIAL_MISMATCH", message));
+            return Err(Error::new(Kind::Invalid, ErrorCode::LlmCredentialMismatch, message));
         }
         return Ok(Resolved { provider, model: found.model, key, source: KeySource::Step });
     }
@@ -105,7 +105,7 @@ pub async fn resolve(state: &AppState, place: &Place, asked: &Asked<'_>) -> Resu
         "There is no key for {}: {whose} one. Add one with POST /v1/llm-provider-keys and provider {provider}.",
         provider.title()
     );
-    Err(Error::new(Kind::Invalid, "LLM_KEY_NOT_FOUND", message))
+    Err(Error::new(Kind::Invalid, ErrorCode::LlmKeyNotFound, message))
 }
 
 async fn own_key(
@@ -130,7 +130,7 @@ async fn own_key(
     let message = format!(
         "llm_credential_id: {whose} has no key {shown:?}; GET /v1/llm-provider-keys lists those that there are."
     );
-    Err(Error::new(Kind::Invalid, "LLM_CREDENTIAL_NOT_FOUND", message))
+    Err(Error::new(Kind::Invalid, ErrorCode::LlmCredentialNotFound, message))
 }
 
 /// A key of a project.

@@ -10,7 +10,7 @@ use super::target::binding_of;
 use crate::state::AppState;
 use engine::binding::{Binding, Bindings};
 use store::{InstanceRecord, McpServerRecord, StoreError};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
 use types::mcp::{Overrides, ServerStatus};
 use types::{Error, Result};
@@ -260,7 +260,7 @@ fn missing(step: &Step, reference: &Reference) -> Error {
         "Step {:?}, {field}: there is no instance of an MCP server {text:?} in this project; make one with POST /v1/mcp/instances.",
         step.id
     );
-    Error::new(Kind::Invalid, "MCP_INSTANCE_NOT_FOUND", message)
+    Error::new(Kind::Invalid, ErrorCode::McpInstanceNotFound, message)
 }
 
 fn check_enabled(step: &Step, (instance, server): &(InstanceRecord, McpServerRecord)) -> Result<()> {
@@ -269,7 +269,7 @@ fn check_enabled(step: &Step, (instance, server): &(InstanceRecord, McpServerRec
     }
     let message =
         format!("Step {:?}: the MCP server {:?} or its instance is disabled.", step.id, server.name);
-    Err(Error::conflict("MCP_INSTANCE_DISABLED", message))
+    Err(Error::conflict(ErrorCode::McpInstanceDisabled, message))
 }
 
 /// Whose systems the connections are for, which templates may ask.

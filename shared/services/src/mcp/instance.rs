@@ -16,6 +16,7 @@ use clients::mcp::shown;
 use platform::blocking::blocking;
 use platform::secrets::Mask;
 use store::{InstanceRecord, Listed, McpServerRecord, ProfileRecord};
+use types::error::ErrorCode;
 use types::ids::{InstanceId, McpServerId, Place, ProfileId};
 use types::mcp::{InjectAs, ServerStatus, SourceSpec};
 use types::{Error, Result};
@@ -150,7 +151,7 @@ async fn of_catalog(
     match state.store.create_mcp_server_with(&server, &instance).await {
         Ok(()) => Ok(instance),
         Err(store::StoreError::Conflict) => Err(Error::conflict(
-            "SERVICE_IN_USE",
+            ErrorCode::ServiceInUse,
             format!(
                 "Another server of this project has the service {:?}; rename it, or make an instance of it.",
                 server.service
@@ -259,7 +260,7 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
     let Some(number) = server.active_version else { return Ok(()) };
     let version = state.store.mcp_version(&server.place, server.id, number).await?;
     let Some(schema) = version.and_then(|version| version.config_schema) else { return Ok(()) };
-    let schema: Value = serde_json::from_str(&schema).map_err(|error| Error::internal(error.to_string()))?;
+    let schema: Value = serde_json::from_str(&schema).map_err(Error::internal_from)?;
     let config = Value::Object(spec.config.clone());
     let filled = blocking(move || fill_defaults_and_check_in_part(&schema, config)).await?;
     filled.map(|_| ()).map_err(|issues| {
@@ -270,11 +271,11 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
 }
 
 fn connection_of(text: &str) -> Result<SourceSpec> {
-    serde_json::from_str(text).map_err(|error| Error::internal(error.to_string()))
+    serde_json::from_str(text).map_err(Error::internal_from)
 }
 
 fn written(spec: &SourceSpec) -> Result<String> {
-    serde_json::to_string(spec).map_err(|error| Error::internal(error.to_string()))
+    serde_json::to_string(spec).map_err(Error::internal_from)
 }
 
 /// The profiles of an instance, newest first. They go on after the one with the id `after`.
@@ -407,7 +408,7 @@ pub async fn try_tool(
     let (instance, server) = find_with_server(state, place, id).await?;
     if !instance.enabled || server.status == ServerStatus::Disabled {
         let message = "The instance or its server is disabled.";
-        return Err(Error::conflict("MCP_INSTANCE_DISABLED", message));
+        return Err(Error::conflict(ErrorCode::McpInstanceDisabled, message));
     }
     let binding = binding_of(&instance, &server, None)?;
     let arguments = match binding.version {

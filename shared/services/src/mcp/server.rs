@@ -7,6 +7,7 @@ use super::view::ServerView;
 use crate::state::AppState;
 use clients::mcp::{McpError, Session, Target};
 use store::{Listed, McpServerRecord, StoreError};
+use types::error::ErrorCode;
 use types::ids::{McpServerId, Place};
 use types::mcp::{AuthMode, Mode, ServerStatus};
 use types::text;
@@ -116,7 +117,7 @@ fn checked_url(state: &AppState, url: &str) -> Result<String> {
 fn slug_in_use(error: StoreError, service: &str) -> Error {
     match error {
         StoreError::Conflict => Error::conflict(
-            "SERVICE_IN_USE",
+            ErrorCode::ServiceInUse,
             format!("name: another server of this project has the service {service:?}; choose another name."),
         ),
         other => other.into(),
@@ -198,7 +199,7 @@ pub async fn delete(state: &AppState, place: &Place, id: McpServerId) -> Result<
         instances.iter().filter(|each| each.server_id == id).map(|each| each.id.to_string()).collect();
     if !users.is_empty() {
         let message = format!("The server has the instances {}; delete them first.", users.join(", "));
-        return Err(Error::conflict("MCP_SERVER_IN_USE", message));
+        return Err(Error::conflict(ErrorCode::McpServerInUse, message));
     }
     Ok(state.store.delete_mcp_server(&record).await?)
 }

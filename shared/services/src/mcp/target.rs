@@ -14,7 +14,7 @@ use clients::mcp::Target;
 use engine::binding::Binding;
 use platform::secrets::Mask;
 use store::{InstanceRecord, McpServerRecord};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, Place};
 use types::mcp::{AuthMode, InjectAs, Injection, SourceSpec};
 use types::{Error, Result};
@@ -153,5 +153,5 @@ fn apply(
 
 /// The connection that a call needs is not to be had.
 fn unavailable(message: &str) -> Error {
-    Error::new(Kind::Invalid, "CONNECTION_UNAVAILABLE", message)
+    Error::new(Kind::Invalid, ErrorCode::ConnectionUnavailable, message)
 }

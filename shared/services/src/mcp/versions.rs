@@ -13,7 +13,7 @@ use clients::mcp::{Greeting, McpError, shown, tools};
 use platform::blocking::blocking;
 use platform::secrets::Mask;
 use store::{Listed, McpServerRecord, McpVersionRecord, NewMcpVersion};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, McpServerId, Place};
 use types::mcp::{AuthMode, ToolSpec};
 use types::{Error, Result};
@@ -64,7 +64,7 @@ pub async fn discover(
     if tools.is_empty() {
         let why = warnings.first().map(|warning| format!(" that can be used: {warning}"));
         let message = format!("The server has no tools{}.", why.unwrap_or_default());
-        return Err(Error::new(Kind::Invalid, "NO_TOOLS", message));
+        return Err(Error::new(Kind::Invalid, ErrorCode::NoTools, message));
     }
     record.discovered = true;
     if record.active_version.is_none() {
@@ -125,7 +125,7 @@ async fn refuse_dropping(state: &AppState, record: &McpServerRecord, tools: &[To
         "The active version {number} has tools that these are without: {named}{more}. Steps that call them would fail; \
          send \"confirm_dropped\": true to publish nevertheless."
     );
-    Err(Error::conflict("TOOLS_DROPPED", message))
+    Err(Error::conflict(ErrorCode::ToolsDropped, message))
 }
 
 /// The published catalogs of a server, newest first, without their tools. They go on after the one with the number
@@ -215,7 +215,10 @@ async fn check_version(state: &AppState, place: &Place, id: McpServerId, version
     }
     let known = state.store.list_mcp_versions(place, id, 100, None).await?;
     if known.rows.iter().any(|row| row.version == version) {
-        return Err(Error::conflict("VERSION_EXISTS", format!("version: {version:?} is published already.")));
+        return Err(Error::conflict(
+            ErrorCode::VersionExists,
+            format!("version: {version:?} is published already."),
+        ));
     }
     Ok(())
 }

@@ -208,7 +208,7 @@ impl ProfileView {
             instance_id: instance.id,
             active: instance.active_profile == Some(record.id),
             name: record.name,
-            source_spec: spec.map_err(|error| Error::internal(error.to_string()))?,
+            source_spec: spec.map_err(Error::internal_from)?,
             created_at: record.created_at,
             updated_at: record.updated_at,
         })

@@ -8,6 +8,7 @@ use super::view::MemberView;
 use crate::state::AppState;
 use store::{MemberRecord, StoreError};
 use types::clock::Timestamp;
+use types::error::ErrorCode;
 use types::ids::{MemberId, ProjectId, TenantId};
 use types::role::Role;
 use types::text;
@@ -104,7 +105,7 @@ pub async fn remove(state: &AppState, tenant: &TenantId, id: MemberId) -> Result
 async fn check_admins(state: &AppState, tenant: &TenantId, old: &MemberRecord) -> Result<()> {
     if old.is_admin() && state.store.count_of_admins(tenant).await? <= 1 {
         let message = "This is the workspace's last tenant_admin; make another one first.";
-        return Err(Error::conflict("LAST_ADMIN", message));
+        return Err(Error::conflict(ErrorCode::LastAdmin, message));
     }
     Ok(())
 }

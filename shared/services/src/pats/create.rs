@@ -6,7 +6,7 @@ use crate::auth::{Caller, PlainToken};
 use crate::state::AppState;
 use store::{MOST_PATS, MemberRecord, PatChange, PatRecord, StoreError};
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{MemberId, PatId, Place, ProjectId, seed};
 use types::role::Role;
 use types::scope::Scope;
@@ -89,7 +89,7 @@ fn place(caller: &Caller, asked: Option<&str>) -> Result<Place> {
 fn only_admins(caller: &Caller, message: &str) -> Result<()> {
     match caller.role {
         Role::TenantAdmin => Ok(()),
-        _ => Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message)),
+        _ => Err(Error::new(Kind::Forbidden, ErrorCode::RoleTooLow, message)),
     }
 }
 
@@ -110,7 +110,7 @@ async fn make_room(state: &AppState, owner: &MemberRecord, now: Timestamp) -> Re
     match over.min() {
         Some((_, longest)) => Ok(Some(longest)),
         None => Err(Error::conflict(
-            "TOO_MANY_TOKENS",
+            ErrorCode::TooManyTokens,
             format!(
                 "A member has at most {MOST_PATS} valid tokens, and this one has them; revoke one first."
             ),
@@ -127,7 +127,7 @@ fn end(caller: &Caller, asked: Option<Timestamp>, now: Timestamp) -> Result<Opti
             let message = format!(
                 "expires_at: {end} is later than {own}, when your own token ends; choose that or an earlier time."
             );
-            Err(Error::new(Kind::Forbidden, "EXPIRY_EXCEEDED", message))
+            Err(Error::new(Kind::Forbidden, ErrorCode::ExpiryExceeded, message))
         }
         (asked, own) => Ok(asked.or(own)),
     }
@@ -148,7 +148,7 @@ fn role(caller: &Caller, owner: &MemberRecord, project: &ProjectId, asked: Optio
                 role.as_str(),
                 most.as_str()
             );
-            Err(Error::new(Kind::Forbidden, "ROLE_EXCEEDED", message))
+            Err(Error::new(Kind::Forbidden, ErrorCode::RoleExceeded, message))
         }
         role => Ok(role.unwrap_or(most)),
     }
@@ -161,7 +161,7 @@ fn scopes(caller: &Caller, mut asked: Vec<Scope>) -> Result<Vec<Scope>> {
         seen.push(*scope);
         new
     });
-    let exceeded = |message| Err(Error::new(Kind::Forbidden, "SCOPE_EXCEEDED", message));
+    let exceeded = |message| Err(Error::new(Kind::Forbidden, ErrorCode::ScopeExceeded, message));
     if asked.is_empty() && !caller.scopes.is_empty() {
         let own: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
         return exceeded(format!("scopes: name them; your own token has only {}.", own.join(", ")));
@@ -178,7 +178,7 @@ async fn check_project(state: &AppState, place: &Place) -> Result<()> {
     match state.store.project(&place.tenant_id, &place.project_id).await? {
         None => Err(Error::invalid("project_id: the workspace has no such project.")),
         Some(project) if project.archived_at.is_some() => Err(Error::conflict(
-            "PROJECT_ARCHIVED",
+            ErrorCode::ProjectArchived,
             "project_id: the project is archived; restore it to make tokens.",
         )),
         Some(_) => Ok(()),

@@ -5,7 +5,7 @@ use crate::auth::Caller;
 use crate::state::AppState;
 use store::{Listed, PatRecord};
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{PatId, Place};
 use types::{Error, Result};
 
@@ -35,7 +35,7 @@ pub async fn reveal(state: &AppState, caller: &Caller, id: PatId) -> Result<()> 
     find(state, caller, id).await?;
     let message =
         "The token was shown when it was made, and is not kept; make a new one and revoke this one.";
-    Err(Error::new(Kind::Gone, "ALREADY_SHOWN", message))
+    Err(Error::new(Kind::Gone, ErrorCode::AlreadyShown, message))
 }
 
 /// A token of the caller's project.

@@ -4,7 +4,7 @@ use super::read::{MOST_TRIES, find, position};
 use crate::auth::Caller;
 use crate::state::AppState;
 use store::{PatChange, PatRecord, StoreError};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{PatId, Place};
 use types::role::Role;
 use types::{Error, Result};
@@ -23,7 +23,7 @@ pub async fn revoke(state: &AppState, caller: &Caller, id: PatId) -> Result<()> 
     if !may || pat.role > caller.role {
         let message = "Revoking another member's token needs the role project_admin, and not a lower one than \
                        the token has.";
-        return Err(Error::new(Kind::Forbidden, "ROLE_TOO_LOW", message));
+        return Err(Error::new(Kind::Forbidden, ErrorCode::RoleTooLow, message));
     }
     end(state, &pat).await
 }
@@ -38,7 +38,7 @@ pub async fn revoke_all(state: &AppState, place: &Place) -> Result<()> {
         let listed = state.store.list_pats(place, PAGE, after).await?;
         for pat in &listed.rows {
             match end(state, pat).await {
-                Err(error) if error.code != "NOT_FOUND" => return Err(error),
+                Err(error) if error.code != ErrorCode::NotFound => return Err(error),
                 _ => {}
             }
         }

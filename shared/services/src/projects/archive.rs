@@ -5,6 +5,7 @@ use super::view::ProjectView;
 use crate::pats;
 use crate::state::AppState;
 use store::{ProjectRecord, StoreError};
+use types::error::ErrorCode;
 use types::ids::{Place, TenantId, WorkflowId};
 use types::{Error, Result};
 
@@ -17,7 +18,7 @@ pub async fn archive(state: &AppState, own: &Place, id: &str) -> Result<()> {
     let project = find(state, &own.tenant_id, id).await?;
     if project.project_id == own.project_id {
         let message = "This is the project of your own token; archive it with a token of another project.";
-        return Err(Error::conflict("OWN_PROJECT", message));
+        return Err(Error::conflict(ErrorCode::OwnProject, message));
     }
     let place = Place { tenant_id: project.tenant_id.clone(), project_id: project.project_id.clone() };
     check_workflows(state, &place).await?;
@@ -32,7 +33,7 @@ async fn check_workflows(state: &AppState, place: &Place) -> Result<()> {
         let listed = state.store.list_workflows(place, 1, cursor, |workflow| !workflow.archived).await?;
         if let Some(workflow) = listed.rows.first() {
             return Err(Error::conflict(
-                "PROJECT_NOT_EMPTY",
+                ErrorCode::ProjectNotEmpty,
                 format!(
                     "The workflow {:?} of this project is not archived; archive it first.",
                     workflow.name

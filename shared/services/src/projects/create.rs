@@ -3,6 +3,7 @@
 use super::view::ProjectView;
 use crate::state::AppState;
 use store::{ProjectRecord, StoreError};
+use types::error::ErrorCode;
 use types::ids::{ProjectId, TenantId, seed};
 use types::text;
 use types::{Error, Result};
@@ -40,7 +41,7 @@ pub async fn create(state: &AppState, tenant: &TenantId, new: &NewProject) -> Re
     match state.store.create_project(&record).await {
         Err(StoreError::Conflict) => {
             let message = format!("project_id: {} is in use; choose another.", record.project_id);
-            Err(Error::conflict("PROJECT_EXISTS", message))
+            Err(Error::conflict(ErrorCode::ProjectExists, message))
         }
         kept => {
             kept?;

@@ -10,6 +10,7 @@ use engine::{Answer, Command, Refusal, StopMode};
 use engine::{Inner, Slot};
 use engine::{RunStatus, StepState};
 use platform::queue::Wake;
+use types::error::ErrorCode;
 use types::ids::{RunRef, WorkflowId};
 use types::{Error, Result};
 use workflow::{ErrorPolicy, StepKind};
@@ -90,7 +91,7 @@ pub(crate) async fn complete_task(
         let message = format!(
             "The task is answered already, or no longer wanted: the run is {status}. Nothing was changed."
         );
-        Error::conflict("TASK_CLOSED", message)
+        Error::conflict(ErrorCode::TaskClosed, message)
     };
     let Some(slot) = task(session.machine(), task_id)? else { return Err(closed(session.machine())) };
     if session.perform(Command::Answer { slot, answer }).await?.is_err() {
@@ -157,5 +158,5 @@ pub(super) async fn wake(state: &AppState, session: &Session) {
 
 pub(super) fn wrong_state(machine: &Machine, rule: &str) -> Error {
     let status = machine.run().status.as_str();
-    Error::conflict("RUN_STATE", format!("The run is {status}; {rule}."))
+    Error::conflict(ErrorCode::RunState, format!("The run is {status}; {rule}."))
 }

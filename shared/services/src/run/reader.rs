@@ -13,7 +13,7 @@ use crate::state::AppState;
 use engine::Page;
 use engine::{Run, RunInput, StepState};
 use store::RunRecord;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{RunRef, WorkflowId};
 use types::suggest::quote;
 use types::{Error, Result};
@@ -255,7 +255,7 @@ impl Reader {
 
 fn no_such_step(id: &str) -> Error {
     let message = format!("step_id: the run's version has no step {:?}.", quote(id));
-    Error::new(Kind::NotFound, "NOT_FOUND", message)
+    Error::new(Kind::NotFound, ErrorCode::NotFound, message)
 }
 
 /// Access to results and inputs wherever they stand, reading each closed page once.

@@ -101,7 +101,7 @@ async fn overlaid(session: &Session, overlay: &Map<String, Value>) -> Result<Run
     let schema = session.machine().plan().input_schema.as_ref();
     run.input = fill_defaults_and_check(schema, input).map_err(refused)?;
     // As much as a start may bring.
-    let length = serde_json::to_vec(&run.input).map_err(|error| Error::internal(error.to_string()))?.len();
+    let length = serde_json::to_vec(&run.input).map_err(Error::internal_from)?.len();
     if length > INPUT_MAX_BYTES {
         return Err(Error::invalid(format!(
             "input: laid over the run's input it takes {length} bytes of JSON; at most {INPUT_MAX_BYTES} are allowed. \

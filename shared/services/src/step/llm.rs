@@ -17,7 +17,7 @@ use engine::{FailureCode, Outcome, StepFailure};
 use json_schema::{self, Rejected};
 use platform::blocking::blocking;
 use platform::secrets::Mask;
-use types::error::{Error, Kind};
+use types::error::{Error, ErrorCode, Kind};
 use types::json_numbers;
 use types::tokens::Tokens;
 use workflow::model::{ResponseFormat, problems, response_format};
@@ -294,7 +294,7 @@ fn unresolved(error: Error) -> StepFailure {
             tracing::warn!(%error, "the key of a step cannot be read");
             StepFailure::new(FailureCode::DependencyUnavailable, error.message)
         }
-        _ if error.code == "LLM_MODEL_UNKNOWN" => failed(error.message),
+        _ if error.code == ErrorCode::LlmModelUnknown => failed(error.message),
         _ => StepFailure::new(FailureCode::ConnectionUnavailable, error.message),
     }
 }

@@ -12,7 +12,7 @@ use clients::mcp::{McpError, NoResult, arguments_apart, value};
 use engine::binding::Binding;
 use engine::{FailureCode, Outcome, RunInput, StepFailure};
 use platform::secrets::Mask;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::mcp::ToolSpec;
 use workflow::steps::{McpCall, Templated};
 
@@ -106,7 +106,7 @@ impl ToolCall {
 fn unready(error: &types::Error) -> StepFailure {
     let code = match error.kind {
         Kind::Unavailable { .. } | Kind::Internal => FailureCode::DependencyUnavailable,
-        _ if error.code == "CONNECTION_UNAVAILABLE" => FailureCode::ConnectionUnavailable,
+        _ if error.code == ErrorCode::ConnectionUnavailable => FailureCode::ConnectionUnavailable,
         _ => FailureCode::McpToolFailed,
     };
     StepFailure::new(code, error.message.clone())

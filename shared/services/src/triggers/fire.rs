@@ -80,7 +80,7 @@ async fn advance(state: &AppState, record: &mut TriggerRecord) -> Result<Option<
                 }
                 Err(error) if passes(&error) => return Err(error),
                 Err(error) => {
-                    tracing::info!(trigger_id = %record.id, code = error.code, "a due time started no run");
+                    tracing::info!(trigger_id = %record.id, code = error.code.as_str(), "a due time started no run");
                     record.last_error = Some(refusal(now, error));
                     false
                 }
@@ -93,8 +93,7 @@ async fn advance(state: &AppState, record: &mut TriggerRecord) -> Result<Option<
 }
 
 async fn start_run(state: &AppState, record: &TriggerRecord, due: Timestamp) -> Result<Started> {
-    let params: Map<String, Value> =
-        serde_json::from_str(&record.params).map_err(|error| Error::internal(error.to_string()))?;
+    let params: Map<String, Value> = serde_json::from_str(&record.params).map_err(Error::internal_from)?;
     let command = StartCommand {
         params: StartParams::from_saved_params(params)?,
         origin: Origin::Trigger { id: record.id, due },
@@ -110,8 +109,9 @@ fn passes(error: &Error) -> bool {
 }
 
 fn refusal(at: Timestamp, error: Error) -> TriggerError {
-    if let Some(context) = &error.context {
-        tracing::error!(code = error.code, context, "a trigger's start failed");
+    let context = error.causes();
+    if !context.is_empty() {
+        tracing::error!(code = error.code.as_str(), context, "a trigger's start failed");
     }
-    TriggerError { at, code: error.code.to_owned(), error: error.message }
+    TriggerError { at, code: error.code.as_str().to_owned(), error: error.message }
 }

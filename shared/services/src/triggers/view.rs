@@ -101,7 +101,7 @@ impl TriggerView {
     pub fn new(record: TriggerRecord) -> Result<Self> {
         let params = serde_json::from_str(&record.params);
         Ok(Self {
-            params: params.map_err(|error| Error::internal(format!("a trigger's params: {error}")))?,
+            params: params.map_err(|error| Error::internal("a trigger's params").with_source(error))?,
             id: record.id,
             workflow_id: record.workflow_id,
             name: record.name,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::form;
 use store::sender::Sender;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::json_numbers;
 use types::{Error, Result};
 
@@ -111,7 +111,7 @@ fn decoded(encoding: Option<&str>, body: &[u8]) -> Result<Option<Vec<u8>>> {
     })?;
     if decoded.len() > MAX_DECODED {
         let message = "The body is larger than 1 MiB (1048576 bytes) once it is decoded.";
-        return Err(Error::new(Kind::TooLarge, "TOO_LARGE", message));
+        return Err(Error::new(Kind::TooLarge, ErrorCode::TooLarge, message));
     }
     Ok(Some(decoded))
 }
@@ -132,7 +132,7 @@ fn has_zlib_header(body: &[u8]) -> bool {
 }
 
 fn unreadable(message: &str) -> Error {
-    Error::new(Kind::Unreadable, "UNREADABLE", message)
+    Error::new(Kind::Unreadable, ErrorCode::Unreadable, message)
 }
 
 #[cfg(test)]
@@ -241,7 +241,7 @@ mod tests {
             ("deflate", raw_deflate(&bomb)),
         ] {
             let error = object(Sender::Generic, &[("content-encoding", encoding)], &body).unwrap_err();
-            assert_eq!((error.kind, error.code), (Kind::TooLarge, "TOO_LARGE"), "{encoding}");
+            assert_eq!((error.kind, error.code), (Kind::TooLarge, ErrorCode::TooLarge), "{encoding}");
         }
     }
 

@@ -49,7 +49,7 @@ impl Extras {
 
     /// As a row holds them.
     pub(super) fn write(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Error::internal(error.to_string()))
+        serde_json::to_string(self).map_err(Error::internal_from)
     }
 
     /// From a row.
@@ -57,7 +57,7 @@ impl Extras {
     /// # Errors
     /// Internal, when the row is damaged.
     pub fn read(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::internal(format!("extras: {error}")))
+        serde_json::from_str(text).map_err(|error| Error::internal("extras").with_source(error))
     }
 
     /// What a delivery of this body asks for.

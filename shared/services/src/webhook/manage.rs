@@ -14,7 +14,7 @@ use platform::secrets::SecretKind;
 use store::sender::Sender;
 use store::{Listed, PatRecord, SigningKey, StoreError, SubscriptionRecord};
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{PatId, Place, SecretVersion, SubscriptionId, WorkflowId};
 use types::role::Role;
 use types::scope::Permission;
@@ -330,7 +330,7 @@ async fn save_with_secret(
         before.into_iter().map(|key| (key.version, end(&key))).partition(|(_, end)| now < *end);
     if kept.len() >= MOST_SECRETS {
         return Err(Error::conflict(
-            "TOO_MANY_SECRETS",
+            ErrorCode::TooManySecrets,
             format!(
                 "{MOST_SECRETS} secrets are valid already; wait for one to end, or send \"grace_s\": 0 to end all of \
                  them."

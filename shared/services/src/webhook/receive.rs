@@ -27,7 +27,7 @@ use engine::RunStatus;
 use platform::metrics::Metric;
 use store::sender::Sender;
 use store::{Receipt, SubscriptionRecord};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{RunId, RunRef, SubscriptionId};
 use types::scope::Permission;
 use types::text::hex;
@@ -153,7 +153,7 @@ struct Refused {
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { reason: error.code, error }
+        Self { reason: error.code.as_str(), error }
     }
 }
 
@@ -264,7 +264,7 @@ fn keys(sender: Sender, delivery: &Delivery<'_>, input: &Map<String, Value>) -> 
     if keys.iter().any(|key| key.is_empty() || key.chars().count() > MAX_KEY) {
         let message =
             format!("Idempotency-Key, webhook-id and a sender's own id have 1 to {MAX_KEY} characters.");
-        return Err(Error::new(Kind::Unreadable, "KEY_UNREADABLE", message));
+        return Err(Error::new(Kind::Unreadable, ErrorCode::KeyUnreadable, message));
     }
     Ok(keys)
 }
@@ -337,13 +337,13 @@ async fn note_refusal(state: &AppState, record: &SubscriptionRecord, reason: &'s
 }
 
 fn unknown() -> Error {
-    Error::new(Kind::NotFound, "NOT_FOUND", "There is no such webhook, or it is disabled.")
+    Error::new(Kind::NotFound, ErrorCode::NotFound, "There is no such webhook, or it is disabled.")
 }
 
 fn unproven() -> Error {
     Error::new(
         Kind::Unauthenticated,
-        "UNAUTHENTICATED",
+        ErrorCode::Unauthenticated,
         "Delivery authentication failed: send a valid signature of the body's bytes, made within 300 s of now when it \
          has a time, and, unless the subscription has 'require_bearer': false, its token as 'Authorization: Bearer pat_…'.",
     )

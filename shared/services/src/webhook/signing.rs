@@ -30,7 +30,7 @@ pub(super) fn generate() -> Result<SecretString> {
     let mut bytes = [0_u8; 33];
     rand::rngs::SysRng
         .try_fill_bytes(&mut bytes)
-        .map_err(|error| Error::internal(format!("no randomness: {error}")))?;
+        .map_err(|error| Error::internal("no randomness").with_source(error))?;
     Ok(format!("{PREFIX}{}", STANDARD.encode(bytes)).into())
 }
 

@@ -8,7 +8,7 @@ use super::view::{WorkflowView, etag};
 use crate::run::StartParams;
 use crate::state::AppState;
 use store::{Draft, StoreError, ToolChange, WorkflowRecord, WorkflowToolRecord};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{Place, WorkflowId, seed};
 use types::text;
 use types::{Error, Result};
@@ -233,7 +233,7 @@ async fn exposure(
 /// A draft must be readable as a graph; it need not be valid yet.
 fn read_draft(graph: &Value) -> Result<Graph> {
     Graph::read(graph).map_err(|issues| {
-        Error::new(Kind::Invalid, "GRAPH_UNREADABLE", "graph: cannot be read as a graph; see issues.")
+        Error::new(Kind::Invalid, ErrorCode::GraphUnreadable, "graph: cannot be read as a graph; see issues.")
             .with_issues(issues)
     })
 }
@@ -261,5 +261,5 @@ fn check_if_match(tags: &str, record: &WorkflowRecord) -> Result<()> {
 
 fn stale() -> Error {
     let message = "The workflow has changed since the state that If-Match names; read it again.";
-    Error::new(Kind::PreconditionFailed, "STALE", message)
+    Error::new(Kind::PreconditionFailed, ErrorCode::Stale, message)
 }

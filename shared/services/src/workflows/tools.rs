@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::state::AppState;
 use store::{Listed, StoreError, WorkflowRecord, WorkflowStatus, WorkflowToolRecord};
+use types::error::ErrorCode;
 use types::ids::{Place, WorkflowId};
 use types::{Error, Result};
 use workflow::tool::{ExposedTool, as_tool_schema, is_tool_name};
@@ -108,7 +109,7 @@ pub async fn ensure_free(state: &AppState, place: &Place, id: WorkflowId, name: 
                 "expose_as_tool.name: the workflow {} is offered as {name:?} already; use another name.",
                 other.workflow_id
             );
-            Err(Error::conflict("TOOL_NAME_IN_USE", message))
+            Err(Error::conflict(ErrorCode::ToolNameInUse, message))
         }
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use super::validation::check_all;
 use crate::state::AppState;
 use store::{Listed, NewVersion, Version, WorkflowToolRecord};
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{Place, WorkflowId};
 use types::text;
 use types::{Error, Result};
@@ -75,12 +75,12 @@ pub async fn publish(
     let (mut record, graph) = find_with_draft(state, place, id).await?;
     if record.archived {
         let message = "The workflow is archived; restore it to publish versions.";
-        return Err(Error::conflict("WORKFLOW_ARCHIVED", message));
+        return Err(Error::conflict(ErrorCode::WorkflowArchived, message));
     }
     let (report, graph) = check_all(state, place, id, graph).await?;
     if !report.valid {
         let message = "The graph has errors; see issues. POST …/validate checks without publishing.";
-        return Err(Error::new(Kind::Invalid, "GRAPH_INVALID", message).with_issues(report.issues));
+        return Err(Error::new(Kind::Invalid, ErrorCode::GraphInvalid, message).with_issues(report.issues));
     }
     if record.latest_hash.as_deref() == Some(report.graph_hash.as_str())
         && let Some(latest) = state.store.version(&record.place, id, record.latest_version).await?

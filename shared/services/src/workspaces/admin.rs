@@ -4,7 +4,7 @@ use super::newcomer::{Names, newcomer, trace};
 use crate::auth::PlainToken;
 use crate::state::AppState;
 use store::{MemberRecord, PatChange, PatRecord, StoreError};
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{MemberId, PatId, Place, ProjectId, TenantId};
 use types::text;
 use types::{Error, Result};
@@ -60,7 +60,7 @@ pub async fn make_admin(state: &AppState, tenant: &TenantId, new: &NewAdmin) -> 
 async fn taken_up(state: &AppState, member: &MemberRecord, pat: &PatRecord) -> Result<()> {
     let Place { tenant_id, project_id } = &pat.place;
     if state.store.count_of_admins(tenant_id).await? == 0 {
-        return Err(Error::new(Kind::NotFound, "NOT_FOUND", "There is no such workspace."));
+        return Err(Error::new(Kind::NotFound, ErrorCode::NotFound, "There is no such workspace."));
     }
     match state.store.project(tenant_id, project_id).await? {
         None => {
@@ -70,7 +70,7 @@ async fn taken_up(state: &AppState, member: &MemberRecord, pat: &PatRecord) -> R
         }
         Some(project) if project.archived_at.is_some() => {
             let message = "project_id: the project is archived; name one that is not.";
-            return Err(Error::conflict("PROJECT_ARCHIVED", message));
+            return Err(Error::conflict(ErrorCode::ProjectArchived, message));
         }
         Some(_) => {}
     }

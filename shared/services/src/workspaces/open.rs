@@ -4,6 +4,7 @@ use super::newcomer::{Names, newcomer, trace};
 use crate::auth::PlainToken;
 use crate::state::AppState;
 use store::{NewTenant, ProjectRecord, StoreError};
+use types::error::ErrorCode;
 use types::ids::{PatId, Place, ProjectId, TenantId, seed};
 use types::text;
 use types::{Error, Result};
@@ -59,9 +60,10 @@ pub async fn open(state: &AppState, name: &str, place: &Place, token: &PlainToke
     let trace = trace(now, place, "workspace.create", "POST /v1/onboarding/workspaces", made);
     let tenant = NewTenant { name, project: &project, member: &member, pat: &pat, trace: Some(&trace) };
     state.store.create_tenant(&tenant).await.map_err(|error| match error {
-        StoreError::Conflict => {
-            Error::conflict("SLUG_IN_USE", format!("slug: {} is in use; choose another.", place.tenant_id))
-        }
+        StoreError::Conflict => Error::conflict(
+            ErrorCode::SlugInUse,
+            format!("slug: {} is in use; choose another.", place.tenant_id),
+        ),
         other => other.into(),
     })
 }

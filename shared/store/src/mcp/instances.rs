@@ -48,7 +48,7 @@ impl InstanceRecord {
     /// When the row is damaged.
     pub fn source(&self) -> Result<SourceSpec, StoreError> {
         let text = self.source.as_deref().unwrap_or("{}");
-        serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+        serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.into()))
     }
 }
 

@@ -195,5 +195,5 @@ fn instance_row(record: &InstanceRecord) -> Result<Item, StoreError> {
 }
 
 fn read<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    from_item(item).map_err(|error| StoreError::Corrupt(error.into()))
 }

@@ -188,7 +188,7 @@ impl Store {
         let mut parts: Vec<(McpServerId, Vec<u8>)> = Vec::new();
         for item in self.get_all(&keys::mcp_tools_of(place), "").await? {
             let server = item::text(&item, SK)?.split('#').next().and_then(|id| id.parse().ok());
-            let server = server.ok_or_else(|| StoreError::Corrupt("tools of no server".to_owned()))?;
+            let server = server.ok_or_else(|| StoreError::Corrupt("tools of no server".into()))?;
             let bytes = item::bytes(&item, item::BODY)?;
             match parts.last_mut().filter(|(last, _)| *last == server) {
                 Some((_, whole)) => whole.extend_from_slice(bytes),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::Error;
 use shared::api::CanRun;
+use shared::types::error::ErrorCode;
 use shared::types::ids::{RunId, WorkflowId};
 
 use super::super::Effect;
@@ -93,12 +94,12 @@ async fn only_task(context: Context<'_>, run: &str) -> Result<String, Answer> {
         [only] => Ok((*only).to_owned()),
         [] => {
             let message = "The run waits for nobody's decision; workflow_inspect shows where it stands.";
-            Err(context.refusal(&Error::conflict("NO_OPEN_TASK", message)))
+            Err(context.refusal(&Error::conflict(ErrorCode::NoOpenTask, message)))
         }
         _ => {
             let message =
                 format!("task_id: the run waits for several decisions; name one of {}.", ids.join(", "));
-            Err(context.refusal(&Error::conflict("SEVERAL_OPEN_TASKS", message)))
+            Err(context.refusal(&Error::conflict(ErrorCode::SeveralOpenTasks, message)))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::Error;
+use shared::types::error::ErrorCode;
 use shared::types::error::Kind;
 use shared::types::ids::{RunId, WorkflowId};
 
@@ -22,5 +23,5 @@ pub(super) async fn newest(context: Context<'_>, workflow: WorkflowId) -> Result
 /// The refusal when there is none.
 pub(super) fn no_runs(context: &Context<'_>) -> Answer {
     let message = "The workflow has no run yet; workflow_run starts one.";
-    context.refusal(&Error::new(Kind::NotFound, "NO_RUNS", message))
+    context.refusal(&Error::new(Kind::NotFound, ErrorCode::NoRuns, message))
 }

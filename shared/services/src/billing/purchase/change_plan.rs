@@ -10,6 +10,7 @@ use crate::state::AppState;
 use billing::plans::{Move, Plan};
 use billing::subscription::{Paid, ProviderState, Standing};
 use clients::stripe::{Key, Provider, Subscription};
+use types::error::ErrorCode;
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -57,7 +58,7 @@ impl Task<'_> {
         if paid.state == ProviderState::PastDue && change != Move::Stay {
             let message =
                 "The last payment has failed; pay it first. GET /v1/billing/payment-history shows it.";
-            return Err(Error::conflict("PAYMENT_DUE", message));
+            return Err(Error::conflict(ErrorCode::PaymentDue, message));
         }
         let found = self.provider.subscription(&paid.id).await?;
         let subscription = found.ok_or_else(|| Error::internal("the subscription is gone"))?;
@@ -110,5 +111,5 @@ impl Task<'_> {
 }
 
 fn not_sold() -> Error {
-    Error::conflict("PLAN_NOT_SOLD", "plan_code: is not for sale here; its operator has set no price.")
+    Error::conflict(ErrorCode::PlanNotSold, "plan_code: is not for sale here; its operator has set no price.")
 }

@@ -12,6 +12,7 @@ use billing::plans::Plan;
 use billing::subscription::{Checkout, Refusal, Standing};
 use clients::stripe::{Key, NewCheckout, Provider};
 use types::clock::Timestamp;
+use types::error::ErrorCode;
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -70,7 +71,7 @@ pub(super) async fn checkout(
     let price = state.config.plans.price_of(plan).ok_or_else(|| {
         let message =
             format!("plan_code: {} is not for sale here; its operator has set no price.", plan.plan_code);
-        Error::conflict("PLAN_NOT_SOLD", message)
+        Error::conflict(ErrorCode::PlanNotSold, message)
     })?;
     let (success_url, cancel_url) = choice.urls(state)?;
     let promotion = match &choice.discount_code {
@@ -125,19 +126,19 @@ fn trial_end(standing: &Standing, beginning: Beginning, now: Timestamp) -> Optio
 pub(super) fn subscribed() -> Error {
     let message =
         "The workspace pays for a plan already; change it with POST /v1/billing/subscription/change-plan.";
-    Error::conflict("ALREADY_SUBSCRIBED", message)
+    Error::conflict(ErrorCode::AlreadySubscribed, message)
 }
 
 pub(super) fn no_subscription() -> Error {
     let message = "The workspace has no plan; choose one with POST /v1/billing/subscription.";
-    Error::conflict("NO_SUBSCRIPTION", message)
+    Error::conflict(ErrorCode::NoSubscription, message)
 }
 
 pub(super) fn refused(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Subscribed => subscribed(),
         Refusal::TrialUsed => {
-            Error::conflict("TRIAL_USED", "The workspace has had its trial; there is one for each.")
+            Error::conflict(ErrorCode::TrialUsed, "The workspace has had its trial; there is one for each.")
         }
     }
 }

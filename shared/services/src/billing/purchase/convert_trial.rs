@@ -7,7 +7,7 @@ use crate::billing::provider::provider;
 use crate::billing::subscription::{ask_provider, read};
 use crate::state::AppState;
 use billing::subscription::ProviderState;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -24,13 +24,13 @@ pub async fn convert_trial(state: &AppState, tenant: &TenantId, choice: &PlanCho
         let trial = standing.open_trial().filter(|trial| trial.ends_at > now).ok_or_else(no_trial)?;
         let tried = state.config.plans.product()?.plan(&trial.plan_code);
         let plan = chosen.or(tried).filter(|plan| !plan.is_free()).ok_or_else(|| {
-            Error::new(Kind::Invalid, "INVALID_REQUEST", "plan_code: name a plan that is paid.")
+            Error::new(Kind::Invalid, ErrorCode::InvalidRequest, "plan_code: name a plan that is paid.")
         })?;
         return checkout(state, tenant, (plan, choice), Beginning::Now).await;
     };
     if chosen.is_some_and(|plan| plan.plan_code != paid.plan_code) {
         let message = "plan_code: is another than the one taken during the trial; change the plan first.";
-        return Err(Error::conflict("ALREADY_SUBSCRIBED", message));
+        return Err(Error::conflict(ErrorCode::AlreadySubscribed, message));
     }
     let provider = provider(state).await?;
     let (_, key) = begin(state, tenant).await?;
@@ -42,5 +42,5 @@ pub async fn convert_trial(state: &AppState, tenant: &TenantId, choice: &PlanCho
 }
 
 fn no_trial() -> Error {
-    Error::conflict("NO_TRIAL", "The workspace has no trial that is under way.")
+    Error::conflict(ErrorCode::NoTrial, "The workspace has no trial that is under way.")
 }

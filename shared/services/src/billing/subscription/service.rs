@@ -11,6 +11,7 @@ use billing::subscription::{Posting, Standing};
 use clients::stripe::{Provider, Subscription};
 use store::StoreError;
 use types::clock::Timestamp;
+use types::error::ErrorCode;
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -139,7 +140,7 @@ async fn keep(state: &AppState, before: &Standing, mut standing: Standing) -> Re
 }
 
 async fn save(state: &AppState, standing: &mut Standing) -> std::result::Result<(), StoreError> {
-    let product = state.config.plans.product().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let product = state.config.plans.product().map_err(|error| StoreError::Corrupt(error.into()))?;
     let look_at = standing.next_look(product);
     state.store.save_standing(standing, look_at).await
 }
@@ -185,7 +186,7 @@ pub async fn post(state: &AppState, tenant: &TenantId, posting: &Posting) -> Res
     match made {
         Ok(_) => Ok(()),
         // The ledger says otherwise, and always will: waiting would hold up all that follows.
-        Err(error) if error.code == "CAUSE_IN_USE" => {
+        Err(error) if error.code == ErrorCode::CauseInUse => {
             tracing::error!(%error, tenant_id = %tenant, "a posting is left out");
             Ok(())
         }

@@ -3,7 +3,7 @@
 use super::params::StartParams;
 use crate::mcp::bind::calls;
 use store::WorkflowRecord;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::issue::{Check, Issue};
 use types::{Error, Result};
 use workflow::Plan;
@@ -12,13 +12,13 @@ use workflow::Plan;
 pub(super) fn version_to_run(record: &WorkflowRecord, asked: Option<u32>) -> Result<u32> {
     if record.archived {
         return Err(Error::conflict(
-            "WORKFLOW_ARCHIVED",
+            ErrorCode::WorkflowArchived,
             "The workflow is archived; restore it to start runs.",
         ));
     }
     match (asked, record.latest_version) {
         (_, 0) => Err(Error::conflict(
-            "NOT_PUBLISHED",
+            ErrorCode::NotPublished,
             "The workflow has no published version; publish one with POST /v1/workflows/{id}/versions.",
         )),
         (None, latest) => Ok(latest),
@@ -37,7 +37,7 @@ pub(in crate::run) fn check_tools(plan: &Plan, without_mcp: bool) -> Result<()> 
     if without_mcp && calls(plan).next().is_some() {
         let message = "The graph has mcp_call steps; executing them needs the scope mcp:execute, which the token \
                        does not have.";
-        return Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", message));
+        return Err(Error::new(Kind::Forbidden, ErrorCode::ScopeMissing, message));
     }
     Ok(())
 }

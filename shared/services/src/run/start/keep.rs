@@ -8,7 +8,7 @@ use platform::metrics::Metric;
 use platform::queue::Wake;
 use store::{AuditRecord, FirstRun, Receipt, Spread, StoreError};
 use types::clock::Timestamp;
-use types::error::Kind;
+use types::error::{ErrorCode, Kind};
 use types::ids::{Place, RunId, RunRef, WorkflowId};
 use types::{Error, Result};
 
@@ -107,7 +107,7 @@ async fn existing(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Re
     let run = state.store.run(key).await?.ok_or(StoreError::Conflict)?.run;
     if run.workflow_id != workflow_id {
         return Err(Error::conflict(
-            "RUN_ID_IN_USE",
+            ErrorCode::RunIdInUse,
             "params.run_id: this id belongs to a run of another workflow.",
         ));
     }

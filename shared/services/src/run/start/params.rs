@@ -216,7 +216,7 @@ impl StartParams {
     /// # Errors
     /// Internal, when they cannot be read.
     pub fn over_saved(self, setup: &str) -> Result<Self> {
-        let setup = serde_json::from_str(setup).map_err(|error| Error::internal(error.to_string()))?;
+        let setup = serde_json::from_str(setup).map_err(Error::internal_from)?;
         Ok(self.over_defaults(Self::from_saved_params(setup)?))
     }
 

@@ -9,6 +9,7 @@ use crate::run::reader::Reader;
 use crate::state::AppState;
 use engine::SkipReason;
 use engine::{Recovery, Reused, RunStatus, StepState};
+use types::error::ErrorCode;
 use types::ids::{Place, RunRef, WorkflowId};
 use types::{Error, Result};
 use workflow::{Plan, StepIx};
@@ -33,7 +34,7 @@ pub(super) async fn recover(
     let other = Reader::load(state, &key, id).await?;
     if !matches!(other.run().status, RunStatus::Failed | RunStatus::Stopped) {
         return Err(Error::conflict(
-            "RUN_NOT_RECOVERABLE",
+            ErrorCode::RunNotRecoverable,
             format!(
                 "params.resume_from_run_id: the run is {}; only failed or stopped runs can be gone on from.",
                 other.run().status.as_str()

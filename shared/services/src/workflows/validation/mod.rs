@@ -110,7 +110,7 @@ async fn check(
         report.add(what.issues);
         (report, what.graph)
     });
-    checking.await.map_err(|error| Error::internal(format!("validation: {error}")))
+    checking.await.map_err(|error| Error::internal("validation").with_source(error))
 }
 
 fn check_hash(hash: &str) -> Result<()> {

@@ -86,6 +86,6 @@ impl Validation {
     /// # Errors
     /// Internal; a report is JSON.
     pub fn write(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|error| Error::internal(error.to_string()))
+        serde_json::to_value(self).map_err(Error::internal_from)
     }
 }
