@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use types::clock::Clock;
+use types::retry::Backoff;
 
 /// What a request may wait in all, and work that says nothing else for each of its calls.
 const OF_A_REQUEST: Duration = Duration::from_secs(10);
@@ -19,10 +20,9 @@ const OF_A_REQUEST: Duration = Duration::from_secs(10);
 const OF_A_WORKER: Duration = Duration::from_secs(30);
 /// What may wait that can be done later, too: a row of a sweep, behind which there are others.
 const BRIEF: Duration = Duration::from_secs(3);
-/// The first pause is at most this long, the next one twice that, and so on.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// No pause is longer than this.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), MAX_PAUSE);
 
 tokio::task_local! {
     static CURRENT: Patience;
@@ -139,8 +139,7 @@ impl Trouble {
     pub async fn pause(&mut self) -> bool {
         let took = self.tried_at.elapsed();
         self.spent += took;
-        let longest = (FIRST_PAUSE * 2_u32.saturating_pow(self.tries.min(10))).min(MAX_PAUSE);
-        let pause = longest.mul_f64(rand::random_range(0.5..=1.0));
+        let pause = PAUSES.wait(self.tries, rand::random_range(0.5..=1.0));
         if !self.patience.takes(pause, self.spent, took) {
             return false;
         }

@@ -13,6 +13,7 @@ use super::keys::{self, AtDeadline, DEADLINE_PK, DEADLINE_SK, PK, SK};
 use super::{DueSecret, Store, StoreError};
 use types::clock::Timestamp;
 use types::ids::{RunRef, TenantId, TriggerRef};
+use types::retry::Backoff;
 
 /// Counts how often a row was put off; whoever writes the row anew begins again. (`deferred` is one of DynamoDB's own words.)
 const DEFERRALS: &str = "deferrals";
@@ -81,8 +82,7 @@ impl DueRow {
             Due::Trigger(_) => MAX_TRIGGER_DEFERRAL,
             Due::Run(_) | Due::Secret(_) | Due::Standing(_) | Due::Unknown => MAX_DEFERRAL,
         };
-        let doublings = u32::try_from(before).unwrap_or(u32::MAX).min(10);
-        (FIRST_DEFERRAL * 2_u32.saturating_pow(doublings)).min(max)
+        Backoff::new(FIRST_DEFERRAL, max).longest(u32::try_from(before).unwrap_or(u32::MAX))
     }
 }
 

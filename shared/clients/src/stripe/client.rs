@@ -16,6 +16,7 @@ use platform::outbound_http::{Answer, Limits, Outbound, OutboundError, Url};
 use types::clock::Clock;
 use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
+use types::retry::Backoff;
 use types::text::hex;
 use types::{Error, Result};
 
@@ -26,8 +27,8 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(8), bytes: 1024 * 1024
 /// No further try begins after this: the caller waits, and its own time is bounded.
 const LONGEST: Duration = Duration::from_secs(12);
 const MOST_TRIES: u32 = 4;
-const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
+const WAITS: Backoff = Backoff::new(Duration::from_millis(250), LONGEST_WAIT);
 
 /// A field of a form.
 pub(super) type Field<'a> = (&'a str, String);
@@ -138,7 +139,7 @@ impl<'a> Provider<'a> {
                 Err(Failed::Final(error)) => return Err(error),
                 Err(Failed::MayPass(why, asked)) => (why, asked),
             };
-            let wait = asked.unwrap_or_else(|| backoff(tries));
+            let wait = asked.unwrap_or_else(|| WAITS.wait(tries - 1, rand::random()));
             if tries >= MOST_TRIES || wait > LONGEST_WAIT || begun.elapsed() + wait > LONGEST {
                 return Err(Error::unavailable("The payment provider", why));
             }
@@ -223,11 +224,6 @@ fn not_sent(error: &OutboundError) -> Failed {
         true => Failed::MayPass(error.to_string(), None),
         false => Failed::Final(Error::unavailable("The payment provider", error.to_string())),
     }
-}
-
-fn backoff(tries: u32) -> Duration {
-    let longest = (FIRST_WAIT * 2_u32.saturating_pow(tries - 1)).min(LONGEST_WAIT);
-    Duration::from_millis(rand::random_range(0..=u64::try_from(longest.as_millis()).unwrap_or(0)))
 }
 
 fn encode(fields: &[Field<'_>]) -> Result<String> {

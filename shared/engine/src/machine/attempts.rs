@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::step_state::Lease;
 use crate::{FailureCode, StepFailure};
 use types::clock::Timestamp;
+use types::retry::Backoff;
 use workflow::StepIx;
 
 /// How long a lease outlives its step's timeout: the time to notice the end and to commit it.
@@ -174,7 +175,8 @@ impl Machine {
             .step_of(slot)
             .filter(|step| may_pass && tried <= step.retry_count)
             .map(|step| {
-                backoff(step.retry_backoff_s.duration(), tried, jitter).max(retry_after.unwrap_or_default())
+                let backoff = Backoff::new(step.retry_backoff_s.duration(), LONGEST_BACKOFF);
+                backoff.wait(tried.saturating_sub(1), jitter).max(retry_after.unwrap_or_default())
             })
             .map(|wait| wait.min(LONGEST_BACKOFF));
         let kind =
@@ -228,12 +230,4 @@ pub(super) fn shortened(error: &str) -> String {
         Some((end, _)) => format!("{}…", error.split_at(end).0),
         None => error.to_owned(),
     }
-}
-
-/// Full jitter: a random part of a wait that doubles with every attempt.
-fn backoff(base: Duration, attempt: u32, jitter: f64) -> Duration {
-    let doubled =
-        base.as_secs_f64() * 2_f64.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
-    let longest = doubled.clamp(0.0, LONGEST_BACKOFF.as_secs_f64());
-    Duration::from_secs_f64(longest * jitter.clamp(0.0, 1.0))
 }

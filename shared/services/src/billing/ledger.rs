@@ -11,6 +11,7 @@ use store::StoreError;
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
+use types::retry::Backoff;
 use types::{Error, Result};
 
 /// The most that is granted at once: a billion credits.
@@ -21,6 +22,7 @@ const MOST_PRICE: Microcredits = Microcredits::credits(1_000);
 const LONGEST_CAUSE: usize = 200;
 /// How often a change of an account tries again when it meets another.
 const MOST_TRIES: u32 = 10;
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(320));
 
 /// Credits to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,7 +232,7 @@ async fn change(
 }
 
 async fn pause(tries: u32) {
-    tokio::time::sleep(Duration::from_millis(rand::random_range(0..=10_u64 << tries.min(5)))).await;
+    tokio::time::sleep(PAUSES.wait(tries, rand::random())).await;
 }
 
 fn met_others() -> Error {

@@ -24,6 +24,7 @@ use platform::patience::Trouble;
 use store::{Beside, RunChange, RunRecord, Spread, StoreError, StoredInput};
 use types::clock::Timestamp;
 use types::ids::{RunId, RunRef};
+use types::retry::Backoff;
 use types::{Error, Result};
 use workflow::StepIx;
 
@@ -38,6 +39,7 @@ const MOST_KEPT: usize = 16 * 1024 * 1024;
 const FAR: Duration = Duration::from_secs(60);
 /// How often a commit tries again at once after a conflict; then it is patient.
 const MAX_QUICK_CONFLICTS: u32 = 12;
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(320));
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,7 +257,7 @@ impl Session {
                 }
                 Err(StoreError::Conflict) => {
                     if conflicts > 0 {
-                        platform::pause(&self.state.clock, conflict_pause(conflicts)).await;
+                        platform::pause(&self.state.clock, PAUSES.wait(conflicts, rand::random())).await;
                     }
                     // Who was faster has put the deadline right.
                     self.is_postponed = false;
@@ -267,7 +269,7 @@ impl Session {
                 }
                 Err(StoreError::Busy) => {
                     self.spread = self.spread.other();
-                    platform::pause(&self.state.clock, conflict_pause(conflicts)).await;
+                    platform::pause(&self.state.clock, PAUSES.wait(conflicts, rand::random())).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -492,9 +494,4 @@ impl Session {
         self.kept_bytes += page.weight;
         self.kept.extend(page.results);
     }
-}
-
-fn conflict_pause(conflicts: u32) -> Duration {
-    let longest = 5_u64 << conflicts.min(6);
-    Duration::from_millis(rand::random_range(0..=longest))
 }

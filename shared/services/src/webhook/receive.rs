@@ -29,6 +29,7 @@ use store::sender::Sender;
 use store::{Receipt, SubscriptionRecord};
 use types::error::{ErrorCode, Kind};
 use types::ids::{RunId, RunRef, SubscriptionId};
+use types::retry::Backoff;
 use types::scope::Permission;
 use types::text::hex;
 use types::{Error, Result};
@@ -39,6 +40,7 @@ pub const MAX_BODY: usize = 256 * 1024;
 const MAX_KEY: usize = 255;
 /// How often a delivery is tried while another with its key is just being kept.
 const MAX_TRIES: u32 = 6;
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(320));
 /// The headers by which any sender may name a delivery; they are of one space.
 const KEY_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
 
@@ -314,7 +316,7 @@ async fn begin(
         if tries == MAX_TRIES {
             return Err(Error::unavailable("The database", "a delivery met others with its key").into());
         }
-        tokio::time::sleep(Duration::from_millis(rand::random_range(1..=10_u64 << tries))).await;
+        tokio::time::sleep(PAUSES.wait(tries - 1, rand::random())).await;
     }
 }
 

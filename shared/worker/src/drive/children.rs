@@ -15,6 +15,7 @@ use services::run::{Origin, Reader, Session, StartCommand, StartParams, start};
 use services::state::AppState;
 use types::error::Kind;
 use types::ids::{RunId, RunRef, WorkflowId};
+use types::retry::Backoff;
 use types::{Error, Result};
 use workflow::StepKind;
 use workflow::limits::{CALL_DEPTH_MAX, RESULT_MAX_BYTES};
@@ -22,6 +23,7 @@ use workflow::steps::WorkflowCall;
 
 /// How often the start of a child meets a commit of its parent before the message is tried again.
 const MOST_CONFLICTS: u32 = 8;
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280));
 
 /// Starts the child that a step waits for, unless it exists, and settles the step if there is nothing to wait
 /// for: the child is refused, or the step goes on without it.
@@ -60,8 +62,7 @@ async fn started(
                 if !now.is_some_and(|now| now.machine().waits_for(slot, child)) {
                     return Ok(None);
                 }
-                let longest = 10_u64 << conflicts;
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=longest))).await;
+                tokio::time::sleep(PAUSES.wait(conflicts, rand::random())).await;
             }
             Err(error) => {
                 return match error.kind {

@@ -10,10 +10,12 @@ use store::{AuditRecord, FirstRun, Receipt, Spread, StoreError};
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
 use types::ids::{Place, RunId, RunRef, WorkflowId};
+use types::retry::Backoff;
 use types::{Error, Result};
 
 /// How often a start tries again when it meets another.
 const MOST_BUSY: u32 = 8;
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(1280));
 
 /// A run that was started, now or by an earlier request with the same id.
 #[derive(Debug, Clone)]
@@ -53,14 +55,14 @@ pub(super) async fn keep(
                     Err(error)
                         if error.kind == Kind::Overtaken && run.parent.is_none() && busy < MOST_BUSY =>
                     {
-                        tokio::time::sleep(pause(busy)).await;
+                        tokio::time::sleep(PAUSES.wait(busy, rand::random())).await;
                     }
                     existing => return existing,
                 }
             }
             Err(StoreError::Busy) if busy < MOST_BUSY => {
                 spread = spread.other();
-                tokio::time::sleep(pause(busy)).await;
+                tokio::time::sleep(PAUSES.wait(busy, rand::random())).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -81,10 +83,6 @@ pub(super) async fn keep(
         version: run.version,
         started_at: run.started_at,
     })
-}
-
-fn pause(tried: u32) -> Duration {
-    Duration::from_millis(rand::random_range(0..=5_u64 << tried.min(MOST_BUSY)))
 }
 
 /// A start that is refused today may have been accepted before, under the client's own id.
