@@ -69,7 +69,8 @@ pub async fn receive_webhook(
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let delivery = Delivery { headers: &parts.headers, target, allowance: OnceLock::new() };
-    let reply = receive(&state, id, &delivery, bytes(body, state.config.delivery_deadline)).await;
+    let body = Box::pin(bytes(body, state.config.delivery_deadline));
+    let reply = receive(&state, id, &delivery, body).await;
     let mut response = reply.map(|reply| answered(reply, id)).into_response();
     if let Some(allowance) = delivery.allowance.get() {
         Verified::note(&mut response, Some(*allowance));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
+use platform::boxed;
 use types::error::{ErrorCode, Kind};
 use types::json_numbers::unrepresentable;
 use types::limits::LARGEST_BODY;
@@ -58,6 +59,7 @@ pub fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Res
 ///
 /// # Errors
 /// Of an unsupported encoding; too large, over [`LARGEST_BODY`]; unreadable when it breaks off, or is compressed.
+#[boxed]
 pub async fn read_bytes(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes> {
     plain(headers)?;
     match Limited::new(body, LARGEST_BODY).collect().await {

@@ -61,8 +61,7 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
         response
     };
     let work = Patience::of_request().around(work.instrument(span));
-    // In a box: it is what all the work of a request is done in.
-    Box::pin(Trace::around(traced, work)).await
+    Trace::around(traced, work).await
 }
 
 /// The trace that a request tells, or that of the work which led to it inside the process.

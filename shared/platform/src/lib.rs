@@ -13,6 +13,10 @@ pub mod telemetry;
 pub mod tls;
 pub mod trace;
 
+/// Makes an `async fn` return a boxed future: its code is compiled once, where it is written, and not in each crate that
+/// awaits it. For the entry points of services.
+pub use async_recursion::async_recursion as boxed;
+
 use std::time::Duration;
 
 use types::clock::{Clock, Timestamp};

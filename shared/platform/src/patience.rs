@@ -79,8 +79,9 @@ impl Patience {
     }
 
     /// Work that has this patience.
-    pub async fn around<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
+    pub fn around<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        // Not an `async fn`, which would hold the work twice: as it was given, and as it is polled.
+        CURRENT.scope(self, work)
     }
 
     /// Holds out until this time, whatever the budget: something is in flight whose result is wanted.

@@ -47,8 +47,9 @@ impl Trace {
     }
 
     /// Does work of a trace: messages sent meanwhile carry it.
-    pub async fn around<F: Future>(trace: Option<Self>, work: F) -> F::Output {
-        CURRENT.scope(trace, work).await
+    pub fn around<F: Future>(trace: Option<Self>, work: F) -> impl Future<Output = F::Output> {
+        // Not an `async fn`, which would hold the work twice: as it was given, and as it is polled.
+        CURRENT.scope(trace, work)
     }
 }
 

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::state::AppState;
+use platform::boxed;
 use platform::secrets::{SecretKind, SecretRef};
 use store::DueSecret;
 use types::Result;
@@ -38,6 +39,7 @@ pub struct Deposit {
 ///
 /// # Errors
 /// Unavailable when a store does not answer; what was put all the same is destroyed.
+#[boxed]
 pub async fn deposit(
     state: &AppState,
     place: &Place,
@@ -66,12 +68,14 @@ impl Deposit {
 
     /// Destroys it, because its owner's row could not be written. If that row was written all the same, which a
     /// lost answer leaves open, it stays.
+    #[boxed]
     pub async fn abandon(self, state: &AppState) {
         destroy(state, &self.secret).await;
     }
 }
 
 /// Destroys a secret that nothing owns. What fails is left to the sweep.
+#[boxed]
 pub async fn destroy(state: &AppState, secret: &SecretRef) {
     if let Err(error) = destroy_due(state, &DueSecret { secret: secret.clone(), at: state.clock.now() }).await
     {
@@ -83,6 +87,7 @@ pub async fn destroy(state: &AppState, secret: &SecretRef) {
 ///
 /// # Errors
 /// When a store does not answer; it is tried again in a minute.
+#[boxed]
 pub async fn destroy_due(state: &AppState, due: &DueSecret) -> Result<()> {
     let now = state.clock.now();
     if due.at > now || !state.store.doom(&due.secret, now.plus(NEXT_TRY)).await? {

@@ -7,6 +7,7 @@ use crate::billing::subscription;
 use crate::custody::destroy_due;
 use crate::state::AppState;
 use crate::triggers::fire;
+use platform::boxed;
 use platform::metrics::Metric;
 use platform::queue::Wake;
 use store::{DEADLINE_SHARDS, Due, DueRow};
@@ -44,6 +45,7 @@ pub struct OverduePage {
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn page(
     state: &AppState,
     shard: u8,
@@ -59,6 +61,7 @@ pub async fn page(
 ///
 /// # Errors
 /// When a store, the queue or the payment provider does not answer, or when it cannot be read what is to be done.
+#[boxed]
 pub async fn act_on(state: &AppState, overdue: &Overdue) -> Result<usize> {
     let row = &overdue.0;
     match &row.due {
@@ -71,6 +74,7 @@ pub async fn act_on(state: &AppState, overdue: &Overdue) -> Result<usize> {
 }
 
 /// What kept it from being acted on is told to the log, and it has its next turn later.
+#[boxed]
 pub async fn put_off(state: &AppState, overdue: &Overdue, error: &Error) {
     let row = &overdue.0;
     let position = row.position();

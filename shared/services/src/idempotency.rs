@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::auth::Principal;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Claim, Claimed, KeyedRequest, OWNED_FOR, StoreError, decode_value, encode_value};
 use types::error::{ErrorCode, Kind};
 use types::ids::seed::Seed;
@@ -83,6 +84,7 @@ impl Asked {
     /// # Errors
     /// Invalid when the key cannot be one; conflict when it is another request's, or somebody is carrying this one out;
     /// unavailable when a store does not answer.
+    #[boxed]
     pub async fn claim(&self, state: &AppState, who: &Principal) -> Result<Turn> {
         let request = self.named(state, who).await?;
         let owner = Uuid::new_v4().to_string();
@@ -140,6 +142,7 @@ impl Answer {
 
 /// Keeps the answer to a claimed request, or gives the request up when another attempt may come to another answer.
 /// The caller is answered either way: what cannot be kept is found out again by the ids.
+#[boxed]
 pub async fn settle(
     state: &AppState,
     Owned { request, claim }: &Owned,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response};
 
 use platform::aws;
+use platform::boxed;
 use platform::trace::{self, Trace};
 use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
@@ -39,6 +40,7 @@ impl Remote {
     ///
     /// # Errors
     /// Unavailable when nobody answers; internal when the address is missing or the request cannot be written down.
+    #[boxed]
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let client = self.0.client.get_or_init(client).as_ref();
         let client = client.map_err(|why| Error::internal(format!("the client of the API: {why}")))?;

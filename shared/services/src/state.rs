@@ -26,19 +26,7 @@ use types::ids::{PatId, SubscriptionId};
 
 /// What handlers share. Cloning is cheap.
 #[derive(Debug, Clone)]
-pub struct AppState(Arc<dyn Held>);
-
-/// Something that is held by all. As a trait object, whose end is compiled here: every crate that lets go of an
-/// [`AppState`] would otherwise have what it takes to drop each client and cache.
-trait Held: std::fmt::Debug + Send + Sync {
-    fn shared(&self) -> &Shared;
-}
-
-impl Held for Shared {
-    fn shared(&self) -> &Shared {
-        self
-    }
-}
+pub struct AppState(Arc<Shared>);
 
 /// The parts of an [`AppState`].
 #[derive(Debug)]
@@ -100,7 +88,7 @@ impl Deref for AppState {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        self.0.shared()
+        &self.0
     }
 }
 

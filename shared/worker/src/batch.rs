@@ -8,6 +8,7 @@ use tracing::{Instrument, Span};
 
 use crate::drive::drive;
 use engine::Command;
+use platform::boxed;
 use platform::metrics::Metric;
 use platform::patience::Patience;
 use platform::queue::{self, Wake};
@@ -73,15 +74,19 @@ pub async fn handle(
     messages: impl IntoIterator<Item = impl Into<Received>>,
     until: Instant,
 ) -> Vec<String> {
+    handle_all(state, messages.into_iter().map(Into::into).collect(), until).await
+}
+
+#[boxed]
+async fn handle_all(state: &AppState, messages: Vec<Received>, until: Instant) -> Vec<String> {
     state.metrics.begin();
     let mut tasks = JoinSet::new();
     let mut ids = std::collections::HashMap::new();
     for received in messages {
-        let received: Received = received.into();
         let state = state.clone();
         let id = received.message.id.clone();
         // A task of its own: a panic fails one message, not the batch.
-        let task = tasks.spawn(async move { Box::pin(one(&state, received, until)).await });
+        let task = tasks.spawn(async move { one(&state, received, until).await });
         ids.insert(task.id(), id);
     }
     let mut failed = Vec::new();
@@ -115,7 +120,7 @@ async fn one(state: &AppState, received: Received, until: Instant) -> bool {
         }
         moved.is_ok()
     };
-    Box::pin(Trace::around(trace, work.instrument(span))).await
+    Trace::around(trace, work.instrument(span)).await
 }
 
 /// What every line of the log says that comes of a message. Its tenant and run are known once it is read.
@@ -136,14 +141,13 @@ async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) ->
     span.record("run_id", tracing::field::display(run.run_id));
     let patience = Patience::of_worker(until);
     let work = async {
-        // In a box: a drive's future is large.
-        let moved = Box::pin(drive(state, wake, again, until, &patience)).await;
+        let moved = drive(state, wake, again, until, &patience).await;
         if let Err(Error { kind: Kind::Internal, .. }) = &moved {
             give_up(state, run).await?;
         }
         moved
     };
-    Box::pin(patience.clone().around(work)).await
+    patience.clone().around(work).await
 }
 
 /// What no further attempt will mend, such as a row that cannot be read, ends the run once it has stood still for

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use platform::boxed;
 use platform::patience::Patience;
 use services::deadline::{self, Overdue};
 use services::state::AppState;
@@ -33,6 +34,7 @@ const SIDE_BY_SIDE: usize = 8;
 ///
 /// # Errors
 /// When the index cannot be read; what was not done is found again by the next sweep.
+#[boxed]
 pub async fn sweep(state: &AppState, before: Timestamp) -> Result<usize> {
     state.metrics.begin();
     let swept = sweep_all(state, before).await;

@@ -134,7 +134,7 @@ pub(super) fn rust_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Lines that match, as `path:line: text`.
-fn lines(directory: &str, matches: impl Fn(&str) -> bool) -> Vec<String> {
+pub(super) fn lines(directory: &str, matches: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for path in rust_files(&root().join(directory)) {
         let text = std::fs::read_to_string(&path).unwrap();

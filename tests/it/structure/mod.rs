@@ -1,4 +1,6 @@
-//! The structure of the workspace: which crates may use which, and no circle of files inside any.
+//! The structure of the workspace: which crates may use which, no circle of files inside any, and which
+//! futures are boxed.
 
 mod arrows;
+mod boxes;
 mod uses;

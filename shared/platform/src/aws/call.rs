@@ -1,8 +1,8 @@
 //! Requests to AWS, each kind of them compiled once.
 //!
 //! What the SDK does for a request (endpoints, signing, retries, time limits) is compiled into whatever holds the
-//! request's future. An asynchronous function is compiled where it is awaited, so that would be each function's crate, and
-//! of what they share all of it. Behind a pointer it is compiled here.
+//! request's future. An asynchronous function is compiled where it is awaited, so that would be the crate of services, anew
+//! with each change of one. Behind a pointer it is compiled here.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -15,6 +15,7 @@ pub use view::{
 use crate::state::AppState;
 use engine::RunStatus;
 use engine::analytics::{Figures, Range};
+use platform::boxed;
 use types::clock::Timestamp;
 use types::ids::Place;
 use types::{Error, Result};
@@ -51,6 +52,7 @@ impl Asked {
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn success_rate(state: &AppState, place: &Place, asked: Asked) -> Result<SuccessRateView> {
     let (range, total) = total(state, place, asked).await?;
     Ok(SuccessRateView::new(&range, &total))
@@ -60,6 +62,7 @@ pub async fn success_rate(state: &AppState, place: &Place, asked: Asked) -> Resu
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn execution_duration(state: &AppState, place: &Place, asked: Asked) -> Result<DurationView> {
     let (range, total) = total(state, place, asked).await?;
     Ok(DurationView::new(&range, &total))
@@ -69,6 +72,7 @@ pub async fn execution_duration(state: &AppState, place: &Place, asked: Asked) -
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn runs_count(state: &AppState, place: &Place, asked: Asked) -> Result<RunsCountView> {
     let (range, total) = total(state, place, asked).await?;
     Ok(RunsCountView::new(&range, &total))
@@ -78,6 +82,7 @@ pub async fn runs_count(state: &AppState, place: &Place, asked: Asked) -> Result
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn steps_executed(state: &AppState, place: &Place, asked: Asked) -> Result<StepsView> {
     let (range, total) = total(state, place, asked).await?;
     Ok(StepsView::new(&range, &total))
@@ -87,6 +92,7 @@ pub async fn steps_executed(state: &AppState, place: &Place, asked: Asked) -> Re
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn credits_consumed(state: &AppState, place: &Place, asked: Asked) -> Result<CreditsView> {
     let (range, total) = total(state, place, asked).await?;
     Ok(CreditsView::new(&range, &total))
@@ -96,6 +102,7 @@ pub async fn credits_consumed(state: &AppState, place: &Place, asked: Asked) -> 
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn steps_summary(state: &AppState, place: &Place, asked: Asked) -> Result<StepsSummaryView> {
     let (range, total) = total(state, place, asked).await?;
     Ok(StepsSummaryView::new(&range, &total))
@@ -105,6 +112,7 @@ pub async fn steps_summary(state: &AppState, place: &Place, asked: Asked) -> Res
 ///
 /// # Errors
 /// Invalid, naming the parameter, also when there would be too many points; when the database does not answer.
+#[boxed]
 pub async fn runs_timeseries(state: &AppState, place: &Place, asked: Asked) -> Result<RunsSeriesView> {
     let (range, series) = series(state, place, asked).await?;
     Ok(RunsSeriesView::new(&range, &series))
@@ -114,6 +122,7 @@ pub async fn runs_timeseries(state: &AppState, place: &Place, asked: Asked) -> R
 ///
 /// # Errors
 /// Invalid, naming the parameter, also when there would be too many points; when the database does not answer.
+#[boxed]
 pub async fn usage_timeseries(state: &AppState, place: &Place, asked: Asked) -> Result<UsageSeriesView> {
     let (range, series) = series(state, place, asked).await?;
     Ok(UsageSeriesView::new(&range, &series))
@@ -123,6 +132,7 @@ pub async fn usage_timeseries(state: &AppState, place: &Place, asked: Asked) -> 
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn live_runs(state: &AppState, place: &Place, asked: Asked) -> Result<LiveRunsView> {
     asked.range(state.clock.now())?;
     let live = state.store.live_runs(place).await?;

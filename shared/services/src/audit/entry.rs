@@ -2,6 +2,7 @@
 
 use crate::auth::Caller;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Actor, AuditOutcome, AuditRecord, StoreError};
 use types::Result;
 use types::ids::Place;
@@ -55,6 +56,7 @@ fn entry(state: &AppState, author: &Author, action: &str, target: &str, request_
 ///
 /// # Errors
 /// When the database does not answer: what cannot be noted is not done.
+#[boxed]
 pub async fn begin(
     state: &AppState,
     author: &Author,
@@ -83,6 +85,7 @@ pub fn ride(
 }
 
 /// Notes how an act ended, and what it made.
+#[boxed]
 pub async fn end(state: &AppState, entry: Entry, status: u16, made: Option<String>) {
     match entry {
         Entry::Written(mut record) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::view::{AuditEntry, AuditOutcome};
 use crate::auth::Caller;
 use crate::state::AppState;
+use platform::boxed;
 use store::{AUDIT_KEPT_FOR, AuditRecord, Listed, TrailSpan};
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
@@ -37,6 +38,7 @@ pub struct TrailFilter {
 /// # Errors
 /// Forbidden `ROLE_TOO_LOW` when another project is named by anybody but a tenant admin; invalid when the workspace has
 /// no such project.
+#[boxed]
 pub async fn list(
     state: &AppState,
     caller: &Caller,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::{Caller, PlainToken, TokenKey};
+use platform::boxed;
 use platform::cache::{Cache, Stay};
 use platform::secrets::SecretStore;
 use store::{PatRecord, Store};
@@ -63,7 +64,8 @@ impl Authenticator {
     ///
     /// # Errors
     /// Unavailable when the secret store does not answer.
-    pub async fn key(&self) -> Result<&TokenKey> {
+    #[boxed]
+    pub async fn key<'a>(&'a self) -> Result<&'a TokenKey> {
         self.key
             .get_or_try_init(|| async {
                 let key = self.secrets.get(&self.key_name).await?;
@@ -77,6 +79,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// Unauthenticated, in the same words whatever is wrong with it; unavailable when a store does not answer.
+    #[boxed]
     pub async fn authenticate(&self, store: &Store, bearer: &str, now: Timestamp) -> Result<Caller> {
         let token = PlainToken::parse(bearer).ok_or_else(unauthenticated)?;
         let key = self.key().await?;
@@ -100,6 +103,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// Unavailable when the database does not answer.
+    #[boxed]
     pub async fn row(&self, store: &Store, id: PatId) -> Result<Option<Arc<PatRecord>>> {
         // Before the read: what it says may be as old as that.
         let read_at = self.clock.now();
@@ -113,6 +117,7 @@ impl Authenticator {
 
     /// Notes that a token is used today: at most one write per token, day and process, and none when another
     /// process has made it. A note that cannot be made is left out: it must not keep its owner from anything.
+    #[boxed]
     pub async fn touch(&self, store: &Store, caller: &Caller, now: Timestamp) {
         let today = now.day();
         let of_row =

@@ -7,6 +7,7 @@ use super::subscription::post;
 use crate::state::AppState;
 use billing::subscription::Posting;
 use billing::{Bucket, Code, Microcredits, Redemption};
+use platform::boxed;
 use store::StoreError;
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
@@ -76,6 +77,7 @@ fn spelled(text: &str) -> Result<String> {
 ///
 /// # Errors
 /// Invalid, naming the field; conflict `CODE_EXISTS` when there is another of this name.
+#[boxed]
 pub async fn create(state: &AppState, new: &NewCode) -> Result<CodeView> {
     let now = state.clock.now();
     if new.microcredits == 0 || new.microcredits > MOST {
@@ -116,6 +118,7 @@ pub async fn create(state: &AppState, new: &NewCode) -> Result<CodeView> {
 ///
 /// # Errors
 /// Not found when there is no such code or it has ended; conflict `CODE_USED_UP` when enough tenants have used it.
+#[boxed]
 pub async fn apply(state: &AppState, tenant: &TenantId, text: &str) -> Result<Applied> {
     let name = spelled(text)?;
     for _ in 0..MOST_TRIES {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::state::AppState;
+use platform::boxed;
 use types::Result;
 
 /// What a web page needs to collect payments.
@@ -21,6 +22,7 @@ pub struct StripeConfig {
 ///
 /// # Errors
 /// When the secret store does not answer.
+#[boxed]
 pub async fn stripe_config(state: &AppState) -> Result<StripeConfig> {
     let enabled = state.provider_keys.are_there(&state.secrets).await?;
     let key = &state.config.plans.publishable_key;

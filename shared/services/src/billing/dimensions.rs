@@ -9,6 +9,7 @@ use crate::analytics::Asked;
 use crate::state::AppState;
 use billing::{Action, Microcredits};
 use engine::analytics::{Figures, Granularity};
+use platform::boxed;
 use types::Result;
 use types::clock::Timestamp;
 use types::ids::{Place, TenantId};
@@ -68,6 +69,7 @@ pub struct StepTypeUse {
 ///
 /// # Errors
 /// Invalid, naming the parameter; when the database does not answer.
+#[boxed]
 pub async fn dimensions(state: &AppState, tenant: &TenantId, asked: Asked) -> Result<DimensionsView> {
     let range = Asked { granularity: Some(Granularity::Day), ..asked }.range(state.clock.now())?;
     let mut projects = Vec::new();

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::provider::provider;
 use crate::state::AppState;
 use clients::stripe::{PromotionCode, Provider};
+use platform::boxed;
 use types::error::{ErrorCode, Kind};
 use types::{Error, Result, text};
 
@@ -52,6 +53,7 @@ impl From<PromotionCode> for Discount {
 ///
 /// # Errors
 /// Invalid when it cannot be one; unavailable when this deployment takes no payments, or the provider does not answer.
+#[boxed]
 pub async fn validate(state: &AppState, code: &str) -> Result<Discount> {
     let code = text::name("code", code)?;
     let provider = provider(state).await?;

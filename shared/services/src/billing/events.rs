@@ -3,10 +3,10 @@
 //! An event only says where to look. What has become of the thing is asked for, so events may come twice, late, out of
 //! order or not at all, and whatever they say of amounts and plans is not believed.
 
-use std::pin::Pin;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use futures_core::future::BoxFuture;
 
 use super::provider::provider;
 use super::signature::{Signature, check_event};
@@ -15,6 +15,7 @@ use crate::state::AppState;
 use billing::subscription::Posting;
 use billing::{Bucket, Microcredits};
 use clients::stripe::{Event, EventObject, PaymentIntent, Provider};
+use platform::boxed;
 use types::error::{ErrorCode, Kind};
 use types::{Error, Result};
 
@@ -27,15 +28,17 @@ pub struct Arrival<'a> {
     pub is_proven: OnceLock<()>,
 }
 
-/// A body that is still to be read.
-pub type Coming<'a> = Pin<Box<dyn Future<Output = Result<Bytes>> + Send + 'a>>;
-
 /// Takes an event. The body is read when there is a provider that may have sent it.
 ///
 /// # Errors
 /// Unavailable when this deployment takes no payments, or a store or the provider does not answer; those of the body;
 /// unreadable when it is no event, or the signature is not of it.
-pub async fn receive_event(state: &AppState, arrival: &Arrival<'_>, body: Coming<'_>) -> Result<()> {
+#[boxed]
+pub async fn receive_event<'a>(
+    state: &'a AppState,
+    arrival: &'a Arrival<'_>,
+    body: BoxFuture<'a, Result<Bytes>>,
+) -> Result<()> {
     let provider = provider(state).await?;
     let signature = Signature::read(arrival.signature.unwrap_or_default());
     let body = body.await?;

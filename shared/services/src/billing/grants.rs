@@ -7,6 +7,7 @@ use super::ledger::{self, Grant};
 use super::workspace::workspace;
 use crate::state::AppState;
 use billing::{Bucket, LedgerEntry, Microcredits, What};
+use platform::boxed;
 use types::clock::Timestamp;
 use types::ids::TenantId;
 use types::{Error, Result};
@@ -41,6 +42,7 @@ pub struct GrantView {
 ///
 /// # Errors
 /// Not found when there is no such workspace; else those of [`ledger::grant`].
+#[boxed]
 pub async fn give(state: &AppState, slug: &str, grant: &Grant) -> Result<GrantView> {
     let tenant = workspace(state, slug).await?;
     if grant.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {

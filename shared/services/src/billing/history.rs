@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::state::AppState;
 use billing::{Bucket, LedgerEntry, Microcredits, What};
+use platform::boxed;
 use store::Listed;
 use types::Result;
 use types::clock::Timestamp;
@@ -110,6 +111,7 @@ impl From<LedgerEntry> for EntryView {
 ///
 /// # Errors
 /// When the database does not answer.
+#[boxed]
 pub async fn history(
     state: &AppState,
     tenant: &TenantId,

@@ -7,6 +7,7 @@ use billing::Action;
 use billing::{Account, Balance, MOST_LOTS, Used};
 use billing::{Bucket, Metering, Microcredits};
 use billing::{Change, LedgerEntry, What};
+use platform::boxed;
 use store::StoreError;
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
@@ -62,6 +63,7 @@ impl Grant {
 /// # Errors
 /// Invalid when amount, cause or expiry are not acceptable; conflict `CAUSE_IN_USE` when this cause has granted
 /// something else, `TOO_MANY_GRANTS` when too many grants with different ends are open.
+#[boxed]
 pub async fn grant(state: &AppState, tenant: &TenantId, grant: &Grant) -> Result<LedgerEntry> {
     let entry = change(state, tenant, &grant.cause, |account, at, used| {
         grant.check(at)?;
@@ -87,6 +89,7 @@ pub async fn grant(state: &AppState, tenant: &TenantId, grant: &Grant) -> Result
 ///
 /// # Errors
 /// Conflict `CAUSE_IN_USE` when this cause has done something else.
+#[boxed]
 pub async fn withdraw(
     state: &AppState,
     tenant: &TenantId,
@@ -109,6 +112,7 @@ pub async fn withdraw(
 ///
 /// # Errors
 /// When the store does not answer.
+#[boxed]
 pub async fn balance(state: &AppState, tenant: &TenantId) -> Result<Balance> {
     let (account, used) = state.store.account(tenant).await?;
     let now = state.clock.now();
@@ -120,6 +124,7 @@ pub async fn balance(state: &AppState, tenant: &TenantId) -> Result<Balance> {
 ///
 /// # Errors
 /// Payment required `INSUFFICIENT_CREDITS`.
+#[boxed]
 pub async fn check(state: &AppState, tenant: &TenantId) -> Result<()> {
     match state.config.metering {
         Metering::Unlimited => Ok(()),
@@ -132,6 +137,7 @@ pub async fn check(state: &AppState, tenant: &TenantId) -> Result<()> {
 ///
 /// # Errors
 /// Invalid when it is too high; unavailable when the database does not answer.
+#[boxed]
 pub async fn set_price(
     state: &AppState,
     tenant: &TenantId,

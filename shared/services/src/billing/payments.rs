@@ -2,6 +2,7 @@
 
 use crate::state::AppState;
 use billing::payments::Payment;
+use platform::boxed;
 use store::Listed;
 use types::clock::Timestamp;
 use types::ids::TenantId;
@@ -11,6 +12,7 @@ use types::{Error, Result};
 ///
 /// # Errors
 /// Invalid when the place is none of this list; when the database does not answer.
+#[boxed]
 pub async fn payments(
     state: &AppState,
     tenant: &TenantId,

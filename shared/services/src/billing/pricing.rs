@@ -7,6 +7,7 @@ use super::ledger;
 use super::workspace::workspace;
 use crate::state::AppState;
 use billing::{Account, Action, Microcredits};
+use platform::boxed;
 use types::Result;
 use types::ids::TenantId;
 
@@ -41,6 +42,7 @@ impl From<Account> for PricingView {
 ///
 /// # Errors
 /// When the database does not answer.
+#[boxed]
 pub async fn pricing(state: &AppState, tenant: &TenantId) -> Result<PricingView> {
     let (account, _) = state.store.account(tenant).await?;
     Ok(account.into())
@@ -50,6 +52,7 @@ pub async fn pricing(state: &AppState, tenant: &TenantId) -> Result<PricingView>
 ///
 /// # Errors
 /// Invalid when the price is too high or the name cannot be one; not found when there is no such workspace.
+#[boxed]
 pub async fn agree(
     state: &AppState,
     slug: &str,

@@ -7,6 +7,7 @@ use super::subscription::read;
 use super::usage::{UsageView, usage};
 use crate::state::AppState;
 use billing::subscription::{Standing, Status, TrialView, status};
+use platform::boxed;
 use types::Result;
 use types::clock::Timestamp;
 use types::ids::TenantId;
@@ -88,6 +89,7 @@ pub struct Summary {
 ///
 /// # Errors
 /// When a store does not answer.
+#[boxed]
 pub async fn standing(state: &AppState, tenant: &TenantId) -> Result<StandingView> {
     StandingView::of(state, &read(state, tenant).await?).await
 }
@@ -96,6 +98,7 @@ pub async fn standing(state: &AppState, tenant: &TenantId) -> Result<StandingVie
 ///
 /// # Errors
 /// When a store does not answer.
+#[boxed]
 pub async fn summary(state: &AppState, tenant: &TenantId) -> Result<Summary> {
     Ok(Summary {
         tenant_id: tenant.to_string(),

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::ledger::balance;
 use crate::state::AppState;
 use billing::{Balance, Microcredits};
+use platform::boxed;
 use types::Result;
 use types::ids::TenantId;
 
@@ -37,6 +38,7 @@ impl From<Balance> for UsageView {
 ///
 /// # Errors
 /// When the database does not answer.
+#[boxed]
 pub async fn usage(state: &AppState, tenant: &TenantId) -> Result<UsageView> {
     balance(state, tenant).await.map(UsageView::from)
 }

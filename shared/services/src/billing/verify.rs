@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use billing::Microcredits;
 use billing::{Account, Balance, Used};
 use billing::{Change, LedgerEntry, What};
+use platform::boxed;
 use store::{Store, StoreError};
 use types::clock::Timestamp;
 use types::ids::TenantId;
@@ -31,6 +32,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// When the database does not answer, a row is damaged, or the account changes all the time.
+#[boxed]
 pub async fn verify(store: &Store, tenant: &TenantId, now: Timestamp) -> Result<Verified, StoreError> {
     for _ in 0..MOST_TRIES {
         let kept = store.account(tenant).await?;

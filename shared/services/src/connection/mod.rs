@@ -16,6 +16,7 @@ pub use view::{ConnectionStatus, ConnectionView};
 
 use crate::custody::{Deposit, deposit, destroy};
 use crate::state::AppState;
+use platform::boxed;
 use platform::secrets::SecretKind;
 use store::{ConnectionRecord, ConnectionUser, Listed, StoreError};
 use types::error::{ErrorCode, Kind};
@@ -59,6 +60,7 @@ pub struct ConnectionChange {
 /// # Errors
 /// Invalid when the credentials are not what the service needs; unavailable when a store does not answer, and then
 /// nothing was made.
+#[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionView> {
     Ok(ConnectionView::new(made(state, place, new).await?, []))
 }
@@ -103,6 +105,7 @@ async fn made(state: &AppState, place: &Place, new: NewConnection) -> Result<Con
 /// # Errors
 /// Not found; invalid when the credentials would no longer be what the service needs; unavailable when a store does
 /// not answer, and then nothing was changed.
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -206,6 +209,7 @@ async fn keep(
 ///
 /// # Errors
 /// Not found; conflict `CONNECTION_IN_USE`, naming its users, unless `force` is set.
+#[boxed]
 pub async fn delete(state: &AppState, place: &Place, id: ConnectionId, force: bool) -> Result<()> {
     for _ in 0..MOST_TRIES {
         let record = find(state, place, id).await?;
@@ -251,6 +255,7 @@ fn in_use(users: &[ConnectionUser]) -> Result<()> {
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn find(state: &AppState, place: &Place, id: ConnectionId) -> Result<ConnectionRecord> {
     state.store.connection(place, id).await?.ok_or_else(|| Error::not_found("connection"))
 }
@@ -259,6 +264,7 @@ pub async fn find(state: &AppState, place: &Place, id: ConnectionId) -> Result<C
 ///
 /// # Errors
 /// Not found; unavailable when the database does not answer.
+#[boxed]
 pub async fn get(state: &AppState, place: &Place, id: ConnectionId) -> Result<ConnectionView> {
     let record = find(state, place, id).await?;
     with_users(state, record).await
@@ -273,6 +279,7 @@ async fn with_users(state: &AppState, record: ConnectionRecord) -> Result<Connec
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -293,6 +300,7 @@ pub async fn list(
 ///
 /// # Errors
 /// As [`credentials`].
+#[boxed]
 pub async fn masked_credentials(
     state: &AppState,
     place: &Place,
@@ -306,6 +314,7 @@ pub async fn masked_credentials(
 ///
 /// # Errors
 /// Not found; a conflict when they are lost; unavailable when a store does not answer.
+#[boxed]
 pub async fn credentials(
     state: &AppState,
     place: &Place,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use platform::boxed;
 use platform::cache::{Cache, Stay};
 use store::{LlmKeyRecord, Store};
 use types::Result;
@@ -30,6 +31,7 @@ impl LlmKeys {
     ///
     /// # Errors
     /// Unavailable when the database does not answer.
+    #[boxed]
     pub async fn of(&self, store: &Store, place: &Place) -> Result<Arc<Vec<LlmKeyRecord>>> {
         if let Some(known) = self.known.get(place) {
             return Ok(known);

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use crate::custody::{Deposit, deposit, destroy};
 use crate::state::AppState;
 use clients::llm::Credential;
+use platform::boxed;
 use platform::secrets::SecretKind;
 use store::{LlmKeyRecord, MOST_LLM_KEYS, StoreError};
 use types::ids::{LlmKeyId, Place};
@@ -151,6 +152,7 @@ pub struct NewKey {
 /// # Errors
 /// Invalid when the provider could not be called with it, or the project has [`MOST_LLM_KEYS`]; unavailable when a
 /// store does not answer, and then nothing was made.
+#[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewKey) -> Result<LlmKeyRecord> {
     let access = new.access.checked(state, new.provider)?;
     let now = state.clock.now();
@@ -224,6 +226,7 @@ async fn abandon(state: &AppState, deposit: Option<Deposit>) {
 ///
 /// # Errors
 /// Not found; invalid as in [`create`]; unavailable when a store does not answer, and then nothing was changed.
+#[boxed]
 pub async fn rotate(state: &AppState, place: &Place, id: LlmKeyId, access: Access) -> Result<LlmKeyRecord> {
     for _ in 0..MOST_TRIES {
         let mut record = find(state, place, id).await?;
@@ -268,6 +271,7 @@ pub async fn rotate(state: &AppState, place: &Place, id: LlmKeyId, access: Acces
 ///
 /// # Errors
 /// Not found; unavailable when the database does not answer.
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -301,6 +305,7 @@ pub async fn change(
 ///
 /// # Errors
 /// Not found; unavailable when the database does not answer.
+#[boxed]
 pub async fn delete(state: &AppState, place: &Place, id: LlmKeyId) -> Result<()> {
     for _ in 0..MOST_TRIES {
         let record = find(state, place, id).await?;

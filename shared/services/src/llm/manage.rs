@@ -7,6 +7,7 @@ use super::resolve::{Asked, resolve};
 use super::view::{KeyView, ResolvedView};
 use crate::state::AppState;
 use clients::llm::Credential;
+use platform::boxed;
 use store::{Listed, LlmKeyRecord};
 use types::ids::{LlmKeyId, Place};
 use types::{Error, Result};
@@ -68,6 +69,7 @@ pub struct GivenKey {
 ///
 /// # Errors
 /// Invalid when the values are no whole; else as [`keys::create`].
+#[boxed]
 pub async fn create(state: &AppState, place: &Place, new: GivenKey) -> Result<KeyView> {
     let access = new.access.access()?;
     let new = keys::NewKey { provider: new.provider, name: new.name, is_default: new.is_default, access };
@@ -79,6 +81,7 @@ pub async fn create(state: &AppState, place: &Place, new: GivenKey) -> Result<Ke
 ///
 /// # Errors
 /// Invalid when the values are no whole; else as [`keys::rotate`].
+#[boxed]
 pub async fn rotate(state: &AppState, place: &Place, id: LlmKeyId, given: GivenAccess) -> Result<KeyView> {
     let record = keys::rotate(state, place, id, given.access()?).await?;
     among_all(state, place, record).await
@@ -88,6 +91,7 @@ pub async fn rotate(state: &AppState, place: &Place, id: LlmKeyId, given: GivenA
 ///
 /// # Errors
 /// As [`keys::change`].
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -110,6 +114,7 @@ async fn among_all(state: &AppState, place: &Place, record: LlmKeyRecord) -> Res
 ///
 /// # Errors
 /// Invalid when there is no key with the id `after`; unavailable when a store does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -144,6 +149,7 @@ pub async fn list(
 ///
 /// # Errors
 /// As [`resolve`].
+#[boxed]
 pub async fn resolved(state: &AppState, place: &Place, asked: &Asked<'_>) -> Result<ResolvedView> {
     // What another environment has changed since is to be seen.
     state.llm_keys.forget(place);

@@ -7,6 +7,7 @@
 use super::keys;
 use crate::state::AppState;
 use clients::llm::{KeySource, KeyValues, Resolved, UsedKey};
+use platform::boxed;
 use store::LlmKeyRecord;
 use types::error::{ErrorCode, Kind};
 use types::ids::{LlmKeyId, Place};
@@ -69,6 +70,7 @@ pub fn find_model(asked: &Asked<'_>, own: Option<Provider>) -> Result<ModelRef> 
 /// # Errors
 /// Invalid `LLM_MODEL_UNKNOWN`, `LLM_CREDENTIAL_NOT_FOUND`, `LLM_CREDENTIAL_MISMATCH` or `LLM_KEY_NOT_FOUND`, saying
 /// what to do; unavailable when a store does not answer.
+#[boxed]
 pub async fn resolve(state: &AppState, place: &Place, asked: &Asked<'_>) -> Result<Resolved> {
     if let Some(id) = asked.credential_id {
         let (provider, key) = own_key(state, place, id, asked.scope).await?;

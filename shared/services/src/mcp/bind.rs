@@ -9,6 +9,7 @@ use super::instance::from_entry;
 use super::target::binding_of;
 use crate::state::AppState;
 use engine::binding::{Binding, Bindings};
+use platform::boxed;
 use store::{InstanceRecord, McpServerRecord, StoreError};
 use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
@@ -73,7 +74,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn load(
+    pub(crate) async fn load(
         state: &AppState,
         place: &Place,
         references: impl IntoIterator<Item = &Reference>,
@@ -155,6 +156,7 @@ pub fn calls(plan: &Plan) -> impl Iterator<Item = (&Step, &McpCall)> {
 ///
 /// # Errors
 /// Invalid when a step names a server that is not there or not enabled, or there are too many.
+#[boxed]
 pub async fn bind(
     state: &AppState,
     place: &Place,

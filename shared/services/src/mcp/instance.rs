@@ -14,6 +14,7 @@ use clients::mcp::McpError;
 use clients::mcp::NoResult;
 use clients::mcp::shown;
 use platform::blocking::blocking;
+use platform::boxed;
 use platform::secrets::Mask;
 use store::{InstanceRecord, Listed, McpServerRecord, ProfileRecord};
 use types::error::ErrorCode;
@@ -45,6 +46,7 @@ const RESERVED: [&str; 9] = [
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn find(state: &AppState, place: &Place, id: InstanceId) -> Result<InstanceRecord> {
     state.store.instance(place, id).await?.ok_or_else(|| Error::not_found("instance"))
 }
@@ -53,6 +55,7 @@ pub async fn find(state: &AppState, place: &Place, id: InstanceId) -> Result<Ins
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn find_with_server(
     state: &AppState,
     place: &Place,
@@ -83,6 +86,7 @@ fn new(state: &AppState, place: &Place, server: &McpServerRecord, name: Option<S
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -106,6 +110,7 @@ pub enum InstanceOf {
 /// # Errors
 /// Invalid when there is no such server or entry, or the deployment does not call its address; conflict when another
 /// server has the name of the entry's.
+#[boxed]
 pub async fn create(
     state: &AppState,
     place: &Place,
@@ -184,6 +189,7 @@ pub(super) fn from_entry(
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -203,6 +209,7 @@ pub async fn change(
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn delete(state: &AppState, place: &Place, id: InstanceId) -> Result<()> {
     let record = find(state, place, id).await?;
     let connection = record.source()?.connection_id;
@@ -282,6 +289,7 @@ fn written(spec: &SourceSpec) -> Result<String> {
 ///
 /// # Errors
 /// Not found; invalid when `after` is no id; unavailable when the database does not answer.
+#[boxed]
 pub async fn list_profiles(
     state: &AppState,
     place: &Place,
@@ -299,6 +307,7 @@ pub async fn list_profiles(
 ///
 /// # Errors
 /// Not found; invalid, naming what is wrong.
+#[boxed]
 pub async fn create_profile(
     state: &AppState,
     place: &Place,
@@ -352,6 +361,7 @@ async fn find_profile(
 ///
 /// # Errors
 /// Not found; invalid, naming what is wrong.
+#[boxed]
 pub async fn change_profile(
     state: &AppState,
     place: &Place,
@@ -380,6 +390,7 @@ pub async fn change_profile(
 ///
 /// # Errors
 /// Not found; invalid when it no longer fits the server or its connection is gone.
+#[boxed]
 pub async fn set_active(
     state: &AppState,
     place: &Place,
@@ -398,6 +409,7 @@ pub async fn set_active(
 /// # Errors
 /// Not found when there is no such instance or tool; invalid when the arguments are not what the tool takes, or the
 /// server cannot be used.
+#[boxed]
 pub async fn try_tool(
     state: &AppState,
     place: &Place,

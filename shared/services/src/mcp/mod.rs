@@ -21,6 +21,7 @@ pub mod view;
 use std::sync::Arc;
 
 use clients::mcp::Sessions;
+use platform::boxed;
 use platform::cache::{Cache, Stay};
 use store::Store;
 use types::ids::{McpServerId, Place};
@@ -50,6 +51,7 @@ impl Mcp {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn tools(
         &self,
         store: &Store,

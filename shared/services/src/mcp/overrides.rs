@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::connection;
 use crate::state::AppState;
+use platform::boxed;
 use types::error::Kind;
 use types::ids::{ConnectionId, InstanceId, Place, WorkflowId};
 use types::mcp::Overrides;
@@ -16,6 +17,7 @@ const MOST_OVERRIDES: usize = 40;
 ///
 /// # Errors
 /// Not found when there is no such workflow; unavailable when the database does not answer.
+#[boxed]
 pub async fn get(state: &AppState, place: &Place, workflow: WorkflowId) -> Result<Overrides> {
     if state.store.workflow(place, workflow).await?.is_none() {
         return Err(Error::not_found("workflow"));
@@ -27,6 +29,7 @@ pub async fn get(state: &AppState, place: &Place, workflow: WorkflowId) -> Resul
 ///
 /// # Errors
 /// Not found when there is no such workflow; invalid when an instance stands there twice, or an id is unknown.
+#[boxed]
 pub async fn replace(
     state: &AppState,
     place: &Place,

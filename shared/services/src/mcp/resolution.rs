@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::bind::{Directory, Reference, Resolved, references};
 use crate::state::AppState;
+use platform::boxed;
 use types::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
 use types::mcp::Overrides;
 use types::{Error, Result};
@@ -63,6 +64,7 @@ pub struct Resolution {
 ///
 /// # Errors
 /// Not found when there is no such workflow; unavailable when the database does not answer.
+#[boxed]
 pub async fn resolve(state: &AppState, place: &Place, of: StepsOf) -> Result<Vec<Resolution>> {
     let (graph, overrides) = match of {
         StepsOf::Graph(graph) => (graph, Overrides::default()),

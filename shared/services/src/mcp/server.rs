@@ -6,6 +6,7 @@ use super::slug;
 use super::view::ServerView;
 use crate::state::AppState;
 use clients::mcp::{McpError, Session, Target};
+use platform::boxed;
 use store::{Listed, McpServerRecord, StoreError};
 use types::error::ErrorCode;
 use types::ids::{McpServerId, Place};
@@ -54,6 +55,7 @@ pub struct ServerChange {
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn find(state: &AppState, place: &Place, id: McpServerId) -> Result<McpServerRecord> {
     state.store.mcp_server(place, id).await?.ok_or_else(|| Error::not_found("MCP server"))
 }
@@ -62,6 +64,7 @@ pub async fn find(state: &AppState, place: &Place, id: McpServerId) -> Result<Mc
 ///
 /// # Errors
 /// Not found; unavailable when the database does not answer.
+#[boxed]
 pub async fn get(state: &AppState, place: &Place, id: McpServerId) -> Result<ServerView> {
     let record = find(state, place, id).await?;
     let tools = match record.active_version {
@@ -75,6 +78,7 @@ pub async fn get(state: &AppState, place: &Place, id: McpServerId) -> Result<Ser
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -128,6 +132,7 @@ fn slug_in_use(error: StoreError, service: &str) -> Error {
 ///
 /// # Errors
 /// Invalid when the address may not be called; conflict when the name's slug is in use.
+#[boxed]
 pub async fn register(state: &AppState, place: &Place, new: NewServer) -> Result<McpServerRecord> {
     let record = record(state, place, new)?;
     match state.store.create_mcp_server(&record).await {
@@ -140,6 +145,7 @@ pub async fn register(state: &AppState, place: &Place, new: NewServer) -> Result
 ///
 /// # Errors
 /// Not found; invalid; conflict when the new name's slug is in use.
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -192,6 +198,7 @@ pub(super) fn set_status(record: &mut McpServerRecord, enabled: Option<bool>) {
 ///
 /// # Errors
 /// Not found; conflict `MCP_SERVER_IN_USE`, naming its instances.
+#[boxed]
 pub async fn delete(state: &AppState, place: &Place, id: McpServerId) -> Result<()> {
     let record = find(state, place, id).await?;
     let (_, instances) = state.store.all_mcp(place).await?;
@@ -208,6 +215,7 @@ pub async fn delete(state: &AppState, place: &Place, id: McpServerId) -> Result<
 ///
 /// # Errors
 /// When the server does not answer as it should.
+#[boxed]
 pub async fn open(state: &AppState, place: &Place, target: &Target) -> Result<Session, McpError> {
     state.mcp.sessions.open(&state.outbound, &state.clock, place, target).await
 }

@@ -12,6 +12,7 @@ use crate::state::AppState;
 use clients::mcp::McpError;
 use clients::mcp::Target;
 use engine::binding::Binding;
+use platform::boxed;
 use platform::secrets::Mask;
 use store::{InstanceRecord, McpServerRecord};
 use types::error::{ErrorCode, Kind};
@@ -54,6 +55,7 @@ pub fn binding_of(
 ///
 /// # Errors
 /// When the address may not be called, or the connection cannot be used.
+#[boxed]
 pub async fn of_server(
     state: &AppState,
     server: &McpServerRecord,
@@ -67,6 +69,7 @@ pub async fn of_server(
 ///
 /// # Errors
 /// When the address may not be called, or the connection cannot be used.
+#[boxed]
 pub async fn of_binding(
     state: &AppState,
     place: &Place,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::state::AppState;
+use platform::boxed;
 use store::Listed;
 use types::Result;
 use types::ids::{InstanceId, McpServerId, Place};
@@ -40,6 +41,7 @@ pub struct FoundTool {
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn find(
     state: &AppState,
     place: &Place,

@@ -10,6 +10,7 @@ use crate::connection;
 use crate::state::AppState;
 use clients::mcp::tools::Offer;
 use clients::mcp::{McpError, Target, tools};
+use platform::boxed;
 use platform::secrets::Mask;
 use store::McpServerRecord;
 use types::Result;
@@ -66,6 +67,7 @@ pub struct Validity {
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn server(state: &AppState, place: &Place, id: McpServerId) -> Result<Validity> {
     let server = find(state, place, id).await?;
     Ok(with(state, &server, None).await)
@@ -75,6 +77,7 @@ pub async fn server(state: &AppState, place: &Place, id: McpServerId) -> Result<
 ///
 /// # Errors
 /// Not found when there is no such server or connection.
+#[boxed]
 pub async fn server_with_connection(
     state: &AppState,
     place: &Place,
@@ -96,6 +99,7 @@ async fn with(state: &AppState, server: &McpServerRecord, connection: Option<Con
 ///
 /// # Errors
 /// Not found; internal when its row is damaged.
+#[boxed]
 pub async fn instance(state: &AppState, place: &Place, id: InstanceId) -> Result<Validity> {
     let (instance, server) = find_with_server(state, place, id).await?;
     let binding = binding_of(&instance, &server, None)?;

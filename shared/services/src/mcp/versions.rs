@@ -11,6 +11,7 @@ use clients::mcp::Target;
 use clients::mcp::tools::Offer;
 use clients::mcp::{Greeting, McpError, shown, tools};
 use platform::blocking::blocking;
+use platform::boxed;
 use platform::secrets::Mask;
 use store::{Listed, McpServerRecord, McpVersionRecord, NewMcpVersion};
 use types::error::{ErrorCode, Kind};
@@ -44,6 +45,7 @@ pub struct Publish {
 /// # Errors
 /// Not found; invalid when the server cannot be used or has no tools, `CONNECTION_REQUIRED` when it wants credentials
 /// and there are none.
+#[boxed]
 pub async fn discover(
     state: &AppState,
     place: &Place,
@@ -133,6 +135,7 @@ async fn refuse_dropping(state: &AppState, record: &McpServerRecord, tools: &[To
 ///
 /// # Errors
 /// Not found; invalid when `after` is no number; unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -151,6 +154,7 @@ pub async fn list(
 /// # Errors
 /// Not found; invalid when there are no tools or they cannot be kept; conflict when the version's name is taken, tools of
 /// the active version would be gone, or somebody else publishes at the same moment.
+#[boxed]
 pub async fn publish(
     state: &AppState,
     place: &Place,

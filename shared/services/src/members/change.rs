@@ -6,6 +6,7 @@ use super::check::{check_roles, email, project_roles};
 use super::read::{MOST_TRIES, find};
 use super::view::MemberView;
 use crate::state::AppState;
+use platform::boxed;
 use store::{MemberRecord, StoreError};
 use types::clock::Timestamp;
 use types::error::ErrorCode;
@@ -32,6 +33,7 @@ pub struct MemberChange {
 /// # Errors
 /// Not found; invalid, naming the field, also when a project is not there or the member would have no role; conflict
 /// `LAST_ADMIN` when the workspace would have no admin.
+#[boxed]
 pub async fn change(
     state: &AppState,
     tenant: &TenantId,
@@ -87,6 +89,7 @@ impl MemberChange {
 ///
 /// # Errors
 /// Not found; conflict `LAST_ADMIN` when the workspace would have no admin.
+#[boxed]
 pub async fn remove(state: &AppState, tenant: &TenantId, id: MemberId) -> Result<()> {
     for _ in 0..MOST_TRIES {
         let record = find(state, tenant, id).await?;

@@ -6,6 +6,7 @@ use super::check::{check_roles, email, project_roles};
 use super::read::find;
 use super::view::MemberView;
 use crate::state::AppState;
+use platform::boxed;
 use store::{MemberRecord, StoreError};
 use types::Result;
 use types::ids::{MemberId, ProjectId, TenantId, seed};
@@ -29,6 +30,7 @@ pub struct NewMember {
 ///
 /// # Errors
 /// Invalid, naming the field, also when a project is not there or the member would have no role.
+#[boxed]
 pub async fn create(state: &AppState, tenant: &TenantId, new: NewMember) -> Result<MemberView> {
     project_roles(state, tenant, &new.project_roles).await?;
     let now = state.clock.now();

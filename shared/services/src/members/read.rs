@@ -2,6 +2,7 @@
 
 use super::view::MemberView;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Listed, MemberRecord};
 use types::ids::{MemberId, TenantId};
 use types::{Error, Result};
@@ -13,6 +14,7 @@ pub(super) const MOST_TRIES: usize = 5;
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn get(state: &AppState, tenant: &TenantId, id: MemberId) -> Result<MemberView> {
     Ok(find(state, tenant, id).await?.into())
 }
@@ -21,6 +23,7 @@ pub async fn get(state: &AppState, tenant: &TenantId, id: MemberId) -> Result<Me
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     tenant: &TenantId,

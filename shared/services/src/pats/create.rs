@@ -4,6 +4,7 @@ use super::read::MOST_TRIES;
 use super::view::PatView;
 use crate::auth::{Caller, PlainToken};
 use crate::state::AppState;
+use platform::boxed;
 use store::{MOST_PATS, MemberRecord, PatChange, PatRecord, StoreError};
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
@@ -35,6 +36,7 @@ pub struct NewPat {
 /// # Errors
 /// Invalid, naming the field; forbidden `ROLE_TOO_LOW`, `ROLE_EXCEEDED`, `SCOPE_EXCEEDED` or `EXPIRY_EXCEEDED` when it
 /// would be more than the caller may give; conflict `TOO_MANY_TOKENS` or `PROJECT_ARCHIVED`.
+#[boxed]
 pub async fn create(state: &AppState, caller: &Caller, new: NewPat) -> Result<(PatView, PlainToken)> {
     let display_name = text::name("display_name", &new.display_name)?;
     let now = state.clock.now();

@@ -3,6 +3,7 @@
 use super::view::PatView;
 use crate::auth::Caller;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Listed, PatRecord};
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
@@ -16,6 +17,7 @@ pub(super) const MOST_TRIES: usize = 5;
 ///
 /// # Errors
 /// Invalid when `after` is no place in this list; unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -31,6 +33,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Always: not found when there is no such token in the caller's project, else gone `ALREADY_SHOWN`.
+#[boxed]
 pub async fn reveal(state: &AppState, caller: &Caller, id: PatId) -> Result<()> {
     find(state, caller, id).await?;
     let message =

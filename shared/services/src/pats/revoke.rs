@@ -3,6 +3,7 @@
 use super::read::{MOST_TRIES, find, position};
 use crate::auth::Caller;
 use crate::state::AppState;
+use platform::boxed;
 use store::{PatChange, PatRecord, StoreError};
 use types::error::{ErrorCode, Kind};
 use types::ids::{PatId, Place};
@@ -17,6 +18,7 @@ const PAGE: usize = 100;
 /// # Errors
 /// Not found when there is none, or somebody else has revoked it; forbidden `ROLE_TOO_LOW` when it is another
 /// member's and the caller is no project admin, or it has a higher role than the caller.
+#[boxed]
 pub async fn revoke(state: &AppState, caller: &Caller, id: PatId) -> Result<()> {
     let pat = find(state, caller, id).await?;
     let may = caller.member_id == pat.member_id || caller.role >= Role::ProjectAdmin;
@@ -32,6 +34,7 @@ pub async fn revoke(state: &AppState, caller: &Caller, id: PatId) -> Result<()> 
 ///
 /// # Errors
 /// Conflict when others change the owner of one every time; unavailable when the database does not answer.
+#[boxed]
 pub async fn revoke_all(state: &AppState, place: &Place) -> Result<()> {
     let mut after = None;
     loop {

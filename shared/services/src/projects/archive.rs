@@ -4,6 +4,7 @@ use super::read::{MOST_TRIES, find};
 use super::view::ProjectView;
 use crate::pats;
 use crate::state::AppState;
+use platform::boxed;
 use store::{ProjectRecord, StoreError};
 use types::error::ErrorCode;
 use types::ids::{Place, TenantId, WorkflowId};
@@ -14,6 +15,7 @@ use types::{Error, Result};
 /// # Errors
 /// Not found; conflict `OWN_PROJECT` when it is the caller's own, `PROJECT_NOT_EMPTY` when one of its workflows is not
 /// archived.
+#[boxed]
 pub async fn archive(state: &AppState, own: &Place, id: &str) -> Result<()> {
     let project = find(state, &own.tenant_id, id).await?;
     if project.project_id == own.project_id {
@@ -67,6 +69,7 @@ async fn put_away(state: &AppState, id: &str, mut project: ProjectRecord) -> Res
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn restore(state: &AppState, tenant: &TenantId, id: &str) -> Result<ProjectView> {
     for _ in 0..MOST_TRIES {
         let mut project = find(state, tenant, id).await?;

@@ -3,6 +3,7 @@
 use super::read::{MOST_TRIES, find};
 use super::view::ProjectView;
 use crate::state::AppState;
+use platform::boxed;
 use store::StoreError;
 use types::Result;
 use types::ids::TenantId;
@@ -21,6 +22,7 @@ pub struct ProjectChange {
 ///
 /// # Errors
 /// Not found; invalid, naming the field.
+#[boxed]
 pub async fn change(
     state: &AppState,
     tenant: &TenantId,

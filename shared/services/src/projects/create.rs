@@ -2,6 +2,7 @@
 
 use super::view::ProjectView;
 use crate::state::AppState;
+use platform::boxed;
 use store::{ProjectRecord, StoreError};
 use types::error::ErrorCode;
 use types::ids::{ProjectId, TenantId, seed};
@@ -23,6 +24,7 @@ pub struct NewProject {
 ///
 /// # Errors
 /// Invalid, naming the field; conflict `PROJECT_EXISTS` when the id is in use.
+#[boxed]
 pub async fn create(state: &AppState, tenant: &TenantId, new: &NewProject) -> Result<ProjectView> {
     let project_id: ProjectId =
         new.project_id.parse().map_err(|why| Error::invalid(format!("project_id: {why}.")))?;

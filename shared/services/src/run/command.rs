@@ -13,6 +13,7 @@ use crate::audit::Riding;
 use crate::auth::Caller;
 use crate::state::AppState;
 use engine::StopMode;
+use platform::boxed;
 use types::ids::{Place, RunId, RunRef, WorkflowId};
 use types::scope::Permission;
 use types::{Error, Result};
@@ -41,6 +42,7 @@ struct ControlParams {
 /// # Errors
 /// Invalid, naming the parameter; not found when there is no such run of this workflow; conflict when its state does
 /// not allow it.
+#[boxed]
 pub async fn command(
     state: &AppState,
     place: &Place,
@@ -65,6 +67,7 @@ pub async fn command(
 ///
 /// # Errors
 /// Invalid, naming the parameter; else those of [`start`].
+#[boxed]
 pub async fn start_and_wait(
     state: &AppState,
     caller: Caller,

@@ -3,6 +3,7 @@
 use super::view::RunView;
 use crate::state::AppState;
 use engine::RunStatus;
+use platform::boxed;
 use store::{Feed, Listed, RunRow};
 use types::clock::Timestamp;
 use types::ids::{Place, ProjectId, RunId, TenantId, WorkflowId};
@@ -47,6 +48,7 @@ pub fn statuses(text: Option<&str>) -> Result<Vec<RunStatus>> {
 ///
 /// # Errors
 /// Invalid when the place is none of this list; when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     tenant: &TenantId,
@@ -62,6 +64,7 @@ pub async fn list(
 /// # Errors
 /// Not found when there is no such workflow; invalid when the place is none of this list; when the database does not
 /// answer.
+#[boxed]
 pub async fn list_of_workflow(
     state: &AppState,
     place: &Place,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use platform::boxed;
 use platform::cache::{Cache, Stay};
 use store::Store;
 use types::ids::{Place, WorkflowId};
@@ -30,6 +31,7 @@ impl PlanCache {
     /// # Errors
     /// When the database does not answer, or the version is missing or does not compile, which publishing
     /// rules out.
+    #[boxed]
     pub async fn get(&self, store: &Store, place: &Place, id: WorkflowId, version: u32) -> Result<Arc<Plan>> {
         let key = (place.clone(), id, version);
         if let Some(plan) = self.0.get(&key) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::view::{ContextView, EventView, RunSummary, RunView};
 use crate::state::AppState;
+use platform::boxed;
 use store::Listed;
 use types::Result;
 use types::ids::{RunRef, WorkflowId};
@@ -13,6 +14,7 @@ use types::ids::{RunRef, WorkflowId};
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; when the database does not answer.
+#[boxed]
 pub async fn get(state: &AppState, key: &RunRef, workflow_id: WorkflowId, wait: Duration) -> Result<RunView> {
     let mut waiter = state.watch.subscribe(key);
     let reader = Reader::load(state, key, workflow_id).await?.when_over(&mut waiter, wait).await?;
@@ -23,6 +25,7 @@ pub async fn get(state: &AppState, key: &RunRef, workflow_id: WorkflowId, wait: 
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; when the database does not answer.
+#[boxed]
 pub async fn summary(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<RunSummary> {
     Ok(Reader::load(state, key, workflow_id).await?.summary())
 }
@@ -32,6 +35,7 @@ pub async fn summary(state: &AppState, key: &RunRef, workflow_id: WorkflowId) ->
 /// # Errors
 /// Not found when there is no such run of this workflow, or its version has no such step; when the database does not
 /// answer.
+#[boxed]
 pub async fn context(
     state: &AppState,
     key: &RunRef,
@@ -46,6 +50,7 @@ pub async fn context(
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; when the database does not answer.
+#[boxed]
 pub async fn events(
     state: &AppState,
     key: &RunRef,

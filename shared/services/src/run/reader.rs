@@ -12,6 +12,7 @@ use super::watch::{Waiter, Watched};
 use crate::state::AppState;
 use engine::Page;
 use engine::{Run, RunInput, StepState};
+use platform::boxed;
 use store::RunRecord;
 use types::error::{ErrorCode, Kind};
 use types::ids::{RunRef, WorkflowId};
@@ -36,6 +37,7 @@ impl Reader {
     ///
     /// # Errors
     /// Not found when there is none here, or it is another workflow's.
+    #[boxed]
     pub async fn load(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Self> {
         let record = state.store.run(key).await?.filter(|record| record.run.workflow_id == workflow_id);
         Self::of(state, Arc::new(record.ok_or_else(|| Error::not_found("run"))?)).await
@@ -46,6 +48,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn when_started(
         state: &AppState,
         key: &RunRef,
@@ -93,6 +96,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn input(&self) -> Result<RunInput> {
         Ok(self.state.store.run_input(&self.run().key, &self.record.beside.input).await?)
     }
@@ -101,6 +105,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn values(&self, step: StepIx) -> Result<(Option<Arc<Value>>, Option<Arc<Value>>)> {
         let mut pages = Pages::new(self);
         Ok((pages.result(step).await?, pages.input(step).await?))
@@ -110,6 +115,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn view(&self) -> Result<RunView> {
         Ok(RunView::whole(self.run(), &self.plan, self.outputs().await?))
     }
@@ -118,6 +124,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn outputs(&self) -> Result<Map<String, Value>> {
         let mut pages = Pages::new(self);
         let mut outputs = Map::new();
@@ -140,6 +147,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<EventView>> {
         let mut events = Vec::new();
         let mut next = after.saturating_add(1);
@@ -165,6 +173,7 @@ impl Reader {
     ///
     /// # Errors
     /// Not found when the version has no such step.
+    #[boxed]
     pub async fn context(&self, only: Option<&str>) -> Result<ContextView> {
         let only = only.map(|id| self.plan.find_shown(id).ok_or_else(|| no_such_step(id))).transpose()?;
         let input = self.state.store.run_input(&self.run().key, &self.record.beside.input).await?.input;
@@ -214,6 +223,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn when_over(self, waiter: &mut Waiter, wait: Duration) -> Result<Self> {
         self.when(waiter, wait, |_, over| over).await
     }
@@ -222,6 +232,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[boxed]
     pub async fn when_beyond(self, after: u64, waiter: &mut Waiter, wait: Duration) -> Result<Self> {
         self.when(waiter, wait, |seq, over| over || seq > after).await
     }

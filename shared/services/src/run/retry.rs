@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use engine::{Command, Refusal, RunInput, RunStatus};
+use platform::boxed;
 use types::ids::{RunRef, WorkflowId};
 use types::issue::Issue;
 use types::{Error, Result};
@@ -37,6 +38,7 @@ pub struct Retry {
 /// Not found when there is no such run of this workflow; forbidden when it calls tools and whoever asks may not;
 /// conflict unless it failed or was stopped; payment required when no credits are left; invalid when the step is
 /// unknown or was not reached, or the input does not satisfy the version's schema or is too large.
+#[boxed]
 pub async fn retry(
     state: &AppState,
     key: &RunRef,

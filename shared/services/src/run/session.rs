@@ -3,7 +3,9 @@
 //! journal of commands since the last commit is applied to what is there now; commands that no longer fit
 //! fall away. So the transition function is the only place that decides what is allowed.
 
-use std::collections::{BTreeMap, HashMap};
+mod values;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use engine::RunInput;
 use engine::Slot;
 use engine::analytics::Counts;
 use engine::{Command, Refusal};
+use platform::boxed;
 use platform::metrics::Metric;
 use platform::patience::Trouble;
 use store::{Beside, RunChange, RunRecord, Spread, StoreError, StoredInput};
@@ -26,13 +29,10 @@ use types::clock::Timestamp;
 use types::ids::{RunId, RunRef};
 use types::retry::Backoff;
 use types::{Error, Result};
-use workflow::StepIx;
 
 /// A page that has grown beyond this is closed with the next commit: the run's row is written with every
 /// commit, so it is kept to a few kilobytes once compressed.
 const FULL_PAGE: usize = 16 * 1024;
-/// Results of closed pages that are kept in memory for the steps to come.
-const MOST_KEPT: usize = 16 * 1024 * 1024;
 /// A deadline that is still this far away stays where it is in the index, though one up to this much later would do:
 /// moving it costs two writes of the index with each commit, and the sweep that comes too early a message, a look and
 /// these two writes. So a run that waits for long has its own.
@@ -100,6 +100,7 @@ impl Session {
     ///
     /// # Errors
     /// When a store does not answer.
+    #[boxed]
     pub async fn load(state: &AppState, key: &RunRef) -> Result<Option<Self>> {
         let Some(record) = state.store.run(key).await? else { return Ok(None) };
         Self::of(state, record).await.map(Some)
@@ -109,6 +110,7 @@ impl Session {
     ///
     /// # Errors
     /// When a store does not answer.
+    #[boxed]
     pub async fn of(state: &AppState, record: RunRecord) -> Result<Self> {
         let place = &record.run.key.place;
         let plan = state.plans.get(&state.store, place, record.run.workflow_id, record.run.version).await?;
@@ -138,6 +140,7 @@ impl Session {
     ///
     /// # Errors
     /// When a store does not answer.
+    #[boxed]
     pub async fn load_to_work(state: &AppState, key: &RunRef) -> Result<Option<Self>> {
         if state.config.metering == Metering::Unlimited {
             return Self::load(state, key).await;
@@ -156,6 +159,7 @@ impl Session {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[boxed]
     pub async fn can_pay(&mut self) -> Result<bool> {
         if self.purse.as_ref().is_some_and(|purse| purse.is_old) {
             let tenant = &self.machine.run().key.place.tenant_id;
@@ -190,6 +194,7 @@ impl Session {
     ///
     /// # Errors
     /// When a store does not answer; the inner error when the state does not allow the command.
+    #[boxed]
     pub async fn perform(&mut self, command: Command) -> Result<std::result::Result<(), Refusal>> {
         self.perform_with(command, None).await
     }
@@ -199,6 +204,7 @@ impl Session {
     ///
     /// # Errors
     /// When a store does not answer; the inner error when the state does not allow the command.
+    #[boxed]
     pub async fn perform_with(
         &mut self,
         command: Command,
@@ -240,6 +246,7 @@ impl Session {
     /// # Errors
     /// When the store does not answer, or conflicts do not end. Nothing is lost by that: the run stands where
     /// it stood, and its deadline brings somebody to it again.
+    #[boxed]
     pub async fn commit(&mut self) -> Result<Commit> {
         if !self.has_news() {
             return Ok(Commit::Unchanged);
@@ -308,8 +315,7 @@ impl Session {
             counts: self.counts.as_ref().map(|counts| (counts, self.spread)),
             debit: self.debit.as_ref().map(|debit| (debit, self.spread)),
         };
-        // In a box: a transaction's future is large, and every worker's holds this one.
-        Box::pin(self.state.store.save_run(&change)).await?;
+        self.state.store.save_run(&change).await?;
         self.deadline = deadline;
         Ok(())
     }
@@ -365,6 +371,7 @@ impl Session {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[boxed]
     pub async fn look(&mut self) -> Result<()> {
         self.rebase().await.map(|_| ())
     }
@@ -398,100 +405,5 @@ impl Session {
             }
         });
         Ok(first)
-    }
-
-    /// What a step, or an inner step of a loop under way, has made; none when it has made nothing. Reads the
-    /// page that holds it at most once.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn result(&mut self, slot: Slot) -> Result<Option<Arc<Value>>> {
-        if let Some(result) = self.machine.page().results.get(&slot).or_else(|| self.kept.get(&slot)) {
-            return Ok(Some(Arc::clone(result)));
-        }
-        if let Some(result) = self.closed.as_ref().and_then(|page| page.results.get(&slot)) {
-            return Ok(Some(Arc::clone(result)));
-        }
-        for first_seq in self.pages_of(slot, &self.beside.at.results) {
-            let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
-            let result = page.results.get(&slot).cloned();
-            self.keep(page);
-            if result.is_some() {
-                return Ok(result);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The closed pages that may hold something of a step, the likeliest first.
-    fn pages_of(&self, slot: Slot, of_graph: &BTreeMap<StepIx, u64>) -> Vec<u64> {
-        match slot.inner {
-            None => of_graph.get(&slot.step).copied().into_iter().collect(),
-            Some(_) => self.beside.at.loops.get(&slot.step).into_iter().flatten().rev().copied().collect(),
-        }
-    }
-
-    /// Everything that the rounds of a loop have made.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn made_by_rounds(&self, step: StepIx) -> Result<BTreeMap<Slot, Arc<Value>>> {
-        let mut made = BTreeMap::new();
-        let mut take = |page: &Page| {
-            let of_loop = page.results.iter().filter(|(slot, _)| slot.step == step && slot.inner.is_some());
-            made.extend(of_loop.map(|(slot, value)| (*slot, Arc::clone(value))));
-        };
-        for first_seq in self.beside.at.loops.get(&step).into_iter().flatten() {
-            match self.closed.as_ref().filter(|page| page.first_seq == *first_seq) {
-                Some(page) => take(page),
-                None => take(&self.state.store.page(&self.machine.run().key, *first_seq).await?),
-            }
-        }
-        take(self.machine.page());
-        Ok(made)
-    }
-
-    /// The fields with which a step was called; none when it has none.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn step_input(&self, slot: Slot) -> Result<Option<Arc<Value>>> {
-        if let Some(input) = self.machine.page().inputs.get(&slot) {
-            return Ok(Some(Arc::clone(input)));
-        }
-        for first_seq in self.pages_of(slot, &self.beside.at.inputs) {
-            let page = match self.closed.as_ref().filter(|page| page.first_seq == first_seq) {
-                Some(page) => page.inputs.get(&slot).cloned(),
-                None => self
-                    .state
-                    .store
-                    .page(&self.machine.run().key, first_seq)
-                    .await?
-                    .inputs
-                    .get(&slot)
-                    .cloned(),
-            };
-            if page.is_some() {
-                return Ok(page);
-            }
-        }
-        Ok(None)
-    }
-
-    /// What the run was started with, with what retries laid over it.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn input(&self) -> Result<RunInput> {
-        Ok(self.state.store.run_input(&self.machine.run().key, &self.beside.input).await?)
-    }
-
-    fn keep(&mut self, page: Page) {
-        if self.kept_bytes > MOST_KEPT {
-            self.kept.clear();
-            self.kept_bytes = 0;
-        }
-        self.kept_bytes += page.weight;
-        self.kept.extend(page.results);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use engine::RunStatus;
+use platform::boxed;
 use store::RunRecord;
 use types::ids::RunRef;
 
@@ -61,6 +62,7 @@ pub struct Waiter {
 
 impl Waiter {
     /// The next change that was not seen yet.
+    #[boxed]
     pub async fn changed(&mut self) -> Option<Watched> {
         if self.changes.changed().await.is_err() {
             // Only when the sender is gone, which lives as long as a waiter does.

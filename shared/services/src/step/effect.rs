@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::state::AppState;
 use engine::{FailureCode, Outcome, RunInput, StepFailure};
+use platform::boxed;
 use platform::secrets::Mask;
 use types::tokens::Tokens;
 use workflow::StepKind;
@@ -71,6 +72,7 @@ impl Effect {
     }
 
     /// Performs it, in its time.
+    #[boxed]
     pub async fn perform(self, state: &AppState, attempt: &Attempt) -> Performed {
         let mut mask = Mask::default();
         let call = async {

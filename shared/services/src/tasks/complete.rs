@@ -6,6 +6,7 @@ use crate::auth::Caller;
 use crate::run::complete_task;
 use crate::state::AppState;
 use engine::Answer;
+use platform::boxed;
 use types::ids::{RunId, RunRef, WorkflowId};
 use types::{Error, Result};
 
@@ -28,6 +29,7 @@ pub struct Completion {
 /// # Errors
 /// Invalid when the notes are too long; not found when the run has no such task; conflict when it is answered or no
 /// longer wanted.
+#[boxed]
 pub async fn complete(
     state: &AppState,
     caller: &Caller,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::view::Task;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Listed, TaskRecord};
 use types::clock::Timestamp;
 use types::ids::{RunId, RunRef, TenantId, WorkflowId};
@@ -13,6 +14,7 @@ use types::{Error, Result};
 ///
 /// # Errors
 /// Invalid when the place is none of this list; when the database does not answer.
+#[boxed]
 pub async fn inbox(
     state: &AppState,
     tenant: &TenantId,
@@ -30,6 +32,7 @@ pub async fn inbox(
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; when the database does not answer.
+#[boxed]
 pub async fn pending_of_run(state: &AppState, key: &RunRef, workflow_id: WorkflowId) -> Result<Vec<Task>> {
     let record = state.store.run(key).await?;
     record.filter(|record| record.run.workflow_id == workflow_id).ok_or_else(|| Error::not_found("run"))?;

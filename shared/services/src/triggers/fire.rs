@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::run::{Origin, StartCommand, StartParams, Started, start};
 use crate::state::AppState;
 use engine::trigger::{Move, Schedule, TriggerError, next_move};
+use platform::boxed;
 use store::{StoreError, TriggerRecord};
 use types::clock::Timestamp;
 use types::error::Kind;
@@ -23,6 +24,7 @@ const MOST_MOVES: usize = 20;
 ///
 /// # Errors
 /// When a store does not answer: nothing is moved, and the next sweep tries again.
+#[boxed]
 pub async fn fire(state: &AppState, key: &TriggerRef) -> Result<usize> {
     let mut started = 0;
     let mut known = None;

@@ -9,6 +9,7 @@ use crate::lists;
 use crate::state::AppState;
 use crate::workflows::find;
 use engine::trigger::Schedule;
+use platform::boxed;
 use store::{Listed, MOST_TRIGGERS, StoreError, TriggerRecord};
 use types::clock::Timestamp;
 use types::ids::{Place, TriggerId, TriggerRef, WorkflowId, seed};
@@ -71,6 +72,7 @@ struct Checked {
 /// # Errors
 /// Invalid, naming the field, and when the workflow has as many as it can; not found when there is no such workflow;
 /// overtaken when others make and delete triggers of the workflow all the time.
+#[boxed]
 pub async fn create(
     state: &AppState,
     caller: &Caller,
@@ -132,6 +134,7 @@ async fn keep(state: &AppState, record: &TriggerRecord) -> Result<()> {
 /// # Errors
 /// Not found when there is no such workflow; invalid when the place is of another list; unavailable when the database
 /// does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -150,6 +153,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Invalid, naming the field; not found when there is no such trigger; overtaken when others change it all the time.
+#[boxed]
 pub async fn change(
     state: &AppState,
     caller: &Caller,
@@ -187,6 +191,7 @@ pub async fn change(
 ///
 /// # Errors
 /// Not found when there is none; overtaken when others change it all the time.
+#[boxed]
 pub async fn delete(
     state: &AppState,
     place: &Place,

@@ -10,6 +10,7 @@ use crate::auth::PlainToken;
 use crate::custody::{Deposit, deposit, destroy};
 use crate::run::check_steps;
 use crate::state::AppState;
+use platform::boxed;
 use platform::secrets::SecretKind;
 use store::sender::Sender;
 use store::{Listed, PatRecord, SigningKey, StoreError, SubscriptionRecord};
@@ -93,6 +94,7 @@ pub struct Rotated {
 /// # Errors
 /// Invalid when there is no such workflow or the token cannot start its runs; unavailable when a store does not
 /// answer, and then nothing was made.
+#[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Result<Created> {
     check_extras(state, place, new.workflow_id, &new.extras).await?;
     let automation_pat_id = check_token(state, place, &new).await?;
@@ -224,6 +226,7 @@ pub(super) fn may_start(row: &PatRecord, now: Timestamp) -> Result<(), &'static 
 /// Not found; invalid, naming what is wrong with the extras or the secret, or when the new sender issues its secrets
 /// itself and none is given; unavailable when a store does not answer, and
 /// then nothing was changed.
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -272,6 +275,7 @@ pub async fn change(
 /// # Errors
 /// Not found; invalid when the secret is none, or its sender issues it and none is given; conflict `TOO_MANY_SECRETS`
 /// when many are valid already; unavailable when a store does not answer, and then nothing was changed.
+#[boxed]
 pub async fn rotate(
     state: &AppState,
     place: &Place,
@@ -363,6 +367,7 @@ async fn save_with_secret(
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn delete(state: &AppState, place: &Place, id: SubscriptionId) -> Result<()> {
     for _ in 0..MOST_TRIES {
         let record = find(state, place, id).await?;
@@ -384,6 +389,7 @@ pub async fn delete(state: &AppState, place: &Place, id: SubscriptionId) -> Resu
 ///
 /// # Errors
 /// Not found.
+#[boxed]
 pub async fn find(state: &AppState, place: &Place, id: SubscriptionId) -> Result<SubscriptionRecord> {
     state.store.subscription(place, id).await?.ok_or_else(|| Error::not_found("inbound webhook"))
 }
@@ -392,6 +398,7 @@ pub async fn find(state: &AppState, place: &Place, id: SubscriptionId) -> Result
 ///
 /// # Errors
 /// Unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,
@@ -405,6 +412,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Not found; unavailable when the database does not answer.
+#[boxed]
 pub async fn deliveries(
     state: &AppState,
     place: &Place,

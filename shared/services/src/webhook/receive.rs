@@ -8,6 +8,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use http::HeaderMap;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -24,6 +25,7 @@ use crate::limits::Allowance;
 use crate::run::{Origin, StartCommand, start};
 use crate::state::AppState;
 use engine::RunStatus;
+use platform::boxed;
 use platform::metrics::Metric;
 use store::sender::Sender;
 use store::{Receipt, SubscriptionRecord};
@@ -119,11 +121,12 @@ impl Accepted {
 /// Not found when the subscription is unknown or disabled; unauthenticated, in the same words whatever is wrong;
 /// too large; unreadable; unavailable when a store does not answer, and then nothing was started; what the body's
 /// future fails with; and what [`start`] refuses.
-pub async fn receive(
-    state: &AppState,
+#[boxed]
+pub async fn receive<'a>(
+    state: &'a AppState,
     id: SubscriptionId,
-    delivery: &Delivery<'_>,
-    body: impl Future<Output = Result<Vec<u8>>>,
+    delivery: &'a Delivery<'_>,
+    body: BoxFuture<'a, Result<Vec<u8>>>,
 ) -> Result<Reply> {
     let Some(record) = state.webhooks.subscription(state, id).await? else {
         state.metrics.count(Metric::IngressRefusals, &[("reason", "UNKNOWN")]);
@@ -167,7 +170,7 @@ async fn accept(
     state: &AppState,
     record: &SubscriptionRecord,
     delivery: &Delivery<'_>,
-    body: impl Future<Output = Result<Vec<u8>>>,
+    body: BoxFuture<'_, Result<Vec<u8>>>,
 ) -> Result<Reply, Refused> {
     if !record.enabled {
         return Err(refused("DISABLED", unknown()));

@@ -14,7 +14,7 @@ const MOST_READS: usize = 5;
 ///
 /// # Errors
 /// Not found when there is none; unavailable when the database does not answer.
-pub async fn find(state: &AppState, place: &Place, id: WorkflowId) -> Result<WorkflowRecord> {
+pub(crate) async fn find(state: &AppState, place: &Place, id: WorkflowId) -> Result<WorkflowRecord> {
     state.store.workflow(place, id).await?.ok_or_else(|| Error::not_found("workflow"))
 }
 
@@ -23,7 +23,7 @@ pub async fn find(state: &AppState, place: &Place, id: WorkflowId) -> Result<Wor
 ///
 /// # Errors
 /// As of [`find`]; overtaken when the draft is replaced every time.
-pub async fn find_with_draft(
+pub(crate) async fn find_with_draft(
     state: &AppState,
     place: &Place,
     id: WorkflowId,

@@ -7,6 +7,7 @@ use super::tools::{ensure_free, exposed, row};
 use super::view::{WorkflowView, etag};
 use crate::run::StartParams;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Draft, StoreError, ToolChange, WorkflowRecord, WorkflowToolRecord};
 use types::error::{ErrorCode, Kind};
 use types::ids::{Place, WorkflowId, seed};
@@ -66,6 +67,7 @@ type Exposure = (ExposedTool, WorkflowToolRecord);
 ///
 /// # Errors
 /// Invalid, naming the field; conflict when another workflow is offered as a tool of this name.
+#[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewWorkflow) -> Result<WorkflowView> {
     let name = text::name("name", &new.name)?;
     let description = text::text("description", &new.description)?;
@@ -114,6 +116,7 @@ pub async fn create(state: &AppState, place: &Place, new: NewWorkflow) -> Result
 /// Not found when there is none; a failed precondition when none of the tags is its state's; invalid, naming the field;
 /// conflict when another workflow is offered as a tool of this name; overtaken when somebody else changes it at the same
 /// moment.
+#[boxed]
 pub async fn change(
     state: &AppState,
     place: &Place,
@@ -161,6 +164,7 @@ pub async fn change(
 ///
 /// # Errors
 /// Not found when there is none; overtaken when somebody else changes it at the same moment.
+#[boxed]
 pub async fn archive(state: &AppState, place: &Place, id: WorkflowId) -> Result<()> {
     let mut record = find(state, place, id).await?;
     if !record.archived {
@@ -175,6 +179,7 @@ pub async fn archive(state: &AppState, place: &Place, id: WorkflowId) -> Result<
 ///
 /// # Errors
 /// Not found when there is none; overtaken when somebody else changes it at the same moment.
+#[boxed]
 pub async fn restore(state: &AppState, place: &Place, id: WorkflowId) -> Result<WorkflowView> {
     let (mut record, graph) = find_with_draft(state, place, id).await?;
     if record.archived {

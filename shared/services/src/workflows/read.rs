@@ -8,6 +8,7 @@ use super::find::find_with_draft;
 use super::tools::exposed;
 use super::view::WorkflowView;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Listed, WorkflowStatus};
 use types::ids::{Place, WorkflowId};
 use types::{Error, Result};
@@ -31,6 +32,7 @@ pub struct WorkflowFilter {
 ///
 /// # Errors
 /// Not found when there is none; unavailable when the database does not answer.
+#[boxed]
 pub async fn get(state: &AppState, place: &Place, id: WorkflowId) -> Result<WorkflowView> {
     let (record, graph) = find_with_draft(state, place, id).await?;
     let tool = exposed(state, &record).await?;
@@ -41,6 +43,7 @@ pub async fn get(state: &AppState, place: &Place, id: WorkflowId) -> Result<Work
 ///
 /// # Errors
 /// Invalid when there is no such status; unavailable when the database does not answer.
+#[boxed]
 pub async fn list(
     state: &AppState,
     place: &Place,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::state::AppState;
+use platform::boxed;
 use store::{Listed, StoreError, WorkflowRecord, WorkflowStatus, WorkflowToolRecord};
 use types::error::ErrorCode;
 use types::ids::{Place, WorkflowId};
@@ -38,6 +39,7 @@ pub struct WorkflowTool {
 ///
 /// # Errors
 /// When the database does not answer.
+#[boxed]
 pub async fn list_tools(
     state: &AppState,
     place: &Place,
@@ -81,7 +83,7 @@ fn shown(row: WorkflowToolRecord, workflow: &WorkflowRecord) -> WorkflowTool {
 ///
 /// # Errors
 /// Invalid, naming the field; conflict when another workflow has the name.
-pub async fn row(
+pub(crate) async fn row(
     state: &AppState,
     place: &Place,
     workflow_id: WorkflowId,
@@ -102,7 +104,7 @@ pub async fn row(
 ///
 /// # Errors
 /// Conflict when it does.
-pub async fn ensure_free(state: &AppState, place: &Place, id: WorkflowId, name: &str) -> Result<()> {
+pub(crate) async fn ensure_free(state: &AppState, place: &Place, id: WorkflowId, name: &str) -> Result<()> {
     match state.store.workflow_tool(place, name).await? {
         Some(other) if other.workflow_id != id => {
             let message = format!(
@@ -119,7 +121,7 @@ pub async fn ensure_free(state: &AppState, place: &Place, id: WorkflowId, name: 
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn exposed(state: &AppState, record: &WorkflowRecord) -> Result<Option<ExposedTool>> {
+pub(crate) async fn exposed(state: &AppState, record: &WorkflowRecord) -> Result<Option<ExposedTool>> {
     Ok(tool_row(state, record).await?.map(|row| ExposedTool {
         name: row.name,
         description: row.description,
@@ -131,7 +133,7 @@ pub async fn exposed(state: &AppState, record: &WorkflowRecord) -> Result<Option
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn tool_row(
+pub(crate) async fn tool_row(
     state: &AppState,
     record: &WorkflowRecord,
 ) -> Result<Option<WorkflowToolRecord>, StoreError> {

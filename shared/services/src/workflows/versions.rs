@@ -8,6 +8,7 @@ use super::find::{find, find_with_draft};
 use super::tools::tool_row;
 use super::validation::check_all;
 use crate::state::AppState;
+use platform::boxed;
 use store::{Listed, NewVersion, Version, WorkflowToolRecord};
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
@@ -65,6 +66,7 @@ pub struct Publication {
 /// # Errors
 /// Invalid when the changelog is too long or the graph has errors, with what they are; not found when there is no such
 /// workflow; conflict when it is archived; overtaken when somebody else changes it at the same moment.
+#[boxed]
 pub async fn publish(
     state: &AppState,
     place: &Place,
@@ -109,6 +111,7 @@ pub async fn publish(
 ///
 /// # Errors
 /// Not found when there is no such workflow; unavailable when the database does not answer.
+#[boxed]
 pub async fn list_versions(
     state: &AppState,
     place: &Place,
@@ -129,6 +132,7 @@ pub async fn list_versions(
 ///
 /// # Errors
 /// Not found when there is none of this number; unavailable when the database does not answer.
+#[boxed]
 pub async fn get_version(
     state: &AppState,
     place: &Place,

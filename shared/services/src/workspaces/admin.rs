@@ -3,6 +3,7 @@
 use super::newcomer::{Names, newcomer, trace};
 use crate::auth::PlainToken;
 use crate::state::AppState;
+use platform::boxed;
 use store::{MemberRecord, PatChange, PatRecord, StoreError};
 use types::error::{ErrorCode, Kind};
 use types::ids::{MemberId, PatId, Place, ProjectId, TenantId};
@@ -34,6 +35,7 @@ pub struct MadeAdmin {
 /// # Errors
 /// Not found when there is no such workspace; invalid, naming the field, also when the workspace has no such project;
 /// conflict `PROJECT_ARCHIVED`.
+#[boxed]
 pub async fn make_admin(state: &AppState, tenant: &TenantId, new: &NewAdmin) -> Result<MadeAdmin> {
     let name = new.display_name.as_deref().unwrap_or("Admin made by the operator");
     let name = text::name("display_name", name)?;

@@ -3,6 +3,7 @@
 use super::newcomer::{Names, newcomer, trace};
 use crate::auth::PlainToken;
 use crate::state::AppState;
+use platform::boxed;
 use store::{NewTenant, ProjectRecord, StoreError};
 use types::error::ErrorCode;
 use types::ids::{PatId, Place, ProjectId, TenantId, seed};
@@ -24,6 +25,7 @@ pub struct NewWorkspace {
 ///
 /// # Errors
 /// Invalid, naming the field; conflict `SLUG_IN_USE` when there is a workspace of this id.
+#[boxed]
 pub async fn create(state: &AppState, new: &NewWorkspace) -> Result<(Place, PlainToken)> {
     let name = text::name("name", &new.name)?;
     let tenant_id: TenantId = new.slug.parse().map_err(|why| Error::invalid(format!("slug: {why}.")))?;
@@ -41,6 +43,7 @@ pub async fn create(state: &AppState, new: &NewWorkspace) -> Result<(Place, Plai
 ///
 /// # Errors
 /// Conflict `SLUG_IN_USE` when there is a workspace of this id.
+#[boxed]
 pub async fn open(state: &AppState, name: &str, place: &Place, token: &PlainToken) -> Result<()> {
     let now = state.clock.now();
     let project = ProjectRecord {

@@ -55,8 +55,7 @@ pub(crate) async fn drive(
         return children::after_the_end(state, &mut session).await;
     }
     let drive = Drive::new(state, session, again, until, patience).await?;
-    // In a box: it is what all the work of a run is done in.
-    Box::pin(drive.run(wake, again)).await
+    drive.run(wake, again).await
 }
 
 impl Drive {

@@ -6,6 +6,7 @@ use crate::billing::provider::provider;
 use crate::billing::subscription::{ask_provider, change, read};
 use crate::state::AppState;
 use billing::subscription::Standing;
+use platform::boxed;
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -13,6 +14,7 @@ use types::{Error, Result};
 ///
 /// # Errors
 /// Conflict `NO_SUBSCRIPTION` when there is none; when a store or the provider does not answer.
+#[boxed]
 pub async fn cancel(state: &AppState, tenant: &TenantId) -> Result<Changed> {
     let standing = read(state, tenant).await?;
     if standing.live().is_none() {

@@ -10,6 +10,7 @@ use crate::state::AppState;
 use billing::plans::{Move, Plan};
 use billing::subscription::{Paid, ProviderState, Standing};
 use clients::stripe::{Key, Provider, Subscription};
+use platform::boxed;
 use types::error::ErrorCode;
 use types::ids::TenantId;
 use types::{Error, Result};
@@ -20,6 +21,7 @@ use types::{Error, Result};
 /// # Errors
 /// Invalid when the plan is none; conflict `PAYMENT_DUE` when the last payment has failed, `PLAN_NOT_SOLD` when the
 /// plan has no price; payment required when the payment is declined; when a store or the provider does not answer.
+#[boxed]
 pub async fn change_plan(state: &AppState, tenant: &TenantId, choice: &PlanChoice) -> Result<Changed> {
     let plan = choice.named(state)?;
     if read(state, tenant).await?.live().is_none() {

@@ -7,6 +7,7 @@ use crate::billing::provider::provider;
 use crate::billing::subscription::{ask_provider, read};
 use crate::state::AppState;
 use billing::subscription::ProviderState;
+use platform::boxed;
 use types::error::{ErrorCode, Kind};
 use types::ids::TenantId;
 use types::{Error, Result};
@@ -16,6 +17,7 @@ use types::{Error, Result};
 /// # Errors
 /// Invalid when the plan is none that is paid; conflict `NO_TRIAL` when none is under way, `ALREADY_SUBSCRIBED` when
 /// another plan was taken; payment required when the payment is declined; when a store or the provider does not answer.
+#[boxed]
 pub async fn convert_trial(state: &AppState, tenant: &TenantId, choice: &PlanChoice) -> Result<Changed> {
     let chosen = choice.plan(state)?;
     let standing = read(state, tenant).await?;

@@ -7,6 +7,7 @@ use crate::billing::subscription::change;
 use crate::state::AppState;
 use billing::plans::Plan;
 use billing::subscription::Standing;
+use platform::boxed;
 use types::Result;
 use types::ids::TenantId;
 
@@ -15,6 +16,7 @@ use types::ids::TenantId;
 /// # Errors
 /// Invalid when the plan is none; conflict `ALREADY_SUBSCRIBED` when one is paid, `PLAN_NOT_SOLD` when it has no price;
 /// when a store or the provider does not answer.
+#[boxed]
 pub async fn subscribe(state: &AppState, tenant: &TenantId, choice: &PlanChoice) -> Result<Changed> {
     let plan = choice.named(state)?;
     take(state, tenant, plan, choice).await

@@ -11,6 +11,7 @@ use crate::state::AppState;
 use billing::Microcredits;
 use billing::plans::Payg;
 use clients::stripe::{Key, NewTopup};
+use platform::boxed;
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -54,6 +55,7 @@ pub struct TopupIntent {
 /// # Errors
 /// Invalid, naming the field; unavailable when this deployment takes no payments, or a store or the provider does not
 /// answer.
+#[boxed]
 pub async fn begin(state: &AppState, tenant: &TenantId, asked: &Topup) -> Result<TopupIntent> {
     let payg = &state.config.plans.product()?.payg;
     let microcredits = bought(payg, asked)?;

@@ -7,6 +7,7 @@ use crate::billing::subscription::{change, read};
 use crate::state::AppState;
 use billing::plans::Plan;
 use billing::subscription::{Refusal, Standing};
+use platform::boxed;
 use types::ids::TenantId;
 use types::{Error, Result};
 
@@ -15,6 +16,7 @@ use types::{Error, Result};
 /// # Errors
 /// Invalid when the plan has no trial; conflict `TRIAL_USED` when there was one, `ALREADY_SUBSCRIBED` when a plan is paid;
 /// when a store or the provider does not answer.
+#[boxed]
 pub async fn begin_trial(state: &AppState, tenant: &TenantId, choice: &PlanChoice) -> Result<Changed> {
     let plan = plan(state, choice)?;
     if plan.trial.is_some_and(|trial| trial.requires_card) {

@@ -7,4 +7,5 @@
 
 mod service;
 
-pub use service::{ask_provider, change, look, post, read};
+pub(crate) use service::change;
+pub use service::{ask_provider, look, post, read};

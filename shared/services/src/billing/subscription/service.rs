@@ -9,6 +9,7 @@ use billing::plans::Product;
 use billing::subscription::{Observed, Seen};
 use billing::subscription::{Posting, Standing};
 use clients::stripe::{Provider, Subscription};
+use platform::boxed;
 use store::StoreError;
 use types::clock::Timestamp;
 use types::error::ErrorCode;
@@ -24,6 +25,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(30 * 60);
 ///
 /// # Errors
 /// When the database does not answer.
+#[boxed]
 pub async fn read(state: &AppState, tenant: &TenantId) -> Result<Standing> {
     let found = state.store.standing(tenant).await?;
     Ok(found.unwrap_or_else(|| Standing::none(tenant.clone())))
@@ -33,7 +35,7 @@ pub async fn read(state: &AppState, tenant: &TenantId) -> Result<Standing> {
 ///
 /// # Errors
 /// Those of `apply`; nothing is changed then. Unavailable when a store does not answer.
-pub async fn change<T>(
+pub(crate) async fn change<T>(
     state: &AppState,
     tenant: &TenantId,
     mut apply: impl FnMut(&mut Standing, &Product, Timestamp) -> Result<T>,
@@ -59,6 +61,7 @@ pub async fn change<T>(
 ///
 /// # Errors
 /// When the provider or a store does not answer, or the subscription has a price that the deployment does not know.
+#[boxed]
 pub async fn ask_provider(
     state: &AppState,
     provider: &Provider<'_>,
@@ -108,6 +111,7 @@ fn take_over(
 ///
 /// # Errors
 /// When a store does not answer. A provider that does not is asked again later.
+#[boxed]
 pub async fn look(state: &AppState, tenant: &TenantId) -> Result<()> {
     let (standing, ()) = change(state, tenant, |_, _, _| Ok(())).await?;
     if !standing.must_ask(state.clock.now()) {
@@ -166,6 +170,7 @@ async fn settled(state: &AppState, mut standing: Standing) -> Result<Standing> {
 ///
 /// # Errors
 /// When the database does not answer.
+#[boxed]
 pub async fn post(state: &AppState, tenant: &TenantId, posting: &Posting) -> Result<()> {
     let Posting { cause, bucket, grant: granted, expires_at } = posting;
     let made = match granted {

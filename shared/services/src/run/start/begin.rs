@@ -13,6 +13,7 @@ use crate::state::AppState;
 use billing::{Action, Metering};
 use engine::binding::Bindings;
 use engine::{Machine, NewRun, RunInput};
+use platform::boxed;
 use store::WorkflowRecord;
 use types::ids::{Place, RunId, RunRef, WorkflowId};
 use types::{Error, Result};
@@ -26,6 +27,7 @@ use workflow::input::fill_defaults_and_check;
 /// workflow's run; payment required when no credits are left; invalid when the input does not satisfy the graph's
 /// schema or a step id is unknown. Conflict `CONFLICT` when the delivery's receipt is known already, or is just being
 /// kept.
+#[boxed]
 pub async fn start(
     state: &AppState,
     place: &Place,
@@ -52,7 +54,7 @@ pub async fn start(
     let input = checked(&plan, std::mem::take(&mut params.input))?;
     let none = Bindings::new();
     let inherited = origin.inherited().unwrap_or(&none);
-    let mcp = match Box::pin(bind(state, place, id, &plan, inherited)).await {
+    let mcp = match bind(state, place, id, &plan, inherited).await {
         Ok(mcp) => mcp,
         Err(refusal) => return started_before(state, place, id, run_id, refusal).await,
     };

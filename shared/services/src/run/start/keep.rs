@@ -45,8 +45,7 @@ pub(super) async fn keep(
     for busy in 0_u32.. {
         let counts = counts.as_ref().map(|counts| (counts, spread));
         let first = FirstRun { run, pages, input, deadline, counts, receipt, trace };
-        // In a box: a transaction's future is large, and whoever starts runs holds this one.
-        match Box::pin(state.store.create_run(first)).await {
+        match state.store.create_run(first).await {
             Ok(()) => break,
             // Whoever gave the receipt finds the run of the delivery that was first.
             Err(StoreError::Conflict) if receipt.is_none() => {

@@ -10,6 +10,7 @@ use self::asked::Asked;
 use self::others::Others;
 use super::find::{find, find_with_draft};
 use crate::state::AppState;
+use platform::boxed;
 use types::ids::{Place, WorkflowId};
 use types::{Error, Result};
 use workflow::graph_hash;
@@ -24,6 +25,7 @@ pub use self::view::{Evidence, Validation};
 /// # Errors
 /// Not found when there is no such workflow; invalid, naming a check that there is none of; unavailable when a store
 /// does not answer.
+#[boxed]
 pub async fn validate(
     state: &AppState,
     place: &Place,
@@ -51,6 +53,7 @@ pub async fn validate(
 ///
 /// # Errors
 /// Invalid without a graph, and naming a check that there is none of; unavailable when a store does not answer.
+#[boxed]
 pub async fn validate_graph(state: &AppState, place: &Place, mut wanted: ValidationRequest) -> Result<Value> {
     let graph = wanted
         .graph
@@ -65,6 +68,7 @@ pub async fn validate_graph(state: &AppState, place: &Place, mut wanted: Validat
 ///
 /// # Errors
 /// Invalid when the hash is none; not found when there is no such workflow, or no validation of the graph.
+#[boxed]
 pub async fn last_validation(
     state: &AppState,
     place: &Place,
@@ -87,7 +91,7 @@ pub async fn last_validation(
 ///
 /// # Errors
 /// When a store does not answer.
-pub async fn check_all(
+pub(crate) async fn check_all(
     state: &AppState,
     place: &Place,
     own: WorkflowId,

@@ -28,7 +28,7 @@ impl Others {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn load(
+    pub(crate) async fn load(
         state: &AppState,
         place: &Place,
         own: Option<WorkflowId>,
