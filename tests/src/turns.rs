@@ -48,7 +48,7 @@ impl Round {
     /// Lets one go, if everybody who takes part waits.
     fn deal(&mut self) {
         let all_wait = |who: &&'static str| self.waiting.iter().any(|(other, _)| other == who);
-        if self.taking_part.is_empty() || !self.taking_part.iter().all(|who| all_wait(&who)) {
+        if self.taking_part.is_empty() || !self.taking_part.iter().all(all_wait) {
             return;
         }
         // splitmix64

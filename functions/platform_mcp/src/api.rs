@@ -171,7 +171,7 @@ impl Answer {
         let request_id = caller.get("x-request-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
         match error.kind {
             Kind::Internal => {
-                tracing::error!(code = error.code.as_str(), context = error.causes(), "a tool failed")
+                tracing::error!(code = error.code.as_str(), context = error.causes(), "a tool failed");
             }
             Kind::Unavailable { .. } => {
                 tracing::warn!(

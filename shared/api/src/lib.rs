@@ -30,6 +30,8 @@ pub use permit::{
     CanReadTasks, CanReadUsage, CanReadWebhooks, CanRun, CanWrite, CanWriteConnections, CanWriteLlmKeys,
     CanWriteMcp, CanWriteWebhooks, Needs, Open, Permit, Shows, Unguarded,
 };
-pub use routes::{Function, Route, Routes, State, StateRouter, described, guarded, run, served};
+#[cfg(feature = "lambda")]
+pub use routes::run;
+pub use routes::{Function, Route, Routes, State, StateRouter, described, guarded, served};
 #[doc(hidden)]
 pub use utoipa_axum;

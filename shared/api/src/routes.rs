@@ -156,6 +156,7 @@ pub type StateRouter = Router<AppState>;
 ///
 /// # Errors
 /// Those of `serve`, and when the process gets no runtime.
+#[cfg(feature = "lambda")]
 pub fn run<E: From<std::io::Error>, F: Future<Output = Result<(), E>>>(
     serve: impl FnOnce(State) -> F,
 ) -> Result<(), E> {

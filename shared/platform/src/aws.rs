@@ -9,8 +9,11 @@ mod sdk;
 
 pub use call::Call;
 pub use client::{http_client, https_client_builder};
+#[cfg(feature = "lambda")]
 pub(crate) use sdk::attempt_timeout;
-pub use sdk::{dynamodb, secrets_manager};
+pub use sdk::dynamodb;
+#[cfg(feature = "lambda")]
+pub use sdk::secrets_manager;
 
 use std::env;
 

@@ -8,12 +8,14 @@ use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use moka::sync::Cache as Erased;
+
+/// The one type below.
+type Entries = moka::sync::Cache<Box<dyn Key>, Kept>;
 
 /// What is kept in memory by keys of `K`, the most used first. Made when it is first used: each takes a tenth of a megabyte,
 /// and a function has fifteen of them and uses few.
 pub struct Cache<K, V> {
-    kept: LazyLock<Erased<Box<dyn Key>, Kept>, Box<dyn FnOnce() -> Erased<Box<dyn Key>, Kept> + Send + Sync>>,
+    kept: LazyLock<Entries, Box<dyn FnOnce() -> Entries + Send + Sync>>,
     types: PhantomData<fn(K) -> V>,
 }
 
@@ -100,8 +102,8 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Cac
     }
 }
 
-fn build(room: u64, stay: Stay) -> Erased<Box<dyn Key>, Kept> {
-    let cache = Erased::builder().max_capacity(room).weigher(|_, kept: &Kept| kept.weight);
+fn build(room: u64, stay: Stay) -> Entries {
+    let cache = Entries::builder().max_capacity(room).weigher(|_, kept: &Kept| kept.weight);
     match stay {
         Stay::Unlimited => cache.build(),
         Stay::Since(time) => cache.time_to_live(time).build(),

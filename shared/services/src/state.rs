@@ -15,11 +15,10 @@ use crate::run::{PlanCache, RunWatch};
 use crate::webhook::Webhooks;
 use clients::llm::SystemKeys;
 use clients::stripe::ProviderKeys;
-use platform::aws;
 use platform::metrics::Metrics;
 use platform::outbound_http::Outbound;
-use platform::queue::{Queue, RunQueue, SqsQueue};
-use platform::secrets::{SecretStore, Secrets, SecretsManager};
+use platform::queue::{Queue, RunQueue};
+use platform::secrets::{SecretStore, Secrets};
 use store::Store;
 use types::clock::Clock;
 use types::ids::{PatId, SubscriptionId};
@@ -133,7 +132,12 @@ impl AppState {
     }
 
     /// Around the clients of the AWS account that the environment names.
+    #[cfg(feature = "lambda")]
     pub fn from_env() -> Self {
+        use platform::aws;
+        use platform::queue::SqsQueue;
+        use platform::secrets::SecretsManager;
+
         let config = Config::from_env();
         let aws = aws::sdk_config();
         let secrets = SecretsManager::new(aws::secrets_manager(&aws), &config.secret_kms_key);

@@ -9,7 +9,9 @@ use aws_types::SdkConfig;
 /// How long an attempt may take, its connection included. DynamoDB answers in milliseconds, the largest transactions in
 /// a fraction of a second: what takes longer has come to a machine that is gone.
 const DYNAMODB_ATTEMPT: Duration = Duration::from_secs(3);
+#[cfg(feature = "lambda")]
 const SECRETS_ATTEMPT: Duration = Duration::from_secs(3);
+#[cfg(feature = "lambda")]
 const SECRETS_ATTEMPTS: u32 = 3;
 
 /// DynamoDB. The store sends again what was refused, by rules of its own, so that the SDK does not.
@@ -21,6 +23,7 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
 }
 
 /// Secrets Manager.
+#[cfg(feature = "lambda")]
 pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
     let config = aws_sdk_secretsmanager::config::Builder::from(sdk)
         .retry_config(RetryConfig::standard().with_max_attempts(SECRETS_ATTEMPTS))

@@ -4,6 +4,7 @@
 //! a lost message costs time and a doubled one costs a look.
 
 mod in_process;
+#[cfg(feature = "lambda")]
 mod sqs;
 mod wake;
 
@@ -17,6 +18,7 @@ use types::clock::Timestamp;
 use types::{Error, Result};
 
 pub use in_process::InProcessQueue;
+#[cfg(feature = "lambda")]
 pub use sqs::SqsQueue;
 pub use wake::{RunQueue, Wake, body, parse};
 

@@ -6,6 +6,7 @@
 //! and what was read once stays right as long as a row refers to it. [`deposit`] and what comes with it see to it
 //! that no secret outlives the row that owns it, whatever crashes: see [`custody`](self::custody).
 
+#[cfg(feature = "lambda")]
 mod manager;
 mod mask;
 mod reference;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 use crate::cache::{Cache, Stay};
 use types::Result;
 
+#[cfg(feature = "lambda")]
 pub use manager::SecretsManager;
 pub use mask::{MASK, Mask, SHORTEST};
 pub use reference::{SecretKind, SecretRef};
