@@ -7,6 +7,14 @@ pub enum DynamoError {
     /// The path is not valid UTF-8, which the database asks for.
     #[error("the database path is not valid UTF-8")]
     Path,
+    /// The file cannot be opened, or not be kept to its owner.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The database refused, for instance because another process is writing to the file.
     #[error("embedded DynamoDB: {0}")]
     Database(#[from] dynoxide::DynoxideError),

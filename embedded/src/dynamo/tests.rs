@@ -389,6 +389,29 @@ async fn an_acknowledged_write_is_in_the_file_before_anything_is_closed() {
 }
 
 #[tokio::test]
+async fn only_the_owner_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let path = dir.path().join("dynamo.sqlite");
+    // What an earlier release has left.
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let dynamo = EmbeddedDynamo::open(Some(&path)).await.unwrap();
+    let client = dynamo_client(&dynamo, []);
+    create_table(&client).await;
+    put(&client, key("a")).await;
+
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() > 1, "the log lies beside the database: {files:?}");
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?} has the mode {mode:o}", file.file_name());
+    }
+}
+
+#[tokio::test]
 async fn shutdown_finishes_what_was_sent_closes_the_file_and_refuses_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dynamo.sqlite");
@@ -412,5 +435,5 @@ async fn shutdown_finishes_what_was_sent_closes_the_file_and_refuses_the_rest() 
 async fn a_path_that_cannot_be_opened_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("no/such/dir/dynamo.sqlite");
-    assert!(matches!(EmbeddedDynamo::open(Some(&missing)).await, Err(DynamoError::Database(_))));
+    assert!(matches!(EmbeddedDynamo::open(Some(&missing)).await, Err(DynamoError::File { .. })));
 }

@@ -4,6 +4,9 @@
 use super::error::DynamoError;
 use super::tokens::Tokens;
 use dynoxide::Database;
+use std::fs::{OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
@@ -90,9 +93,25 @@ impl Worker {
 fn database(path: Option<&str>) -> Result<Database, DynamoError> {
     // How it flushes the disk and how much it keeps in memory is built in: see LIBSQLITE3_FLAGS in .cargo/config.toml.
     Ok(match path {
-        Some(path) => Database::new(path)?,
+        Some(path) => {
+            keep_to_owner(path).map_err(|source| DynamoError::File { path: path.to_owned(), source })?;
+            Database::new(path)?
+        }
         None => Database::memory()?,
     })
+}
+
+/// Only the process's user reads the data, whatever directory it lies in. SQLite gives the files beside it (`-wal`, `-shm`)
+/// the mode of the database's own; those that a crash has left get it here.
+fn keep_to_owner(path: &str) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    for file in [path.to_owned(), format!("{path}-wal"), format!("{path}-shm")] {
+        match std::fs::set_permissions(&file, Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 fn work(mut store: Store, path: Option<&str>, messages: &mpsc::Receiver<Message>) {

@@ -8,7 +8,6 @@ use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-
 /// The one type below.
 type Entries = moka::sync::Cache<Box<dyn Key>, Kept>;
 

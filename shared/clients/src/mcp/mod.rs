@@ -11,6 +11,6 @@ pub mod words;
 
 pub use error::McpError;
 pub use result::{NoResult, arguments_apart, value};
-pub use session::{Greeting, Session, Sessions, Target};
+pub use session::{Greeting, Session, Sessions, Target, is_settable};
 pub use tools::ToolWarning;
 pub use words::shown;

@@ -66,14 +66,47 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Headers that are the transport's: where a request goes, how it is framed and what concerns one connection (RFC 9110,
+/// sections 7.2 and 7.6.1), and what the protocol itself says. Credentials and profiles cannot set them.
+const RESERVED: [&str; 19] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a name can be that of a header which is not the transport's.
+pub fn is_settable(name: &str) -> bool {
+    HeaderName::try_from(name).is_ok_and(|name| !RESERVED.contains(&name.as_str()))
+}
+
 impl Target {
     /// Adds a header whose value is a secret.
     ///
     /// # Errors
-    /// When it cannot stand in a header.
+    /// When it cannot stand in a header, or is the transport's own.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), McpError> {
         let unusable =
             |what: &str| McpError::Unusable(format!("the {what} of the header {name:?} cannot be sent"));
+        if !is_settable(name) {
+            let why = "is no name of a header, or one that the connection itself sets";
+            return Err(McpError::Unusable(format!("{name:?} {why}; give the credential another key")));
+        }
         let name = HeaderName::try_from(name).map_err(|_| unusable("name"))?;
         let mut value = HeaderValue::try_from(value).map_err(|_| unusable("value"))?;
         value.set_sensitive(true);
@@ -351,6 +384,24 @@ mod tests {
     fn target(authenticated: bool) -> Target {
         let url = "https://example.com/mcp?key=hidden".parse().unwrap();
         Target { url, headers: HeaderMap::new(), mask: Arc::new(Mask::default()), authenticated }
+    }
+
+    #[test]
+    fn a_credential_sets_no_header_of_the_transport() {
+        for name in
+            ["Host", "host", "Connection", "Transfer-Encoding", "CONTENT-LENGTH", "te", "Upgrade", "Expect"]
+        {
+            let error = target(true).header(name, "x").unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("another key"), "{error}");
+        }
+        for name in ["", "a b", "a:b", "a\r\nhost", ":authority", "ü"] {
+            assert!(target(true).header(name, "x").is_err(), "{name:?}");
+        }
+        for name in ["Authorization", "X-Api-Key", "Cookie", "x-host"] {
+            let mut target = target(true);
+            target.header(name, "x").unwrap();
+            assert_eq!(target.headers.len(), 1, "{name}");
+        }
     }
 
     #[test]

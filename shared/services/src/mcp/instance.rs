@@ -10,9 +10,8 @@ use super::target::{binding_of, of_binding};
 use super::view::ProfileView;
 use crate::lists;
 use crate::state::AppState;
-use clients::mcp::McpError;
-use clients::mcp::NoResult;
 use clients::mcp::shown;
+use clients::mcp::{McpError, NoResult, is_settable};
 use platform::blocking::blocking;
 use platform::boxed;
 use platform::secrets::Mask;
@@ -29,18 +28,6 @@ const TRYING: Duration = Duration::from_secs(25);
 const MOST_INJECTED: usize = 20;
 /// The most bytes of a profile.
 const LARGEST_PROFILE: usize = 64 * 1024;
-/// Headers that are the protocol's own.
-const RESERVED: [&str; 9] = [
-    "accept",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "last-event-id",
-    "mcp-protocol-version",
-    "mcp-session-id",
-    "transfer-encoding",
-];
 
 /// An instance of this place.
 ///
@@ -235,9 +222,7 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
                 return Err(Error::invalid(format!("{at}.name: a bearer has none.")));
             }
             InjectAs::Header => {
-                let valid = http::HeaderName::try_from(name).is_ok();
-                let reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
-                if !valid || reserved {
+                if !is_settable(name) {
                     return Err(Error::invalid(format!(
                         "{at}.name: {:?} cannot be set as a header.",
                         shown(name)
