@@ -80,11 +80,11 @@ pub enum StoreError {
     #[error("a row is being written by others")]
     Busy,
     /// DynamoDB does not answer, or not now.
-    #[error("DynamoDB does not answer")]
-    Unavailable(#[source] Cause),
+    #[error("DynamoDB: {0}")]
+    Unavailable(Cause),
     /// A row cannot be read, or a value cannot be written.
-    #[error("stored data")]
-    Corrupt(#[source] Cause),
+    #[error("stored data: {0}")]
+    Corrupt(Cause),
     /// A row was written by a later version of this program.
     #[error("a row of form {0}, which this version does not know")]
     Newer(u64),
@@ -97,8 +97,10 @@ impl From<StoreError> for types::Error {
             StoreError::Busy => {
                 Self::unavailable("The database", "a row was being written by others every time")
             }
-            StoreError::Unavailable(_) => Self::unavailable("The database", "DynamoDB").with_source(error),
-            StoreError::Corrupt(_) => Self::internal_from(error),
+            StoreError::Unavailable(cause) => {
+                Self::unavailable("The database", "DynamoDB").with_source(cause)
+            }
+            StoreError::Corrupt(cause) => Self::internal_from(cause).with_context("stored data"),
             StoreError::Newer(form) => Self::newer("A row", form),
         }
     }

@@ -182,12 +182,13 @@ impl Error {
     }
 }
 
+/// For the log: with all causes.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)?;
-        match &self.context {
-            Some(context) => write!(f, " [{context}]"),
-            None => Ok(()),
+        match self.causes().as_str() {
+            "" => Ok(()),
+            causes => write!(f, " [{causes}]"),
         }
     }
 }
@@ -233,6 +234,10 @@ mod tests {
         let cause = "x".parse::<u8>().unwrap_err();
         let error = Error::internal_from(Row(cause)).with_context("reading");
         assert_eq!(error.causes(), "reading: the row of a run: invalid digit found in string");
+        assert!(
+            error.to_string().ends_with("[reading: the row of a run: invalid digit found in string]"),
+            "{error}"
+        );
         assert!(!error.message.contains("digit"), "callers see nothing of it");
     }
 }
