@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use shared::billing::Metering;
+use url::Url;
 
 use crate::process::{Options, Process};
 
@@ -16,6 +17,10 @@ struct Arguments {
     /// The port on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// Where senders of webhooks and others reach this process, such as a tunnel's address; absent,
+    /// http://localhost:<port>.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<Url>,
     /// Where data is kept.
     #[arg(long, default_value = "./.local")]
     data_dir: PathBuf,
@@ -64,6 +69,7 @@ enum LedgerTask {
 pub async fn main() -> ExitCode {
     let Arguments {
         port,
+        base_url,
         data_dir,
         ephemeral,
         rate_limit,
@@ -79,6 +85,7 @@ pub async fn main() -> ExitCode {
     }
     let options = Options {
         port,
+        base_url,
         data_dir,
         ephemeral,
         rate_limit,

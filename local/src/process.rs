@@ -20,6 +20,7 @@ use shared::types::clock::{Clock, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use url::Url;
 
 use crate::credentials::{self, Credentials};
 use crate::secrets::{FileSecrets, LocalSecrets};
@@ -45,6 +46,8 @@ pub(crate) const TABLE_FILE: &str = "dynamodb.sqlite";
 pub struct Options {
     /// The port on the loopback interface; 0 picks a free one.
     pub port: u16,
+    /// Where others reach the process, when that is not `http://localhost:<port>`.
+    pub base_url: Option<Url>,
     /// Where data is kept.
     pub data_dir: PathBuf,
     /// Keep nothing.
@@ -124,7 +127,7 @@ impl Process {
             queue: Arc::clone(&messages),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
-        let state = AppState::new(config(&options), Clock::System, clients);
+        let state = AppState::new(config(&options, address.port()), Clock::System, clients);
         state.store.create_table().await.map_err(other)?;
         let credentials = credentials::ensure_workspace(&state, &secrets, &format!("http://{address}")).await;
         let credentials = credentials.map_err(other)?;
@@ -156,7 +159,9 @@ impl Process {
     }
 }
 
-fn config(options: &Options) -> Config {
+fn config(options: &Options, port: u16) -> Config {
+    let base_url =
+        options.base_url.as_ref().map_or_else(|| format!("http://localhost:{port}"), Url::to_string);
     let limit = Limit::per_second(options.rate_limit);
     Config {
         table_name: TABLE.to_owned(),
@@ -170,6 +175,7 @@ fn config(options: &Options) -> Config {
             None => String::new(),
         },
         bedrock_region: String::new(),
+        public_base_url: base_url.trim_end_matches('/').to_owned(),
         script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.

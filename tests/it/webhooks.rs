@@ -75,7 +75,7 @@ async fn subscriptions_are_created_read_listed_changed_and_deleted_and_show_thei
     let pat = it::pat_id(&acme.token);
     let new = json!({ "workflow_id": workflow, "name": " Orders ", "automation_pat_id": pat,
                       "automation_bearer": acme.token, "extras": { "trigger_payload": { "source": "shop" } } });
-    let client = acme.client.with("host", "agents.example.com").with("x-forwarded-proto", "https");
+    let client = acme.client.with("host", "evil.example.net").with("x-forwarded-host", "evil.example.net");
     let made = client.post(LIST, &new).await.expect(201);
     let id = made["subscription"]["id"].as_str().unwrap();
     let here = format!("{LIST}/{id}");
@@ -88,7 +88,11 @@ async fn subscriptions_are_created_read_listed_changed_and_deleted_and_show_thei
     });
     assert_eq!(made["subscription"], subscription);
     assert_eq!(made["ingress_path"], here);
-    assert_eq!(made["ingress_url"], format!("https://agents.example.com{here}"));
+    assert_eq!(
+        made["ingress_url"],
+        format!("https://agents.example.com{here}"),
+        "the deployment's, not the caller's"
+    );
     let secret = made["signing_secret"].as_str().unwrap();
     assert!(secret.starts_with("whsec_") && secret.len() == 50);
 

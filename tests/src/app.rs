@@ -169,6 +169,7 @@ impl Stores {
             secret_kms_key: String::new(),
             llm_system_secret: "llm-system-keys".to_owned(),
             bedrock_region: String::new(),
+            public_base_url: "https://agents.example.com".to_owned(),
             script_parallelism: self.script_parallelism,
             watch_interval: Duration::from_millis(50),
             dead_before: None,

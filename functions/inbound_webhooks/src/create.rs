@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::api::{Body, CanWriteWebhooks, CommonErrors};
@@ -73,7 +73,6 @@ pub struct CreatedInboundWebhook {
 pub async fn create_inbound_webhook(
     State(state): State<AppState>,
     CanWriteWebhooks(caller): CanWriteWebhooks,
-    headers: HeaderMap,
     Body(new): Body<CreateInboundWebhook>,
 ) -> Result<(StatusCode, Json<CreatedInboundWebhook>)> {
     let workflow_id: WorkflowId =
@@ -94,18 +93,10 @@ pub async fn create_inbound_webhook(
     let created = create(&state, &caller.place, new).await?;
     let ingress_path = format!("/v1/inbound-webhooks/{}", created.record.id);
     let answer = CreatedInboundWebhook {
-        ingress_url: format!("{}{ingress_path}", base_url(&headers)),
+        ingress_url: format!("{}{ingress_path}", state.config.public_base_url),
         ingress_path,
         signing_secret: created.signing_secret.map(|secret| secret.expose_secret().to_owned()),
         subscription: SubscriptionView::new(created.record)?,
     };
     Ok((StatusCode::CREATED, Json(answer)))
-}
-
-/// The address that the caller used: only the gateway and the caller know by which names the API can be reached.
-fn base_url(headers: &HeaderMap) -> String {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text(header::HOST.as_str()).unwrap_or("localhost");
-    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
-    format!("{scheme}://{host}")
 }

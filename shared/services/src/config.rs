@@ -28,6 +28,9 @@ pub struct Config {
     pub llm_system_secret: String,
     /// The region in which the environment's role may call models of Bedrock; empty when it may not.
     pub bedrock_region: String,
+    /// Where callers and senders reach the API, such as `https://api.example.com`: addresses that are handed out begin with
+    /// it. A request's own `Host` is its sender's choice.
+    pub public_base_url: String,
     /// How many scripts run at once in this process; each may take 64 MiB.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
@@ -80,6 +83,7 @@ impl Config {
             secret_kms_key: text("SECRET_KMS_KEY"),
             llm_system_secret: text("LLM_SYSTEM_SECRET"),
             bedrock_region: text("BEDROCK_REGION"),
+            public_base_url: text("PUBLIC_BASE_URL"),
             script_parallelism: scripts_within(memory),
             watch_interval: Duration::from_millis(150),
             dead_before: None,
