@@ -100,6 +100,54 @@ async fn an_archived_project_lets_nobody_in_until_it_is_restored() {
 }
 
 #[tokio::test]
+async fn lists_of_the_workspace_show_projects_in_which_the_caller_has_a_role() {
+    let (app, acme) = acme().await;
+    let ask = json!({ "id": "ask", "type": "human_task", "task_type": "approval", "title": "secret of its project" });
+    for project in ["one", "two"] {
+        acme.client.post("/v1/projects", &json!({ "project_id": project })).await.expect(201);
+    }
+    let admin = text(&acme.client.get("/v1/members").await.expect(200)["members"][0], "id").to_owned();
+    for project in ["default", "one", "two"] {
+        let (_, there) = token_of(&app, &acme, &admin, json!({ "project_id": project })).await;
+        let made =
+            there.post("/v1/workflows", &json!({ "name": project, "graph": graph([ask.clone()]) })).await;
+        let id = text(&made.expect(201), "id").to_owned();
+        there.post(&format!("/v1/workflows/{id}/versions"), &json!({})).await.expect(201);
+        there.post(&format!("/v1/workflows/{id}/command"), &json!({ "command": "start" })).await.expect(200);
+    }
+    app.work().await;
+    let seen = async |client: &Client| {
+        let of = |list: &Value, key: &str| -> BTreeSet<String> {
+            list[key].as_array().unwrap().iter().map(|row| text(row, "project_id").to_owned()).collect()
+        };
+        let runs = client.get("/v1/runs").await.expect(200);
+        let tasks = client.get("/v1/tasks/pending").await.expect(200);
+        (of(&runs, "runs"), of(&tasks, "tasks"))
+    };
+    let both = |projects: &[&str]| {
+        let projects: BTreeSet<String> = projects.iter().map(|&project| project.to_owned()).collect();
+        (projects.clone(), projects)
+    };
+    assert_eq!(seen(&acme.client).await, both(&["default", "one", "two"]), "an admin sees all");
+    let roles = json!({ "default": "project_contributor", "two": "project_viewer" });
+    let alex = member(&acme, json!({ "display_name": "Alex", "project_roles": roles })).await;
+    let (_, alexs) = token_of(&app, &acme, &alex, json!({})).await;
+    assert_eq!(seen(&alexs).await, both(&["default", "two"]));
+    let there = alexs.get("/v1/runs?project_id=one").await.expect(200);
+    assert_eq!(there, json!({ "runs": [] }));
+    // Page by page it is the same: what is left out fills no page.
+    let first = alexs.get("/v1/tasks/pending?limit=1").await.expect(200);
+    assert_eq!(text(&first["tasks"][0], "project_id"), "two");
+    let cursor = text(&first, "next_cursor");
+    let second = alexs.get(&format!("/v1/tasks/pending?limit=1&cursor={cursor}")).await.expect(200);
+    assert_eq!(text(&second["tasks"][0], "project_id"), "default");
+    // A role in the whole workspace is one in each project.
+    let path = format!("/v1/members/{alex}");
+    acme.client.patch(&path, &json!({ "role": "project_viewer" })).await.expect(200);
+    assert_eq!(seen(&alexs).await, both(&["default", "one", "two"]));
+}
+
+#[tokio::test]
 async fn a_change_of_a_members_role_reaches_its_tokens_at_once() {
     let (app, acme) = acme().await;
     let alex = member(

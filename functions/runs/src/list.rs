@@ -61,7 +61,7 @@ pub struct Runs {
     next_cursor: Option<String>,
 }
 
-/// List the runs of the whole tenant, newest first.
+/// List the runs of the projects in which the caller has a role, newest first.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery),
                responses((status = 200, body = Runs), CommonErrors))]
 pub async fn list_runs(
@@ -76,7 +76,7 @@ pub async fn list_runs(
         workflow_id: parsed("workflow_id", query.workflow_id.as_deref())?,
         project_id: parsed("project_id", query.project_id.as_deref())?,
     };
-    let listed = run::list(&state, &caller.place.tenant_id, &filter, page.limit, page.after).await?;
+    let listed = run::list(&state, &caller, &filter, page.limit, page.after).await?;
     let next_cursor = listed.next.as_deref().map(Cursor::write);
     Ok(Json(Runs { runs: listed.rows, next_cursor }))
 }

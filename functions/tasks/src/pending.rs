@@ -31,7 +31,7 @@ pub struct Tasks {
     next_cursor: Option<String>,
 }
 
-/// List the open human tasks of the whole tenant, newest first.
+/// List the open human tasks of the projects in which the caller has a role, newest first.
 #[utoipa::path(get, path = "/v1/tasks/pending", tag = "tasks", params(InboxQuery),
                responses((status = 200, body = Tasks), CommonErrors))]
 pub async fn inbox(
@@ -40,8 +40,7 @@ pub async fn inbox(
     Query(query): Query<InboxQuery>,
 ) -> Result<Json<Tasks>> {
     let page = Page::asked(query.limit, query.cursor.as_deref())?;
-    let tenant = &caller.place.tenant_id;
-    let listed = tasks::inbox(&state, tenant, page.limit, page.after.as_deref()).await?;
+    let listed = tasks::inbox(&state, &caller, page.limit, page.after.as_deref()).await?;
     Ok(Json(Tasks { tasks: listed.rows, next_cursor: listed.next.as_deref().map(Cursor::write) }))
 }
 

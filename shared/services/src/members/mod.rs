@@ -4,10 +4,12 @@
 mod change;
 mod check;
 mod create;
+mod reach;
 mod read;
 mod view;
 
 pub use change::{MemberChange, change, remove};
 pub use create::{NewMember, create};
+pub(crate) use reach::Reach;
 pub use read::{get, list};
 pub use view::MemberView;

@@ -1,12 +1,14 @@
 //! Lists of runs.
 
 use super::view::RunView;
+use crate::auth::Caller;
+use crate::members::Reach;
 use crate::state::AppState;
 use engine::RunStatus;
 use platform::boxed;
 use store::{Feed, Listed, RunRow};
 use types::clock::Timestamp;
-use types::ids::{Place, ProjectId, RunId, TenantId, WorkflowId};
+use types::ids::{Place, ProjectId, RunId, WorkflowId};
 use types::{Error, Result};
 
 /// Which runs to list.
@@ -44,19 +46,21 @@ pub fn statuses(text: Option<&str>) -> Result<Vec<RunStatus>> {
     text.split(',').map(one).collect()
 }
 
-/// The runs of a tenant, newest first, after a place in the list.
+/// The runs of a tenant in the projects in which the caller has a role, newest first, after a place in the list.
 ///
 /// # Errors
 /// Invalid when the place is none of this list; when the database does not answer.
 #[boxed]
 pub async fn list(
     state: &AppState,
-    tenant: &TenantId,
+    caller: &Caller,
     filter: &RunFilter,
     limit: usize,
     after: Option<String>,
 ) -> Result<Listed<RunView>> {
-    listed(state, Feed::Tenant(tenant), filter, limit, after).await
+    let reach = Reach::of(state, caller).await?;
+    let keep = |row: &RunRow| filter.keeps(row) && reach.includes(&row.project_id);
+    listed(state, Feed::Tenant(&caller.place.tenant_id), filter.since, limit, after, keep).await
 }
 
 /// The runs of a workflow, newest first, after a place in the list.
@@ -74,20 +78,21 @@ pub async fn list_of_workflow(
     after: Option<String>,
 ) -> Result<Listed<RunView>> {
     state.store.workflow(place, id).await?.ok_or_else(|| Error::not_found("workflow"))?;
-    listed(state, Feed::Workflow(place, id), filter, limit, after).await
+    listed(state, Feed::Workflow(place, id), filter.since, limit, after, |row| filter.keeps(row)).await
 }
 
 async fn listed(
     state: &AppState,
     feed: Feed<'_>,
-    filter: &RunFilter,
+    since: Option<Timestamp>,
     limit: usize,
     after: Option<String>,
+    keep: impl Fn(&RunRow) -> bool,
 ) -> Result<Listed<RunView>> {
     if after.as_deref().is_some_and(|after| !is_position(after)) {
         return Err(Error::invalid("cursor: is not one of this list's."));
     }
-    let listed = state.store.list_runs(feed, limit, after, filter.since, |row| filter.keeps(row)).await?;
+    let listed = state.store.list_runs(feed, limit, after, since, keep).await?;
     Ok(Listed { rows: listed.rows.into_iter().map(RunView::from).collect(), next: listed.next })
 }
 
