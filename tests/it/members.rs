@@ -102,7 +102,7 @@ async fn an_archived_project_lets_nobody_in_until_it_is_restored() {
 #[tokio::test]
 async fn lists_of_the_workspace_show_projects_in_which_the_caller_has_a_role() {
     let (app, acme) = acme().await;
-    let ask = json!({ "id": "ask", "type": "human_task", "task_type": "approval", "title": "secret of its project" });
+    let ask = json!({ "id": "ask", "type": "human_task", "task_type": "approval" });
     for project in ["one", "two"] {
         acme.client.post("/v1/projects", &json!({ "project_id": project })).await.expect(201);
     }
