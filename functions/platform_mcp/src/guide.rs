@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 use shared::api::CanConnect;
 
-use crate::tools::{Context, Effect, Entry, Nothing, Outcome, Own, nothing};
+use crate::tools::effect::Effect;
+use crate::tools::entry::Entry;
+use crate::tools::own::{Context, Nothing, Outcome, Own, nothing};
 
 /// The tool.
 pub const TOOL: Own = Own {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use shared::api::CanRead;
 
-use crate::tools::{Context, Effect, Nothing, Outcome, Own, nothing};
+use crate::tools::effect::Effect;
+use crate::tools::own::{Context, Nothing, Outcome, Own, nothing};
 
 /// The tool.
 pub const TOOL: Own = Own {
