@@ -369,14 +369,20 @@ async fn a_sweep_deletes_what_has_expired() {
     assert!(get(&client, "new").await.is_some());
 }
 
+/// A database in this file, with a table and a row in it.
+async fn with_a_row(path: &std::path::Path) -> (EmbeddedDynamo, aws_sdk_dynamodb::Client) {
+    let dynamo = EmbeddedDynamo::open(Some(path)).await.unwrap();
+    let client = dynamo_client(&dynamo, []);
+    create_table(&client).await;
+    put(&client, key("a")).await;
+    (dynamo, client)
+}
+
 #[tokio::test]
 async fn an_acknowledged_write_is_in_the_file_before_anything_is_closed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dynamo.sqlite");
-    let dynamo = EmbeddedDynamo::open(Some(&path)).await.unwrap();
-    let client = dynamo_client(&dynamo, []);
-    create_table(&client).await;
-    put(&client, key("a")).await;
+    let (_dynamo, _client) = with_a_row(&path).await;
 
     // What kill -9 would leave: the files as they are at this moment.
     let copy = tempfile::tempdir().unwrap();
@@ -398,10 +404,7 @@ async fn only_the_owner_reads_the_files() {
     // What an earlier release has left.
     std::fs::write(&path, "").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let dynamo = EmbeddedDynamo::open(Some(&path)).await.unwrap();
-    let client = dynamo_client(&dynamo, []);
-    create_table(&client).await;
-    put(&client, key("a")).await;
+    let (_dynamo, _) = with_a_row(&path).await;
 
     let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
     assert!(files.len() > 1, "the log lies beside the database: {files:?}");
@@ -415,10 +418,7 @@ async fn only_the_owner_reads_the_files() {
 async fn shutdown_finishes_what_was_sent_closes_the_file_and_refuses_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dynamo.sqlite");
-    let dynamo = EmbeddedDynamo::open(Some(&path)).await.unwrap();
-    let client = dynamo_client(&dynamo, []);
-    create_table(&client).await;
-    put(&client, key("a")).await;
+    let (dynamo, client) = with_a_row(&path).await;
     dynamo.clone().shutdown().await;
 
     let files = std::fs::read_dir(dir.path()).unwrap().count();

@@ -73,7 +73,7 @@ fn compiler(lent: &[&str]) -> Compiler {
 }
 
 /// What a VM may hold between two scripts: several times what an empty one does. Garbage counts to it.
-const MOST_KEPT: usize = 1024 * 1024;
+const MAX_KEPT: usize = 1024 * 1024;
 
 /// A machine that runs scripts, one at a time.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Vm {
 
     /// Whether another script may follow one that has ended well.
     pub(super) fn can_be_kept(&self) -> bool {
-        self.lua.used_memory() <= MOST_KEPT
+        self.lua.used_memory() <= MAX_KEPT
     }
 
     /// Runs a compiled script. Whether it was stopped is for the caller to ask the watch.

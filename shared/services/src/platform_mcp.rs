@@ -54,11 +54,15 @@ impl Remote {
         };
         let left = PATIENCE.saturating_sub(begun.elapsed());
         let Some(mut again) = again.filter(|_| !first.is_timeout() && !left.is_zero()) else {
-            return Err(unanswered(&first, first.is_connect()));
+            let never_connected = first.is_connect();
+            return Err(unanswered(first, never_connected));
         };
         *again.timeout_mut() = Some(left);
         let second = answer(client, again).await;
-        second.map_err(|second| unanswered(&second, first.is_connect() && second.is_connect()))
+        second.map_err(|second| {
+            let never_connected = first.is_connect() && second.is_connect();
+            unanswered(second, never_connected)
+        })
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Result<reqwest::Request> {
@@ -93,7 +97,8 @@ async fn answer(client: &reqwest::Client, request: reqwest::Request) -> reqwest:
     Ok(response)
 }
 
-fn unanswered(error: &reqwest::Error, never_connected: bool) -> Error {
+/// Without the address, whose query is the caller's.
+fn unanswered(error: reqwest::Error, never_connected: bool) -> Error {
     let (code, message) = match never_connected {
         true => {
             (ErrorCode::ApiUnreachable, "The API cannot be reached; nothing was done. Try again in a moment.")
@@ -103,7 +108,7 @@ fn unanswered(error: &reqwest::Error, never_connected: bool) -> Error {
             "The API did not answer in time or broke off. Look whether what was asked for is done before trying again.",
         ),
     };
-    Error::new(Kind::Unavailable { retry_after: AGAIN }, code, message).with_context(error.to_string())
+    Error::new(Kind::Unavailable { retry_after: AGAIN }, code, message).with_source(error.without_url())
 }
 
 #[cfg(test)]

@@ -324,6 +324,12 @@ pub(crate) fn run_partition(run: &RunRef) -> String {
     format!("{}#RUN#{}", place(&run.place), run.run_id)
 }
 
+/// The project of a run, by its partition.
+pub(crate) fn project_of_run(partition: &str) -> Result<ProjectId, StoreError> {
+    let project = partition.split('#').nth(3).and_then(|project| project.parse().ok());
+    project.ok_or_else(|| StoreError::Corrupt(format!("{partition:?} is no partition of a run").into()))
+}
+
 /// A run's row.
 pub(crate) fn run(run: &RunRef) -> Key {
     Key { pk: run_partition(run), sk: "RUN".to_owned() }

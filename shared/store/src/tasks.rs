@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::item::{self, Item, s};
 use super::keys::{self, FEED_SK, PK, SK, TENANT_PK};
 use super::run_lists::just_before;
-use super::walk::Listed;
+use super::walk::{Listed, Rows, Walk};
 use super::{Store, StoreError, blob};
 use engine::{Run, Slot, TaskChange};
 use platform::patience::Trouble;
 use types::clock::Timestamp;
-use types::ids::{RunRef, TenantId, WorkflowId};
+use types::ids::{ProjectId, RunRef, TenantId, WorkflowId};
 
 /// A later end of the wait than the one in the body: a pause has put it off.
 const EXPIRES_LATER: &str = "expires_later";
@@ -102,7 +102,8 @@ impl Store {
         rows.iter().map(record).collect()
     }
 
-    /// The open tasks of a tenant, newest first, from after `cursor`.
+    /// The open tasks of a tenant in the projects that `keep` names, newest first, from after `cursor`. With a rare project there
+    /// may be fewer than `limit` and still more to come.
     ///
     /// # Errors
     /// When the database does not answer or a row is damaged.
@@ -110,11 +111,35 @@ impl Store {
         &self,
         tenant: &TenantId,
         limit: usize,
-        cursor: Option<&str>,
+        cursor: Option<String>,
+        keep: impl Fn(&ProjectId) -> bool,
     ) -> Result<Listed<TaskRecord>, StoreError> {
-        let highest = cursor.map_or_else(|| "~".to_owned(), just_before);
+        let mut walk = Walk::new(limit, cursor, |(project, _): &(ProjectId, Item)| keep(project));
+        let Listed { rows, next } = loop {
+            let page = self.query_inbox(tenant, walk.page_size(), walk.place()).await?;
+            if let Some(listed) = walk.take(page) {
+                break listed;
+            }
+        };
+        // The index may still show what was answered a moment ago; the rows themselves are right.
+        let found = self.get_batch(rows.into_iter().map(|(_, key)| key).collect()).await?;
+        let mut rows: Vec<TaskRecord> = found.iter().map(record).collect::<Result<_, _>>()?;
+        rows.sort_by_key(|task| {
+            std::cmp::Reverse(keys::inbox_position(task.created_at, &task.run, task.slot))
+        });
+        Ok(Listed { rows, next })
+    }
+
+    /// Tasks as the index has them: places in the inbox, projects and keys.
+    async fn query_inbox(
+        &self,
+        tenant: &TenantId,
+        limit: i32,
+        before: Option<&String>,
+    ) -> Result<Rows<String, (ProjectId, Item)>, StoreError> {
+        let highest = before.map_or_else(|| "~".to_owned(), |place| just_before(place));
         if highest.as_str() < "0" {
-            return Ok(Listed { rows: Vec::new(), next: None });
+            return Ok(Rows { rows: Vec::new(), is_last: true });
         }
         let query = self
             .client
@@ -126,20 +151,14 @@ impl Store {
             .expression_attribute_values(":low", s("0"))
             .expression_attribute_values(":high", s(highest))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let listed = self.send(query).await?.items.unwrap_or_default();
-        let next = match listed.get(limit) {
-            Some(_) => listed.get(limit - 1).map(|item| item::text(item, FEED_SK).map(str::to_owned)),
-            None => None,
-        };
-        // The index may still show what was answered a moment ago; the rows themselves are right.
-        let keys: Vec<Item> = listed.iter().take(limit).map(key_of).collect();
-        let mut rows: Vec<TaskRecord> =
-            self.get_batch(keys).await?.iter().map(record).collect::<Result<_, _>>()?;
-        rows.sort_by_key(|task| {
-            std::cmp::Reverse(keys::inbox_position(task.created_at, &task.run, task.slot))
+            .limit(limit);
+        let page = self.send(query).await?;
+        let is_last = page.last_evaluated_key.is_none();
+        let rows = page.items.unwrap_or_default().into_iter().map(|item| {
+            let project = keys::project_of_run(item::text(&item, PK)?)?;
+            Ok((item::text(&item, FEED_SK)?.to_owned(), (project, key_of(&item))))
         });
-        Ok(Listed { rows, next: next.transpose()? })
+        Ok(Rows { rows: rows.collect::<Result<_, StoreError>>()?, is_last })
     }
 
     /// Up to 100 rows by their keys, strongly consistent, in no order; missing ones are left out.

@@ -32,7 +32,7 @@ pub const LARGEST_SECRET: usize = 65_536;
 /// How long a tenant's secret is kept in memory. Its value cannot have changed meanwhile; this only bounds how long
 /// one that nobody uses lies around.
 pub const KEPT_FOR: Duration = Duration::from_secs(60);
-const MOST_KEPT: u64 = 1_000;
+const MAX_KEPT: u64 = 1_000;
 
 /// A place that keeps secrets by name.
 #[async_trait]
@@ -69,7 +69,7 @@ pub struct Secrets {
 impl Secrets {
     /// On this store; `prefix` begins the name of each tenant's secret.
     pub fn new(store: Arc<dyn SecretStore>, prefix: impl Into<String>) -> Self {
-        Self { store, prefix: prefix.into(), read: Arc::new(Cache::new(MOST_KEPT, Stay::Since(KEPT_FOR))) }
+        Self { store, prefix: prefix.into(), read: Arc::new(Cache::new(MAX_KEPT, Stay::Since(KEPT_FOR))) }
     }
 
     /// A secret of the deployment itself, such as the operator token, asked for anew each time: its owner may change

@@ -18,7 +18,7 @@ use types::{Error, Result};
 
 /// How long a token's row is believed without another look.
 pub const KEPT_FOR: Duration = Duration::from_secs(45);
-const MOST_KEPT: u64 = 10_000;
+const MAX_KEPT: u64 = 10_000;
 
 /// Tells callers by their tokens.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ impl Authenticator {
             key_name: key_name.into(),
             key: OnceCell::new(),
             clock,
-            rows: Cache::new(MOST_KEPT, Stay::Unlimited),
-            touched: Cache::new(MOST_KEPT, Stay::Unlimited),
+            rows: Cache::new(MAX_KEPT, Stay::Unlimited),
+            touched: Cache::new(MAX_KEPT, Stay::Unlimited),
         }
     }
 

@@ -12,10 +12,6 @@ use types::clock::Timestamp;
 use types::ids::{RunId, RunRef, WorkflowId};
 use types::{Error, Result};
 
-/// A page is read anew at most so often, when most of what it finds is in projects where the caller has no role; it may be short
-/// then, and goes on where it ended.
-const MAX_READS: usize = 5;
-
 /// The open human tasks of a tenant in the projects in which the caller has a role, newest first, after a place in the list.
 ///
 /// # Errors
@@ -31,16 +27,10 @@ pub async fn inbox(
         return Err(Error::invalid("cursor: is not one of this list's."));
     }
     let reach = Reach::of(state, caller).await?;
-    let (mut rows, mut next) = (Vec::new(), after.map(str::to_owned));
-    for _ in 0..MAX_READS {
-        let listed = state.store.inbox(&caller.place.tenant_id, limit - rows.len(), next.as_deref()).await?;
-        rows.extend(listed.rows.into_iter().filter(|row| reach.includes(&row.run.place.project_id)));
-        next = listed.next;
-        if next.is_none() || rows.len() == limit {
-            break;
-        }
-    }
-    Ok(Listed { rows: with_names(state, rows).await?, next })
+    let after = after.map(str::to_owned);
+    let listed =
+        state.store.inbox(&caller.place.tenant_id, limit, after, |project| reach.includes(project)).await?;
+    Ok(Listed { rows: with_names(state, listed.rows).await?, next: listed.next })
 }
 
 /// The open human tasks of a run.

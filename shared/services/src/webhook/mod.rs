@@ -42,7 +42,7 @@ pub const SEEN_FOR: Duration = Duration::from_secs(72 * 3600);
 /// How long those of a delivery are known whose signature holds for good.
 pub const REPLAY_SEEN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
-const MOST_KEPT: u64 = 10_000;
+const MAX_KEPT: u64 = 10_000;
 
 /// What a process keeps of the subscriptions it has seen.
 #[derive(Debug)]
@@ -55,6 +55,6 @@ pub struct Webhooks {
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self { places: Cache::new(MOST_KEPT, Stay::Unlimited), refusals: Refusals::default() }
+        Self { places: Cache::new(MAX_KEPT, Stay::Unlimited), refusals: Refusals::default() }
     }
 }

@@ -12,7 +12,7 @@ use types::ids::SubscriptionId;
 
 /// How long a process waits after a write for a subscription.
 const EVERY: Duration = Duration::from_secs(5);
-const MOST_KEPT: u64 = 10_000;
+const MAX_KEPT: u64 = 10_000;
 
 /// Refusals that are not in the log yet.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct Pending {
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self(Cache::new(MOST_KEPT, Stay::Unused(Duration::from_secs(600))))
+        Self(Cache::new(MAX_KEPT, Stay::Unused(Duration::from_secs(600))))
     }
 }
 

@@ -12,7 +12,7 @@ use types::Result;
 use workflow::StepIx;
 
 /// Results of closed pages that are kept in memory for the steps to come.
-const MOST_KEPT: usize = 16 * 1024 * 1024;
+const MAX_KEPT: usize = 16 * 1024 * 1024;
 
 impl Session {
     /// What a step, or an inner step of a loop under way, has made; none when it has made nothing. Reads the
@@ -106,7 +106,7 @@ impl Session {
     }
 
     pub(super) fn keep(&mut self, page: Page) {
-        if self.kept_bytes > MOST_KEPT {
+        if self.kept_bytes > MAX_KEPT {
             self.kept.clear();
             self.kept_bytes = 0;
         }
