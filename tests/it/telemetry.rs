@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use it::{Client, Fault, Faults, TestApp, Workspace, call, graph, lua, lua_after};
+use it::{Client, Fault, Faults, Kind, TestApp, Workspace, call, graph, lua, lua_after};
 use serde_json::{Value, json};
 use shared::AppState;
 use shared::platform::metrics::MetricsSink;
@@ -246,4 +246,33 @@ async fn what_fails_for_a_caller_that_nobody_knows_is_no_error_in_the_log() {
     let code = json!({ "code": "SPRING" });
     let unsold = known.post("/v1/billing/discounts/validate", &code);
     assert_eq!(levels(&lines, unsold).await, (503, vec!["ERROR".to_owned()]));
+}
+
+#[tokio::test]
+async fn the_log_of_a_store_that_fails_has_the_whole_chain() {
+    let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
+    let app = TestApp::without_worker(clock.clone()).await;
+    let acme = app.workspace("acme").await;
+    acme.begin(&graph([lua("a", "return {}")]), json!({})).await;
+    let faults = Faults::default();
+    let state = app.stores.faulty_state(clock, &faults);
+    let client = Client::new(local::router(state.clone())).bearer(&acme.token);
+    client.get("/v1/workflows").await.expect(200);
+    let lines = Lines::default();
+    let _guard = lines.log("info");
+    faults.begin_outage(Kind::Throttling, usize::MAX);
+
+    let answer = client.get("/v1/workflows").await.expect(503);
+    let message = app.stores.queue.receive(1, Duration::ZERO).await.unwrap().pop().unwrap();
+    let far = Instant::now() + Duration::from_secs(3600);
+    assert_eq!(shared::worker::handle(&state, [Received::from(message)], far).await.len(), 1);
+
+    let cause = "ThrottlingException";
+    let logged = lines.take();
+    for (line, name) in [("request failed", "context"), ("a message failed", "error")] {
+        let line = logged.iter().find(|of| of["message"] == line);
+        let text = line.and_then(|line| field(line, name));
+        assert!(text.is_some_and(|text| text.matches(cause).count() == 1), "{logged:#?}");
+    }
+    assert!(!answer.to_string().contains("Throttling"), "callers see nothing of it: {answer}");
 }
