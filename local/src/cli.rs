@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use shared::billing::Metering;
+use shared::types::quotas::Quotas;
 use url::Url;
 
 use crate::process::{Options, Process};
@@ -42,6 +43,10 @@ struct Arguments {
     /// `unlimited` counts what is used and refuses nothing; with `enforced` nothing starts without credits.
     #[arg(long, value_name = "unlimited|enforced", default_value = "unlimited")]
     metering: Metering,
+    /// How many there may be of what workspaces make, where the defaults of docs/limits.md do not fit, such as
+    /// connections=500,live_runs=50000.
+    #[arg(long, value_name = "NAME=NUMBER,…", default_value = "")]
+    quotas: Quotas,
     #[command(subcommand)]
     task: Option<Task>,
 }
@@ -77,6 +82,7 @@ pub async fn main() -> ExitCode {
         allow_private_outbound,
         llm_system_keys,
         metering,
+        quotas,
         task,
     } = Arguments::parse();
     shared::platform::telemetry::init("warn");
@@ -93,6 +99,7 @@ pub async fn main() -> ExitCode {
         allow_private_outbound,
         llm_system_keys,
         metering,
+        quotas,
     };
     let process = match Process::start(options).await {
         Ok(process) => process,

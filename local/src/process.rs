@@ -17,6 +17,7 @@ use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
 use shared::services::limits::Limit;
 use shared::services::state::Clients;
 use shared::types::clock::{Clock, Timestamp};
+use shared::types::quotas::Quotas;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -62,6 +63,8 @@ pub struct Options {
     pub llm_system_keys: Option<PathBuf>,
     /// Whether workspaces without credits may go on.
     pub metering: Metering,
+    /// How many there may be of what workspaces make.
+    pub quotas: Quotas,
 }
 
 /// Why the process does not start.
@@ -193,6 +196,7 @@ fn config(options: &Options, port: u16) -> Config {
         metering: options.metering,
         plans: PlanSettings::default(),
         metrics: MetricsSink::Off,
+        quotas: options.quotas.clone(),
     }
 }
 

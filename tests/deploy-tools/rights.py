@@ -69,9 +69,15 @@ def many(value):
 
 
 def holds(condition, partition):
-    """Whether a statement's condition holds; the only kind that the template has is on partitions."""
-    patterns = condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
-    return not condition or (patterns is not None and any(fnmatchcase(partition, each) for each in many(patterns)))
+    """Whether a statement's condition holds; the only kinds that the template has are on partitions."""
+
+    def matches(operator):
+        patterns = condition[operator]["dynamodb:LeadingKeys"]
+        return any(fnmatchcase(partition, each) for each in many(patterns))
+
+    like, not_like = "ForAllValues:StringLike", "ForAllValues:StringNotLike"
+    assert condition.keys() <= {like, not_like}, f"a condition that is not known here: {condition}"
+    return (like not in condition or matches(like)) and (not_like not in condition or not matches(not_like))
 
 
 def named(right, resource):

@@ -53,6 +53,7 @@ mod pr_review;
 mod process_restart;
 mod promises;
 mod queue;
+mod quotas;
 mod rate_limits;
 mod readme;
 mod requests;

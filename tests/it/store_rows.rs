@@ -7,8 +7,8 @@ use std::time::Duration;
 use it::{TestApp, Workspace, graph, lua};
 use serde_json::{Value, json};
 use shared::store::{
-    ANSWERS_KEPT_FOR, Claim, Claimed, Draft, KeyedRequest, MOST_TRIGGERS, OWNED_FOR, Store, StoreError,
-    ToolChange, TriggerRecord, WorkflowRecord,
+    ANSWERS_KEPT_FOR, Claim, Claimed, Draft, KeyedRequest, MOST_TRIGGERS, OWNED_FOR, QuotaGuard, Store,
+    StoreError, ToolChange, TriggerRecord, WorkflowRecord,
 };
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::ids::{Place, TriggerId, WorkflowId};
@@ -56,7 +56,7 @@ async fn of_two_who_read_a_row_one_replaces_it_and_the_other_leaves_nothing() {
     // The draft of the row that was read first is gone with it.
     let stale = store.draft(&read).await;
     assert!(matches!(stale, Err(StoreError::Conflict)), "{stale:?}");
-    let twice = store.create_workflow(&found, &graphs[1], ToolChange::Kept).await;
+    let twice = store.create_workflow(&found, &graphs[1], ToolChange::Kept, QuotaGuard::default()).await;
     assert!(matches!(twice, Err(StoreError::Conflict)), "{twice:?}");
     assert_eq!(store.draft(&found).await.unwrap(), graphs[0], "all writes or none");
 }
@@ -70,7 +70,10 @@ async fn more_rows_are_read_than_one_request_takes_and_none_of_others() {
         row.id = WorkflowId::new(later(n));
         // Every third is in another project, and asked for where it is not.
         row.place = place(if n % 3 == 0 { "other" } else { "default" });
-        store.create_workflow(&row, &json!({ "steps": [] }), ToolChange::Kept).await.unwrap();
+        store
+            .create_workflow(&row, &json!({ "steps": [] }), ToolChange::Kept, QuotaGuard::default())
+            .await
+            .unwrap();
         wanted.insert((place("default"), row.id));
     }
     let found = store.workflows(&wanted).await.unwrap();
@@ -86,7 +89,10 @@ async fn a_place_in_a_list_stays_good_while_rows_come() {
     let mut made = vec![row.id];
     for n in 1..=6 {
         row.id = WorkflowId::new(later(n));
-        store.create_workflow(&row, &json!({ "steps": [] }), ToolChange::Kept).await.unwrap();
+        store
+            .create_workflow(&row, &json!({ "steps": [] }), ToolChange::Kept, QuotaGuard::default())
+            .await
+            .unwrap();
         made.push(row.id);
     }
     made.reverse();
@@ -96,7 +102,10 @@ async fn a_place_in_a_list_stays_good_while_rows_come() {
         assert!(listed.rows.len() <= 2);
         seen.extend(listed.rows.iter().map(|row| row.id));
         row.id = WorkflowId::new(later(100 + page));
-        store.create_workflow(&row, &json!({ "steps": [] }), ToolChange::Kept).await.unwrap();
+        store
+            .create_workflow(&row, &json!({ "steps": [] }), ToolChange::Kept, QuotaGuard::default())
+            .await
+            .unwrap();
         let Some(place) = listed.next else { break };
         next = Some(place.parse().unwrap());
     }
@@ -120,11 +129,11 @@ async fn a_count_and_what_it_counts_change_together() {
     let first = listed.rows[0].clone();
     let count = async || store.count_triggers(&workflow.place, workflow.id).await.unwrap();
     for n in 1..MOST_TRIGGERS {
-        store.create_trigger(&another(&first, n)).await.unwrap();
+        store.create_trigger(&another(&first, n), QuotaGuard::default()).await.unwrap();
     }
     let same = another(&first, 1);
     for refused in [another(&first, 1000), same.clone(), first.clone()] {
-        let refused = store.create_trigger(&refused).await;
+        let refused = store.create_trigger(&refused, QuotaGuard::default()).await;
         assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
         assert_eq!(count().await, MOST_TRIGGERS);
     }
@@ -139,7 +148,7 @@ async fn a_count_and_what_it_counts_change_together() {
     let again = store.delete_trigger(&listed.rows[2].key()).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
     assert_eq!(count().await, MOST_TRIGGERS - 1, "one that is gone is not taken off twice");
-    store.create_trigger(&another(&first, 2000)).await.unwrap();
+    store.create_trigger(&another(&first, 2000), QuotaGuard::default()).await.unwrap();
     // A row that is gone is not brought back by whoever read it before.
     let mut gone = listed.rows[2].clone();
     let saved = store.save_trigger(&mut gone).await;

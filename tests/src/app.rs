@@ -20,9 +20,10 @@ use shared::services::auth::PlainToken;
 use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
 use shared::services::limits::Limit;
 use shared::services::state::Clients;
-use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord};
+use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord, QuotaGuard};
 use shared::types::clock::{Clock, Timestamp};
 use shared::types::ids::{MemberId, PatId, Place, RunId};
+use shared::types::quotas::Quotas;
 use shared::types::role::Role;
 use shared::types::scope::Scope;
 use shared::worker::Message;
@@ -62,6 +63,8 @@ pub struct Stores {
     pub metering: Metering,
     /// How many scripts a process executes at a time.
     pub script_parallelism: usize,
+    /// How many there may be of what tenants make.
+    pub quotas: Quotas,
 }
 
 impl Stores {
@@ -94,6 +97,7 @@ impl Stores {
             secrets,
             metering: Metering::Unlimited,
             script_parallelism: 8,
+            quotas: Quotas::default(),
         }
     }
 
@@ -183,6 +187,7 @@ impl Stores {
             metering: self.metering,
             plans: PlanSettings::default(),
             metrics: MetricsSink::Off,
+            quotas: self.quotas.clone(),
         };
         AppState::new(config, clock, clients)
     }
@@ -281,7 +286,7 @@ pub async fn issue_token(
         updated_at: now,
     };
     // It may be there.
-    let _ = state.store.create_project(&project).await;
+    let _ = state.store.create_project(&project, QuotaGuard::default()).await;
     let owner = MemberRecord {
         id: MemberId::new(now),
         tenant_id: place.tenant_id.clone(),
@@ -296,7 +301,7 @@ pub async fn issue_token(
         created_at: now,
         updated_at: now,
     };
-    state.store.create_member(&owner).await.expect("a member");
+    state.store.create_member(&owner, QuotaGuard::default()).await.expect("a member");
     let pat = PatRecord {
         id: token.id(),
         place,
@@ -355,6 +360,14 @@ impl TestApp {
         state.store.create_table().await.expect("a table");
         let anyone = Client::new(local::router(state.clone()));
         Self { state, stores, anyone, stop: watch::Sender::new(false) }
+    }
+
+    /// Of a deployment with these quotas. Nobody polls.
+    ///
+    /// # Panics
+    /// When the table cannot be created.
+    pub async fn with_quotas(clock: Clock, quotas: Quotas) -> Self {
+        Self::on(Stores { quotas, ..Stores::new().await }, clock).await
     }
 
     /// Of a deployment that takes its payments at this stand-in. Nobody polls.

@@ -53,7 +53,8 @@ pub enum Commanded {
 /// Start, pause, resume or stop a run.
 ///
 /// With `Prefer: wait=N` (N ≤ 20 seconds) the answer to a start comes when the run is over, if it is over by
-/// then. A command that has taken effect already is answered with the state; one that the state does not allow
+/// then. While the workspace has as many live runs as it may, a start is refused with 429 `TENANT_RUN_LIMIT`. A command that
+/// has taken effect already is answered with the state; one that the state does not allow
 /// is refused with 409.
 #[utoipa::path(post, path = "/v1/workflows/{id}/command", tag = "runs", request_body = CommandBody,
                params(("id" = uuid::Uuid, Path), ("Prefer" = Option<String>, Header, example = "wait=10")),

@@ -45,7 +45,7 @@ pub enum CommonErrors {
     /// No such thing here.
     #[response(status = 404)]
     NotFound(ErrorBody),
-    /// The state does not allow it.
+    /// The state does not allow it, or there are as many of these as there may be (`QUOTA_EXCEEDED`).
     #[response(status = 409)]
     Conflict(ErrorBody),
     /// The body is larger than 1 MiB.
@@ -57,7 +57,7 @@ pub enum CommonErrors {
     /// Readable, but wrong.
     #[response(status = 422)]
     Invalid(ErrorBody),
-    /// Too many requests; `Retry-After` says when to try again.
+    /// Too many requests, or too many live runs (`TENANT_RUN_LIMIT`); `Retry-After` says when to try again.
     #[response(status = 429)]
     TooMany(ErrorBody),
     /// Something went wrong on our side.

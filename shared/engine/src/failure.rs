@@ -32,6 +32,8 @@ pub enum FailureCode {
     HumanTaskFailed,
     /// A run that a step called could not be started, failed or was stopped.
     ChildRunFailed,
+    /// The run and those that it called, and they in turn, have started as many runs as they may.
+    DescendantLimitReached,
     /// An item of a `for_each` failed.
     ForEachFailed,
     /// What the step is to call with is not there: no connection, no key.
@@ -62,6 +64,7 @@ impl FailureCode {
             Self::StepTimeout => "STEP_TIMEOUT",
             Self::HumanTaskFailed => "HUMAN_TASK_FAILED",
             Self::ChildRunFailed => "CHILD_RUN_FAILED",
+            Self::DescendantLimitReached => "DESCENDANT_LIMIT_REACHED",
             Self::ForEachFailed => "FOR_EACH_FAILED",
             Self::ConnectionUnavailable => "CONNECTION_UNAVAILABLE",
             Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
@@ -88,6 +91,7 @@ impl FailureCode {
             | Self::ResultTooLarge
             | Self::HumanTaskFailed
             | Self::ChildRunFailed
+            | Self::DescendantLimitReached
             | Self::ForEachFailed
             | Self::RunStalledOrTimedOut
             | Self::DrainTimeout

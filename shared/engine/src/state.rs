@@ -28,6 +28,18 @@ pub struct Parent {
     pub waits: bool,
     /// The workflows from the outermost one down to the parent's: the way into a cycle.
     pub callers: Vec<WorkflowId>,
+    /// The run that all of this came of; runs of before it was noted do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Root>,
+}
+
+/// The run that was not called by another, whose descendants are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// The run.
+    pub run_id: RunId,
+    /// How often it had been retried: each retry is a command of somebody's, and may start as many runs again.
+    pub retry: u32,
 }
 
 /// What a run was started with.

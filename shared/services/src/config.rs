@@ -8,6 +8,7 @@ use billing::plans::PlanSettings;
 use platform::metrics::MetricsSink;
 use platform::outbound_http::OutboundPolicy;
 use types::clock::Timestamp;
+use types::quotas::Quotas;
 
 /// The settings of one process.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub struct Config {
     pub plans: PlanSettings,
     /// Where figures for CloudWatch go.
     pub metrics: MetricsSink,
+    /// How many there may be of what tenants make.
+    pub quotas: Quotas,
 }
 
 /// The memory of a function where Lambda does not say.
@@ -102,6 +105,11 @@ impl Config {
                 &text("OUTBOUND_ALLOWED"),
             ),
             call_parallelism: calls_within(memory),
+            quotas: text("QUOTAS").parse().unwrap_or_else(|why| {
+                // The template lets none through that is not name=number.
+                tracing::error!(why, "QUOTAS cannot be read; the defaults are gone by");
+                Quotas::default()
+            }),
             metrics: match text("METRICS_STACK") {
                 stack if stack.is_empty() => MetricsSink::Off,
                 stack => MetricsSink::Lambda { stack, function: text("AWS_LAMBDA_FUNCTION_NAME") },

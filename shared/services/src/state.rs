@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::limits::Limiter;
+use crate::live_runs::LiveRuns;
 use crate::llm::LlmKeys;
 use crate::mcp::Mcp;
 use crate::run::{PlanCache, RunWatch};
@@ -44,6 +45,8 @@ pub struct Shared {
     pub auth: Authenticator,
     /// How often somebody may call.
     pub limits: Limits,
+    /// How many runs tenants have.
+    pub live_runs: LiveRuns,
     /// Compiled versions of workflows.
     pub plans: PlanCache,
     /// What is known of subscriptions of webhooks.
@@ -115,6 +118,7 @@ impl AppState {
                 arrivals: Limiter::new(config.subscription_limit.times(ARRIVALS), clock.clone()),
             },
             secrets: Secrets::new(clients.secrets, &config.secret_prefix),
+            live_runs: LiveRuns::default(),
             plans: PlanCache::default(),
             webhooks: Webhooks::default(),
             watch: RunWatch::default(),

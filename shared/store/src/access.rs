@@ -42,7 +42,7 @@ impl Store {
     }
 
     /// A query for a partition's rows that begin so. A value of a key must not be empty, so neither may a prefix.
-    fn rows_of(&self, pk: &str, prefix: &str) -> QueryFluentBuilder {
+    pub(super) fn rows_of(&self, pk: &str, prefix: &str) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.table).expression_attribute_values(":pk", s(pk));
         match prefix {
             "" => query.key_condition_expression(format!("{PK} = :pk")),

@@ -16,7 +16,7 @@ use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, Key, PK, SK};
 use super::walk::Listed;
-use super::{Store, StoreError};
+use super::{QuotaGuard, Store, StoreError};
 use crate::service::Service;
 use platform::secrets::{SecretKind, SecretRef};
 use types::clock::Timestamp;
@@ -113,10 +113,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the secret is being destroyed.
-    pub async fn create_connection(&self, record: &ConnectionRecord) -> Result<(), StoreError> {
+    pub async fn create_connection(
+        &self,
+        record: &ConnectionRecord,
+        guard: QuotaGuard,
+    ) -> Result<(), StoreError> {
         let not_there = format!("attribute_not_exists({PK})");
-        let writes =
+        let mut writes =
             vec![self.put_if(row(record)?, Some(&not_there), [])?, self.owned(&record.secret_ref())?];
+        writes.extend(guard.writes());
         self.transact(writes).await
     }
 

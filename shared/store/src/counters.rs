@@ -15,7 +15,7 @@ use types::clock::Timestamp;
 use types::ids::Place;
 
 /// Over how many further rows a busy bucket is spread.
-const SPREAD: u8 = 16;
+pub(super) const SPREAD: u8 = 16;
 
 /// Which of a bucket's rows is added to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -144,6 +144,15 @@ impl Store {
             }
         }
     }
+}
+
+/// The live runs that these rows count.
+pub(super) fn live_in(rows: Vec<Item>) -> Result<u64, StoreError> {
+    let mut live = 0;
+    for row in rows {
+        live += counters_in(row)?.into_iter().map(|(_, count)| count).sum::<i64>();
+    }
+    Ok(u64::try_from(live).unwrap_or(0))
 }
 
 fn counters_in(row: Item) -> Result<Vec<(String, i64)>, StoreError> {

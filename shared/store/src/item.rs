@@ -42,6 +42,10 @@ pub(super) fn n(number: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
+pub(super) const fn no() -> AttributeValue {
+    AttributeValue::Bool(false)
+}
+
 pub(super) fn b(bytes: Vec<u8>) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }

@@ -19,6 +19,7 @@ use types::ids::{
     AuditId, ConnectionId, InstanceId, LlmKeyId, McpServerId, MemberId, PatId, Place, ProfileId, ProjectId,
     RunId, RunRef, SubscriptionId, TenantId, TriggerRef, WorkflowId,
 };
+use types::quotas::Quota;
 
 pub use deadlines::DEADLINE_SHARDS;
 pub(crate) use deadlines::*;
@@ -333,6 +334,21 @@ pub(crate) fn project_of_run(partition: &str) -> Result<ProjectId, StoreError> {
 /// A run's row.
 pub(crate) fn run(run: &RunRef) -> Key {
     Key { pk: run_partition(run), sk: "RUN".to_owned() }
+}
+
+/// The row that counts a run's descendants, those that it has started since this retry of it.
+pub(crate) fn descendants(root: &RunRef, retry: u32) -> Key {
+    Key { pk: run_partition(root), sk: format!("DESCENDANTS#{retry}") }
+}
+
+/// What keeps two that are made at the same moment from taking the last place under a project's quota.
+pub(crate) fn quota(p: &Place, quota: Quota) -> Key {
+    Key { pk: format!("{}#QUOTAS", place(p)), sk: quota.name().to_owned() }
+}
+
+/// The same for a quota of a tenant's.
+pub(crate) fn quota_of_tenant(tenant: &TenantId, quota: Quota) -> Key {
+    Key { pk: format!("T#{tenant}#QUOTAS"), sk: quota.name().to_owned() }
 }
 
 /// Before each open human task of a run.

@@ -5,6 +5,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::counters::{SPREAD, live_in};
 use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, Key, PK, SK};
@@ -16,6 +17,19 @@ use types::ids::{Place, RunRef, TenantId, WorkflowId};
 
 /// Over how many rows what a tenant uses is counted at most.
 const USED_ROWS: u8 = 9;
+
+/// What a start reads of others' rows.
+#[derive(Debug)]
+pub struct BeforeStart {
+    /// The workflow, if there is one.
+    pub workflow: Option<WorkflowRecord>,
+    /// What the tenant has.
+    pub account: Account,
+    /// What it has used of that, where that was asked for.
+    pub used: Used,
+    /// The live runs of the project, where that was asked for.
+    pub live_runs: Option<u64>,
+}
 
 impl Store {
     /// Whether there is such a workspace.
@@ -35,18 +49,23 @@ impl Store {
         account_of(rows)
     }
 
-    /// A workflow, with the account of its tenant in the same read; with what the tenant has used only if `with_used`.
+    /// What a start of a workflow reads, in one request; what the tenant has used, and how many live runs the project has,
+    /// only where that is asked for.
     ///
     /// # Errors
     /// When the database does not answer or a row is damaged.
-    pub async fn workflow_and_account(
+    pub async fn before_start(
         &self,
         place: &Place,
         id: WorkflowId,
-        with_used: bool,
-    ) -> Result<(Option<WorkflowRecord>, Account, Used), StoreError> {
-        let (row, account, used) = self.with_account(keys::workflow(place, id), place, with_used).await?;
-        Ok((row.map(super::workflows::record).transpose()?, account, used))
+        (with_used, with_live): (bool, bool),
+    ) -> Result<BeforeStart, StoreError> {
+        let live = (0..=SPREAD).filter(|_| with_live).map(|spread| keys::live_runs(place, spread));
+        let (row, account, used, live) =
+            self.with_account(keys::workflow(place, id), place, with_used, live).await?;
+        let workflow = row.map(super::workflows::record).transpose()?;
+        let live_runs = with_live.then(|| live_in(live)).transpose()?;
+        Ok(BeforeStart { workflow, account, used, live_runs })
     }
 
     /// A run, with what its tenant has left in the same read.
@@ -57,7 +76,7 @@ impl Store {
         &self,
         key: &RunRef,
     ) -> Result<(Option<RunRecord>, Account, Used), StoreError> {
-        let (row, account, used) = self.with_account(keys::run(key), &key.place, true).await?;
+        let (row, account, used, _) = self.with_account(keys::run(key), &key.place, true, []).await?;
         Ok((row.as_ref().map(super::runs::record).transpose()?, account, used))
     }
 
@@ -67,15 +86,19 @@ impl Store {
         other: Key,
         place: &Place,
         with_used: bool,
-    ) -> Result<(Option<Item>, Account, Used), StoreError> {
+        more: impl IntoIterator<Item = Key>,
+    ) -> Result<(Option<Item>, Account, Used, Vec<Item>), StoreError> {
         let tenant = &place.tenant_id;
         let used = (0..USED_ROWS).filter(|_| with_used).map(|spread| keys::used(tenant, spread));
-        let wanted = [other.clone(), keys::account(tenant)].into_iter().chain(used);
+        let wanted = [other.clone(), keys::account(tenant)].into_iter().chain(used).chain(more);
         let rows = self.get_batch(wanted.map(Key::into_map).collect()).await?;
-        let is_other = |row: &Item| item::text(row, PK).is_ok_and(|pk| pk == other.pk);
-        let (mut others, rows): (Vec<Item>, Vec<Item>) = rows.into_iter().partition(is_other);
+        let is_in = |row: &Item, of: &str| item::text(row, PK).is_ok_and(|pk| pk == of);
+        let (mut others, rows): (Vec<Item>, Vec<Item>) =
+            rows.into_iter().partition(|row| is_in(row, &other.pk));
+        let balance = keys::balance(tenant);
+        let (rows, more): (Vec<Item>, Vec<Item>) = rows.into_iter().partition(|row| is_in(row, &balance));
         let (account, used) = account_of(rows)?;
-        Ok((others.pop(), account, used))
+        Ok((others.pop(), account, used, more))
     }
 
     /// A debit as parts of a transaction: its entry, and the row that counts what is used.

@@ -12,7 +12,7 @@ use super::item::with_key;
 use super::item::{Item, n};
 use super::keys::{self, Key, PK};
 use super::walk::Listed;
-use super::{Store, StoreError};
+use super::{QuotaGuard, Store, StoreError};
 use types::clock::Timestamp;
 use types::ids::{MemberId, PatId, ProjectId, TenantId};
 use types::role::Role;
@@ -72,8 +72,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when there is one of this id.
-    pub async fn create_member(&self, record: &MemberRecord) -> Result<(), StoreError> {
+    pub async fn create_member(&self, record: &MemberRecord, guard: QuotaGuard) -> Result<(), StoreError> {
         let mut writes = vec![self.new_member_write(record)?];
+        writes.extend(guard.writes());
         writes.extend(self.count_admins(&record.tenant_id, i8::from(record.is_admin()))?);
         self.transact(writes).await
     }

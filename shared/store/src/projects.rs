@@ -11,7 +11,7 @@ use super::item::with_key;
 use super::item::{Item, s};
 use super::keys::{self, PK, PROJECT, SK};
 use super::walk::Listed;
-use super::{Store, StoreError};
+use super::{QuotaGuard, Store, StoreError};
 use types::clock::Timestamp;
 use types::ids::{ProjectId, TenantId};
 
@@ -46,8 +46,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when there is one of this id.
-    pub async fn create_project(&self, record: &ProjectRecord) -> Result<(), StoreError> {
+    pub async fn create_project(&self, record: &ProjectRecord, guard: QuotaGuard) -> Result<(), StoreError> {
         let (condition, values) = unless_of_another(record.request.as_deref());
+        if let Some(guard) = guard.writes() {
+            let row = self.put_if(row(record)?, Some(&condition), values)?;
+            return self.transact(vec![row, guard]).await;
+        }
         self.put_where(row(record)?, OnContention::SendAgain, |put| {
             let put = put.condition_expression(condition);
             values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value))

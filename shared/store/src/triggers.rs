@@ -10,7 +10,7 @@ use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, DEADLINE_PK, DEADLINE_SK, PK};
 use super::walk::Listed;
-use super::{Store, StoreError};
+use super::{QuotaGuard, Store, StoreError};
 use engine::trigger::{CatchUp, Pending, TriggerError};
 use types::clock::Timestamp;
 use types::ids::{Place, RunId, TriggerId, TriggerRef, WorkflowId};
@@ -82,11 +82,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when there is one of this id, when the workflow has [`MOST_TRIGGERS`], or when
     /// another is made or deleted at the same moment.
-    pub async fn create_trigger(&self, record: &TriggerRecord) -> Result<(), StoreError> {
+    pub async fn create_trigger(&self, record: &TriggerRecord, guard: QuotaGuard) -> Result<(), StoreError> {
         let not_there = format!("attribute_not_exists({PK})");
         let condition = format!("attribute_not_exists({COUNT}) OR {COUNT} < :most");
         let count = self.count_by(&record.key(), 1, &condition, [(":most", MOST_TRIGGERS)])?;
-        self.transact(vec![self.put_if(row(record)?, Some(&not_there), [])?, count]).await
+        let mut writes = vec![self.put_if(row(record)?, Some(&not_there), [])?, count];
+        writes.extend(guard.writes());
+        self.transact(writes).await
     }
 
     /// How many triggers a workflow has.
@@ -171,6 +173,11 @@ impl Store {
         let update = update.build().map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
+}
+
+/// How many triggers a workflow has, by the row that counts them.
+pub(super) fn counted(row: &Item) -> Result<u64, StoreError> {
+    item::number(row, COUNT)
 }
 
 fn row(record: &TriggerRecord) -> Result<Item, StoreError> {

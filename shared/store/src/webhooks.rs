@@ -12,7 +12,7 @@ use super::item::with_key;
 use super::item::{self, Item, n, s};
 use super::keys::{self, EXPIRES_AT, Key, PK};
 use super::walk::Listed;
-use super::{Store, StoreError};
+use super::{QuotaGuard, Store, StoreError};
 use crate::delivery::{DELIVERIES_KEPT_FOR, Outcome};
 use crate::sender::Sender;
 use platform::secrets::{SecretKind, SecretRef};
@@ -119,7 +119,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the secret is being destroyed.
-    pub async fn create_subscription(&self, record: &SubscriptionRecord) -> Result<(), StoreError> {
+    pub async fn create_subscription(
+        &self,
+        record: &SubscriptionRecord,
+        guard: QuotaGuard,
+    ) -> Result<(), StoreError> {
         let not_there = format!("attribute_not_exists({PK})");
         let mut pointer: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(&record.place).map_err(corrupt)?;
         pointer.extend(keys::subscription_place(record.id).into_map());
@@ -130,6 +134,7 @@ impl Store {
         for key in &record.signing {
             writes.push(self.owned(&record.secret_ref(key.version))?);
         }
+        writes.extend(guard.writes());
         self.transact(writes).await
     }
 

@@ -13,7 +13,7 @@ use super::item::{self, Item, n, s};
 use super::keys::{self, PK, SK};
 use super::walk::{Listed, Walk};
 use super::workflow_tools::{ToolChange, WorkflowToolRecord};
-use super::{Store, StoreError, blob};
+use super::{QuotaGuard, Store, StoreError, blob};
 use types::clock::Timestamp;
 use types::ids::{Place, WorkflowId};
 
@@ -143,11 +143,13 @@ impl Store {
         record: &WorkflowRecord,
         graph: &Value,
         tool: ToolChange<'_>,
+        guard: QuotaGuard,
     ) -> Result<(), StoreError> {
         let row = with_key(keys::workflow(&record.place, record.id), record)?;
         let mut writes = vec![self.put_if(row, Some(&format!("attribute_not_exists({PK})")), [])?];
         writes.extend(self.tool_writes(&record.place, tool)?);
         writes.extend(self.graph_writes(record, &keys::draft(record.draft), graph)?);
+        writes.extend(guard.writes());
         self.transact(writes).await
     }
 

@@ -10,6 +10,7 @@ pub mod json_numbers;
 pub mod json_path;
 pub mod limits;
 pub mod mcp;
+pub mod quotas;
 pub mod retry;
 pub mod role;
 pub mod scope;

@@ -15,10 +15,11 @@ pub use credentials::{
 pub use view::{ConnectionStatus, ConnectionView};
 
 use crate::custody::{Deposit, deposit, destroy};
+use crate::quotas::within;
 use crate::state::AppState;
 use platform::boxed;
 use platform::secrets::SecretKind;
-use store::{ConnectionRecord, ConnectionUser, Listed, StoreError};
+use store::{ConnectionRecord, ConnectionUser, Counted, Listed, QuotaGuard, StoreError};
 use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, Place, SecretVersion};
 use types::{Error, Result};
@@ -58,7 +59,7 @@ pub struct ConnectionChange {
 /// Makes a connection.
 ///
 /// # Errors
-/// Invalid when the credentials are not what the service needs; unavailable when a store does not answer, and then
+/// Invalid when the credentials are not what the service needs; conflict when the project has as many as it may; unavailable when a store does not answer, and then
 /// nothing was made.
 #[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionView> {
@@ -71,20 +72,33 @@ async fn made(state: &AppState, place: &Place, new: NewConnection) -> Result<Con
     credentials.merge(&new.credentials, now)?;
     credentials.check(new.service)?;
     let id = ConnectionId::new(now);
-    let deposit = keep(state, place, id, &credentials).await?;
-    let record = ConnectionRecord {
-        id,
-        place: place.clone(),
-        name: new.name,
-        provider: new.provider,
-        service: new.service,
-        credential_keys: credentials.keys(),
-        secret: deposit.secret().version,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
+    let (new, credentials) = (&new, &credentials);
+    let make = |guard| async move {
+        let deposit = keep(state, place, id, credentials).await?;
+        let record = ConnectionRecord {
+            id,
+            place: place.clone(),
+            name: new.name.clone(),
+            provider: new.provider.clone(),
+            service: new.service,
+            credential_keys: credentials.keys(),
+            secret: deposit.secret().version,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        kept(state, record, deposit, guard).await
     };
-    match state.store.create_connection(&record).await {
+    within(state, Counted::Connections(place.clone()), make).await
+}
+
+async fn kept(
+    state: &AppState,
+    record: ConnectionRecord,
+    deposit: Deposit,
+    guard: QuotaGuard,
+) -> Result<ConnectionRecord> {
+    match state.store.create_connection(&record, guard).await {
         Ok(()) => Ok(record),
         Err(error) => {
             deposit.abandon(state).await;
@@ -92,7 +106,8 @@ async fn made(state: &AppState, place: &Place, new: NewConnection) -> Result<Con
                 // A request that is carried out again after a crash finds what it has made: the same id, of the same
                 // request.
                 StoreError::Conflict => {
-                    state.store.connection(place, id).await?.ok_or(StoreError::Conflict.into())
+                    let found = state.store.connection(&record.place, record.id).await?;
+                    found.ok_or(StoreError::Conflict.into())
                 }
                 other => Err(other.into()),
             }

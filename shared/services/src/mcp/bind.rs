@@ -10,7 +10,7 @@ use super::target::binding_of;
 use crate::state::AppState;
 use engine::binding::{Binding, Bindings};
 use platform::boxed;
-use store::{InstanceRecord, McpServerRecord, StoreError};
+use store::{InstanceRecord, McpServerRecord, QuotaGuard, StoreError};
 use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
 use types::mcp::{Overrides, ServerStatus};
@@ -238,7 +238,7 @@ async fn made(
     entry: &'static catalog::CatalogEntry,
 ) -> Result<(InstanceRecord, McpServerRecord)> {
     let (server, instance) = from_entry(state, place, entry, None)?;
-    match state.store.create_mcp_server_with(&server, &instance).await {
+    match state.store.create_mcp_server_with(&server, &instance, QuotaGuard::default()).await {
         Ok(()) => Ok((instance, server)),
         Err(StoreError::Conflict) => {
             // Another run has made it at the same moment, or something else has its name.

@@ -9,13 +9,14 @@ use super::server::{self, NewServer};
 use super::target::{binding_of, of_binding};
 use super::view::ProfileView;
 use crate::lists;
+use crate::quotas::{check as check_quota, within};
 use crate::state::AppState;
 use clients::mcp::shown;
 use clients::mcp::{McpError, NoResult, is_settable};
 use platform::blocking::blocking;
 use platform::boxed;
 use platform::secrets::Mask;
-use store::{InstanceRecord, Listed, McpServerRecord, ProfileRecord};
+use store::{Counted, InstanceRecord, Listed, McpServerRecord, ProfileRecord, QuotaGuard};
 use types::error::ErrorCode;
 use types::ids::{InstanceId, McpServerId, Place, ProfileId};
 use types::mcp::{InjectAs, ServerStatus, SourceSpec};
@@ -119,8 +120,13 @@ async fn of_server(
     let server = state.store.mcp_server(place, server_id).await?;
     let server =
         server.ok_or_else(|| Error::invalid("server_id: there is no such MCP server in this project."))?;
-    let instance = new(state, place, &server, name);
-    state.store.create_instance(&instance).await?;
+    keep(state, new(state, place, &server, name)).await
+}
+
+async fn keep(state: &AppState, instance: InstanceRecord) -> Result<InstanceRecord> {
+    let kept = &instance;
+    let make = |guard| async move { Ok(state.store.create_instance(kept, guard).await?) };
+    within(state, Counted::McpInstances(instance.place.clone()), make).await?;
     Ok(instance)
 }
 
@@ -135,12 +141,13 @@ async fn of_catalog(
     })?;
     let (servers, _) = state.store.all_mcp(place).await?;
     if let Some(server) = servers.iter().find(|server| server.catalog_id.as_deref() == Some(catalog_id)) {
-        let instance = new(state, place, server, name);
-        state.store.create_instance(&instance).await?;
-        return Ok(instance);
+        return keep(state, new(state, place, server, name)).await;
     }
     let (server, instance) = from_entry(state, place, entry, name)?;
-    match state.store.create_mcp_server_with(&server, &instance).await {
+    // There are as many of these servers as the catalog has entries, so they need no guard.
+    check_quota(state, &Counted::McpServers(place.clone())).await?;
+    check_quota(state, &Counted::McpInstances(place.clone())).await?;
+    match state.store.create_mcp_server_with(&server, &instance, QuotaGuard::default()).await {
         Ok(()) => Ok(instance),
         Err(store::StoreError::Conflict) => Err(Error::conflict(
             ErrorCode::ServiceInUse,
@@ -302,6 +309,7 @@ pub async fn create_profile(
 ) -> Result<ProfileView> {
     let (mut instance, server) = find_with_server(state, place, id).await?;
     check(state, &server, spec).await?;
+    check_quota(state, &Counted::McpProfiles(place.clone(), id)).await?;
     let now = state.clock.now();
     let mut profile = ProfileRecord {
         id: ProfileId::new(now),

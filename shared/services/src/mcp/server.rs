@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::slug;
 use super::view::ServerView;
+use crate::quotas::within;
 use crate::state::AppState;
 use clients::mcp::{McpError, Session, Target};
 use platform::boxed;
-use store::{Listed, McpServerRecord, StoreError};
+use store::{Counted, Listed, McpServerRecord, QuotaGuard, StoreError};
 use types::error::ErrorCode;
 use types::ids::{McpServerId, Place};
 use types::mcp::{AuthMode, Mode, ServerStatus};
@@ -131,14 +132,25 @@ fn slug_in_use(error: StoreError, service: &str) -> Error {
 /// Registers a server.
 ///
 /// # Errors
-/// Invalid when the address may not be called; conflict when the name's slug is in use.
+/// Invalid when the address may not be called; conflict when the name's slug is in use, or the project has as many servers
+/// as it may.
 #[boxed]
 pub async fn register(state: &AppState, place: &Place, new: NewServer) -> Result<McpServerRecord> {
     let record = record(state, place, new)?;
-    match state.store.create_mcp_server(&record).await {
-        Ok(()) => Ok(record),
-        Err(error) => Err(slug_in_use(error, &record.service)),
+    let make = |guard| keep(state, &record, guard);
+    within(state, Counted::McpServers(place.clone()), make).await?;
+    Ok(record)
+}
+
+async fn keep(state: &AppState, record: &McpServerRecord, guard: QuotaGuard) -> Result<()> {
+    let made = state.store.create_mcp_server(record, guard).await;
+    // It may be the quota's guard that did not hold.
+    if matches!(made, Err(StoreError::Conflict))
+        && !state.store.has_mcp_slug(&record.place, &record.service).await?
+    {
+        return Err(StoreError::Conflict.into());
     }
+    made.map_err(|error| slug_in_use(error, &record.service))
 }
 
 /// Changes a server.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{check_roles, email, project_roles};
-use super::read::find;
 use super::view::MemberView;
+use crate::quotas::within;
 use crate::state::AppState;
 use platform::boxed;
-use store::{MemberRecord, StoreError};
+use store::{Counted, MemberRecord, QuotaGuard, StoreError};
 use types::Result;
 use types::ids::{MemberId, ProjectId, TenantId, seed};
 use types::role::Role;
@@ -29,7 +29,8 @@ pub struct NewMember {
 /// Makes a member.
 ///
 /// # Errors
-/// Invalid, naming the field, also when a project is not there or the member would have no role.
+/// Invalid, naming the field, also when a project is not there or the member would have no role;
+/// conflict when the workspace has as many as it may.
 #[boxed]
 pub async fn create(state: &AppState, tenant: &TenantId, new: NewMember) -> Result<MemberView> {
     project_roles(state, tenant, &new.project_roles).await?;
@@ -48,14 +49,20 @@ pub async fn create(state: &AppState, tenant: &TenantId, new: NewMember) -> Resu
         updated_at: now,
     };
     check_roles(&record)?;
-    match state.store.create_member(&record).await {
+    let make = |guard| keep(state, &record, guard);
+    Ok(within(state, Counted::Members(tenant.clone()), make).await?.into())
+}
+
+async fn keep(state: &AppState, record: &MemberRecord, guard: QuotaGuard) -> Result<MemberRecord> {
+    match state.store.create_member(record, guard).await {
         // A request that is carried out again finds its own.
         Err(StoreError::Conflict) if record.request.is_some() => {
-            Ok(find(state, &record.tenant_id, record.id).await?.into())
+            let found = state.store.member(&record.tenant_id, record.id).await?;
+            found.ok_or_else(|| StoreError::Conflict.into())
         }
         kept => {
             kept?;
-            Ok(record.into())
+            Ok(record.clone())
         }
     }
 }

@@ -3,9 +3,10 @@
 use super::read::{MOST_TRIES, find};
 use super::view::ProjectView;
 use crate::pats;
+use crate::quotas::check;
 use crate::state::AppState;
 use platform::boxed;
-use store::{ProjectRecord, StoreError};
+use store::{Counted, ProjectRecord, StoreError};
 use types::error::ErrorCode;
 use types::ids::{Place, TenantId, WorkflowId};
 use types::{Error, Result};
@@ -68,7 +69,7 @@ async fn put_away(state: &AppState, id: &str, mut project: ProjectRecord) -> Res
 /// Undoes the archiving of a project. Its tokens stay ended.
 ///
 /// # Errors
-/// Not found.
+/// Not found; conflict when the workspace has as many projects as it may.
 #[boxed]
 pub async fn restore(state: &AppState, tenant: &TenantId, id: &str) -> Result<ProjectView> {
     for _ in 0..MOST_TRIES {
@@ -76,6 +77,7 @@ pub async fn restore(state: &AppState, tenant: &TenantId, id: &str) -> Result<Pr
         if project.archived_at.take().is_none() {
             return Ok(project.into());
         }
+        check(state, &Counted::Projects(tenant.clone())).await?;
         project.updated_at = state.clock.now();
         match state.store.save_project(&mut project).await {
             Err(StoreError::Conflict) => {}

@@ -7,6 +7,7 @@
 
 mod command;
 mod control;
+mod descendants;
 mod list;
 mod plans;
 mod read;
@@ -19,6 +20,7 @@ mod watch;
 
 pub use command::{Order, command, start_and_wait};
 pub(crate) use control::complete_task;
+pub use descendants::room_for_descendants;
 pub use list::{RunFilter, list, list_of_workflow, statuses};
 pub use plans::PlanCache;
 pub use read::{context, events, get, summary};

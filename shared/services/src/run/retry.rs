@@ -15,6 +15,7 @@ use super::session::Session;
 use super::start::check_tools;
 use super::view::RunControlled;
 use crate::billing;
+use crate::quotas::check_live_runs;
 use crate::state::AppState;
 use workflow::limits::INPUT_MAX_BYTES;
 
@@ -36,7 +37,8 @@ pub struct Retry {
 ///
 /// # Errors
 /// Not found when there is no such run of this workflow; forbidden when it calls tools and whoever asks may not;
-/// conflict unless it failed or was stopped; payment required when no credits are left; invalid when the step is
+/// conflict unless it failed or was stopped; payment required when no credits are left; too many while the workspace has as
+/// many live runs as it may; invalid when the step is
 /// unknown or was not reached, or the input does not satisfy the version's schema or is too large.
 #[boxed]
 pub async fn retry(
@@ -81,7 +83,11 @@ async fn attempt(
         true => None,
         false => Some(overlaid(session, &retry.input).await?),
     };
-    billing::check(state, &session.machine().run().key.place.tenant_id).await?;
+    let run = session.machine().run();
+    billing::check(state, &run.key.place.tenant_id).await?;
+    let live = state.store.live_runs(&run.key.place).await?.values().sum::<i64>();
+    let live = u64::try_from(live).unwrap_or(0);
+    check_live_runs(state, &run.key.place, run.parent.is_some(), Some(live)).await?;
     let input_keys = retry.input.keys().cloned().collect();
     let command = Command::Retry { from, without_mcp: retry.without_mcp, input_keys };
     session.perform_with(command, input).await

@@ -6,11 +6,12 @@ use super::params::check_params;
 use super::view::{CatchUp, TriggerView};
 use crate::auth::Caller;
 use crate::lists;
+use crate::quotas::within;
 use crate::state::AppState;
 use crate::workflows::find;
 use engine::trigger::Schedule;
 use platform::boxed;
-use store::{Listed, MOST_TRIGGERS, StoreError, TriggerRecord};
+use store::{Counted, Listed, MOST_TRIGGERS, QuotaGuard, StoreError, TriggerRecord};
 use types::clock::Timestamp;
 use types::ids::{Place, TriggerId, TriggerRef, WorkflowId, seed};
 use types::scope::Permission;
@@ -70,7 +71,7 @@ struct Checked {
 /// Makes a trigger. Its runs call tools only if the caller may.
 ///
 /// # Errors
-/// Invalid, naming the field, and when the workflow has as many as it can; not found when there is no such workflow;
+/// Invalid, naming the field, and when the workflow has as many as it can; conflict when the project has; not found when there is no such workflow;
 /// overtaken when others make and delete triggers of the workflow all the time.
 #[boxed]
 pub async fn create(
@@ -105,14 +106,17 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    keep(state, &record).await?;
+    let make = |guard| keep(state, &record, guard);
+    within(state, Counted::Triggers(record.place.clone()), make).await?;
     TriggerView::new(record)
 }
 
 /// Two that are made at the same moment meet in the count of their workflow's triggers: one of them tries again.
-async fn keep(state: &AppState, record: &TriggerRecord) -> Result<()> {
-    for _ in 0..MOST_TRIES {
-        match state.store.create_trigger(record).await {
+async fn keep(state: &AppState, record: &TriggerRecord, guard: QuotaGuard) -> Result<()> {
+    // A guard that does not hold never will.
+    let tries = if guard.is_set() { 1 } else { MOST_TRIES };
+    for _ in 0..tries {
+        match state.store.create_trigger(record, guard.clone()).await {
             Err(StoreError::Conflict) => {}
             kept => return Ok(kept?),
         }

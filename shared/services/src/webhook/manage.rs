@@ -8,12 +8,13 @@ use super::view::DeliveryView;
 use super::{Extras, signing};
 use crate::auth::PlainToken;
 use crate::custody::{Deposit, deposit, destroy};
+use crate::quotas::within;
 use crate::run::check_steps;
 use crate::state::AppState;
 use platform::boxed;
 use platform::secrets::SecretKind;
 use store::sender::Sender;
-use store::{Listed, PatRecord, SigningKey, StoreError, SubscriptionRecord};
+use store::{Counted, Listed, PatRecord, QuotaGuard, SigningKey, StoreError, SubscriptionRecord};
 use types::clock::Timestamp;
 use types::error::{ErrorCode, Kind};
 use types::ids::{PatId, Place, SecretVersion, SubscriptionId, WorkflowId};
@@ -101,7 +102,6 @@ pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Re
     let issued = check_secret(new.sender, new.signing_secret.as_ref())?;
     let now = state.clock.now();
     let id = SubscriptionId::new(now);
-    let (deposit, signing_secret) = put_secret(state, place, id, issued.as_ref()).await?;
     let record = SubscriptionRecord {
         id,
         place: place.clone(),
@@ -112,12 +112,25 @@ pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Re
         automation_pat_id,
         sender: new.sender,
         require_bearer: new.require_bearer.unwrap_or(new.sender.requires_bearer()),
-        signing: vec![SigningKey { version: deposit.secret().version, valid_until: None }],
+        signing: Vec::new(),
         revision: 1,
         created_at: now,
         updated_at: now,
     };
-    match state.store.create_subscription(&record).await {
+    let make = |guard| kept(state, record.clone(), issued.as_ref(), guard);
+    within(state, Counted::Webhooks(place.clone()), make).await
+}
+
+async fn kept(
+    state: &AppState,
+    mut record: SubscriptionRecord,
+    issued: Option<&SecretString>,
+    guard: QuotaGuard,
+) -> Result<Created> {
+    let (place, id) = (&record.place.clone(), record.id);
+    let (deposit, signing_secret) = put_secret(state, place, id, issued).await?;
+    record.signing = vec![SigningKey { version: deposit.secret().version, valid_until: None }];
+    match state.store.create_subscription(&record, guard).await {
         Ok(()) => Ok(Created { record, signing_secret }),
         Err(error) => {
             deposit.abandon(state).await;
@@ -127,7 +140,7 @@ pub async fn create(state: &AppState, place: &Place, new: NewSubscription) -> Re
             }
             // A request that is carried out again after a crash finds what it has made: the same id, of the same
             // request. Nobody has seen that one's secret, so another takes its place.
-            let rotated = replace_secret(state, place, id, issued.as_ref(), Duration::ZERO).await?;
+            let rotated = replace_secret(state, place, id, issued, Duration::ZERO).await?;
             Ok(Created { record: rotated.record, signing_secret: rotated.signing_secret })
         }
     }

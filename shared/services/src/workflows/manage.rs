@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 use super::find::{find, find_with_draft};
 use super::tools::{ensure_free, exposed, row};
 use super::view::{WorkflowView, etag};
+use crate::quotas::{check, within};
 use crate::run::StartParams;
 use crate::state::AppState;
 use platform::boxed;
-use store::{Draft, StoreError, ToolChange, WorkflowRecord, WorkflowToolRecord};
+use store::{Counted, Draft, QuotaGuard, StoreError, ToolChange, WorkflowRecord, WorkflowToolRecord};
 use types::error::{ErrorCode, Kind};
 use types::ids::{Place, WorkflowId, seed};
 use types::text;
@@ -66,7 +67,8 @@ type Exposure = (ExposedTool, WorkflowToolRecord);
 /// Makes a workflow.
 ///
 /// # Errors
-/// Invalid, naming the field; conflict when another workflow is offered as a tool of this name.
+/// Invalid, naming the field; conflict when another workflow is offered as a tool of this name, or the project has as many
+/// workflows as it may.
 #[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewWorkflow) -> Result<WorkflowView> {
     let name = text::name("name", &new.name)?;
@@ -95,19 +97,31 @@ pub async fn create(state: &AppState, place: &Place, new: NewWorkflow) -> Result
         updated_at: now,
     };
     let change = row.as_ref().map_or(ToolChange::Kept, |row| ToolChange::Put(row, None));
-    match state.store.create_workflow(&record, &new.graph, change).await {
+    let (kept, graph) = (&record, &new.graph);
+    let make = |guard| keep(state, kept, graph, change, guard);
+    within(state, Counted::Workflows(place.clone()), make).await?;
+    Ok(WorkflowView::new(record, Some(new.graph), tool))
+}
+
+async fn keep(
+    state: &AppState,
+    record: &WorkflowRecord,
+    graph: &Value,
+    tool: ToolChange<'_>,
+    guard: QuotaGuard,
+) -> Result<()> {
+    match state.store.create_workflow(record, graph, tool, guard).await {
         Err(StoreError::Conflict) => {
-            if let Some(row) = &row {
-                ensure_free(state, place, id, &row.name).await?;
+            if let Some(name) = &record.tool {
+                ensure_free(state, &record.place, record.id, name).await?;
             }
             // A request that is carried out again under its idempotency key finds its own.
-            if seed::request().is_none() {
-                return Err(StoreError::Conflict.into());
-            }
+            let is_own =
+                seed::request().is_some() && state.store.workflow(&record.place, record.id).await?.is_some();
+            if is_own { Ok(()) } else { Err(StoreError::Conflict.into()) }
         }
-        kept => kept?,
+        kept => Ok(kept?),
     }
-    Ok(WorkflowView::new(record, Some(new.graph), tool))
 }
 
 /// Changes a workflow's name, description, draft, start defaults or tool.
@@ -178,11 +192,13 @@ pub async fn archive(state: &AppState, place: &Place, id: WorkflowId) -> Result<
 /// Undoes the archiving of a workflow. One that is not archived stays as it is.
 ///
 /// # Errors
-/// Not found when there is none; overtaken when somebody else changes it at the same moment.
+/// Not found when there is none; conflict when the project has as many workflows as it may; overtaken when somebody else
+/// changes it at the same moment.
 #[boxed]
 pub async fn restore(state: &AppState, place: &Place, id: WorkflowId) -> Result<WorkflowView> {
     let (mut record, graph) = find_with_draft(state, place, id).await?;
     if record.archived {
+        check(state, &Counted::Workflows(place.clone())).await?;
         record.archived = false;
         record.updated_at = state.clock.now();
         state.store.save_workflow(&mut record, Draft::Kept, ToolChange::Kept).await?;

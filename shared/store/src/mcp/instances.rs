@@ -9,7 +9,7 @@ use super::super::item::with_key;
 use super::super::item::{self, n};
 use super::super::keys;
 use super::super::walk::Listed;
-use super::super::{ConnectionRecord, ConnectionUse, ConnectionUser, Store, StoreError, blob};
+use super::super::{ConnectionRecord, ConnectionUse, ConnectionUser, QuotaGuard, Store, StoreError, blob};
 use super::{McpServerRecord, instance_row, read};
 use types::clock::Timestamp;
 use types::ids::{ConnectionId, InstanceId, McpServerId, Place, ProfileId, WorkflowId};
@@ -74,8 +74,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn create_instance(&self, record: &InstanceRecord) -> Result<(), StoreError> {
-        self.transact(vec![self.new_row(instance_row(record)?)?]).await
+    pub async fn create_instance(
+        &self,
+        record: &InstanceRecord,
+        guard: QuotaGuard,
+    ) -> Result<(), StoreError> {
+        let mut writes = vec![self.new_row(instance_row(record)?)?];
+        writes.extend(guard.writes());
+        self.transact(writes).await
     }
 
     /// An instance; none when there is none of this id.

@@ -13,7 +13,7 @@ use super::item::with_key;
 use super::item::{self, Item, n};
 use super::keys::{self, Key, PK, SK};
 use super::walk::Listed;
-use super::{Store, StoreError};
+use super::{QuotaGuard, Store, StoreError};
 use types::clock::Timestamp;
 use types::ids::{McpServerId, Place};
 use types::mcp::{AuthMode, Mode, ServerStatus};
@@ -69,8 +69,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when its slug is in use.
-    pub async fn create_mcp_server(&self, record: &McpServerRecord) -> Result<(), StoreError> {
-        let writes = vec![self.new_row(server_row(record)?)?, self.slug_row(record)?];
+    pub async fn create_mcp_server(
+        &self,
+        record: &McpServerRecord,
+        guard: QuotaGuard,
+    ) -> Result<(), StoreError> {
+        let mut writes = vec![self.new_row(server_row(record)?)?, self.slug_row(record)?];
+        writes.extend(guard.writes());
         self.transact(writes).await
     }
 
@@ -82,13 +87,23 @@ impl Store {
         &self,
         record: &McpServerRecord,
         instance: &InstanceRecord,
+        guard: QuotaGuard,
     ) -> Result<(), StoreError> {
-        let rows = vec![
+        let mut rows = vec![
             self.new_row(server_row(record)?)?,
             self.slug_row(record)?,
             self.new_row(instance_row(instance)?)?,
         ];
+        rows.extend(guard.writes());
         self.transact(rows).await
+    }
+
+    /// Whether a server of this project has this slug.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_mcp_slug(&self, place: &Place, service: &str) -> Result<bool, StoreError> {
+        Ok(self.get(keys::mcp_slug(place, service)).await?.is_some())
     }
 
     fn new_row(&self, item: Item) -> Result<TransactWriteItem, StoreError> {

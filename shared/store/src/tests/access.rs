@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{NOW, SECOND, is_conflict, place, record, store};
-use crate::{MemberRecord, NewTenant, PatChange, PatRecord, ProjectRecord, Store};
+use crate::{MemberRecord, NewTenant, PatChange, PatRecord, ProjectRecord, QuotaGuard, Store};
 use types::clock::Timestamp;
 use types::ids::{MemberId, PatId};
 use types::role::Role;
@@ -56,7 +56,7 @@ async fn a_member_is_saved_as_it_was_read_only() {
     let (saved, _) = store.save_member(&admin, MemberRecord { email: None, ..admin.clone() }).await.unwrap();
     assert_eq!(saved.revision, admin.revision + 1);
     assert!(is_conflict(&store.save_member(&admin, admin.clone()).await), "it was read before");
-    assert!(is_conflict(&store.create_member(&saved).await), "it is there");
+    assert!(is_conflict(&store.create_member(&saved, QuotaGuard::default()).await), "it is there");
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn the_last_admin_can_neither_go_nor_step_back() {
     let lower = MemberRecord { role: Some(Role::ProjectAdmin), ..admin.clone() };
     assert!(is_conflict(&store.save_member(&admin, lower.clone()).await));
     assert!(is_conflict(&store.delete_member(&admin).await));
-    store.create_member(&member("tenant_admin")).await.unwrap();
+    store.create_member(&member("tenant_admin"), QuotaGuard::default()).await.unwrap();
     assert_eq!(store.count_of_admins(&admin.tenant_id).await.unwrap(), 2);
     store.save_member(&admin, lower).await.unwrap();
     assert_eq!(store.count_of_admins(&admin.tenant_id).await.unwrap(), 1);
@@ -75,9 +75,9 @@ async fn the_last_admin_can_neither_go_nor_step_back() {
 #[tokio::test]
 async fn a_members_role_reaches_its_tokens_with_it() {
     let store = store().await;
-    store.create_member(&member("tenant_admin")).await.unwrap_err();
+    store.create_member(&member("tenant_admin"), QuotaGuard::default()).await.unwrap_err();
     let admin = opened(&store).await;
-    store.create_member(&member("tenant_admin")).await.unwrap();
+    store.create_member(&member("tenant_admin"), QuotaGuard::default()).await.unwrap();
     let id = *admin.pats.first().unwrap();
     let lower = MemberRecord { role: Some(Role::ProjectViewer), ..admin.clone() };
     let (lower, touched) = store.save_member(&admin, lower).await.unwrap();
@@ -136,7 +136,7 @@ async fn members_and_projects_are_listed_page_by_page() {
     let mut ids = vec![admin.id];
     for _ in 0..4 {
         let more = member("project_viewer");
-        store.create_member(&more).await.unwrap();
+        store.create_member(&more, QuotaGuard::default()).await.unwrap();
         ids.push(more.id);
     }
     ids.sort();
@@ -152,9 +152,9 @@ async fn members_and_projects_are_listed_page_by_page() {
     assert_eq!(listed, ids);
 
     for id in ["alpha", "beta"] {
-        store.create_project(&project(id)).await.unwrap();
+        store.create_project(&project(id), QuotaGuard::default()).await.unwrap();
     }
-    assert!(is_conflict(&store.create_project(&project("beta")).await));
+    assert!(is_conflict(&store.create_project(&project("beta"), QuotaGuard::default()).await));
     let first = store.list_projects(&admin.tenant_id, 2, None).await.unwrap();
     let cursor = first.next.clone().unwrap().parse().ok();
     let rest = store.list_projects(&admin.tenant_id, 2, cursor).await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{NOW, SECOND, is_conflict, place, record, store};
 use crate::delivery::DELIVERIES_KEPT_FOR;
-use crate::{ConnectionRecord, LlmKeyRecord, MOST_LLM_KEYS, Store, SubscriptionRecord};
+use crate::{ConnectionRecord, LlmKeyRecord, MOST_LLM_KEYS, QuotaGuard, Store, SubscriptionRecord};
 use types::ids::{ConnectionId, LlmKeyId, PatId, SecretVersion, SubscriptionId, WorkflowId};
 
 fn connection() -> ConnectionRecord {
@@ -19,7 +19,7 @@ fn connection() -> ConnectionRecord {
 async fn created(store: &Store) -> ConnectionRecord {
     let new = connection();
     store.note_unowned(&new.secret_ref(), NOW).await.unwrap();
-    store.create_connection(&new).await.unwrap();
+    store.create_connection(&new, QuotaGuard::default()).await.unwrap();
     new
 }
 
@@ -36,7 +36,10 @@ async fn a_secret_is_owned_or_destroyed_and_never_both() {
     let late = connection();
     store.note_unowned(&late.secret_ref(), NOW).await.unwrap();
     assert!(is_unowned(&store, &late.secret_ref()).await);
-    assert!(is_conflict(&store.create_connection(&late).await), "it is being destroyed");
+    assert!(
+        is_conflict(&store.create_connection(&late, QuotaGuard::default()).await),
+        "it is being destroyed"
+    );
     assert!(store.connection(&place(), late.id).await.unwrap().is_none());
     store.forget_unowned(&late.secret_ref()).await.unwrap();
     assert!(!is_unowned(&store, &late.secret_ref()).await, "it is gone");
@@ -110,11 +113,14 @@ fn subscription() -> SubscriptionRecord {
 async fn a_subscription_is_found_by_its_id_alone_while_it_is_there() {
     let store = store().await;
     let new = subscription();
-    assert!(is_conflict(&store.create_subscription(&new).await), "nobody has put its secret");
+    assert!(
+        is_conflict(&store.create_subscription(&new, QuotaGuard::default()).await),
+        "nobody has put its secret"
+    );
     assert_eq!(store.subscription_place(new.id).await.unwrap(), None);
     let secret = new.secret_ref(new.signing[0].version);
     store.note_unowned(&secret, NOW).await.unwrap();
-    store.create_subscription(&new).await.unwrap();
+    store.create_subscription(&new, QuotaGuard::default()).await.unwrap();
     assert_eq!(store.subscription_place(new.id).await.unwrap(), Some(place()));
     store.delete_subscription(&new, NOW).await.unwrap();
     assert_eq!(store.subscription_place(new.id).await.unwrap(), None);

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{NOW, SECOND, is_conflict, place, record, store};
 use crate::{
-    Draft, Due, MOST_TRIGGERS, NewVersion, Store, ToolChange, TriggerRecord, Version, WorkflowRecord,
-    WorkflowStatus, WorkflowToolRecord,
+    Draft, Due, MOST_TRIGGERS, NewVersion, QuotaGuard, Store, ToolChange, TriggerRecord, Version,
+    WorkflowRecord, WorkflowStatus, WorkflowToolRecord,
 };
 use types::ids::{TriggerId, WorkflowId};
 
@@ -17,7 +17,10 @@ fn workflow(name: &str) -> WorkflowRecord {
 
 async fn created(store: &Store, name: &str) -> WorkflowRecord {
     let record = workflow(name);
-    store.create_workflow(&record, &json!({ "steps": [] }), ToolChange::Kept).await.unwrap();
+    store
+        .create_workflow(&record, &json!({ "steps": [] }), ToolChange::Kept, QuotaGuard::default())
+        .await
+        .unwrap();
     record
 }
 
@@ -142,16 +145,16 @@ async fn a_workflow_has_a_largest_number_of_triggers() {
     let store = store().await;
     let owner = created(&store, "w").await;
     let first = trigger(&owner);
-    store.create_trigger(&first).await.unwrap();
-    assert!(is_conflict(&store.create_trigger(&first).await), "it is there");
+    store.create_trigger(&first, QuotaGuard::default()).await.unwrap();
+    assert!(is_conflict(&store.create_trigger(&first, QuotaGuard::default()).await), "it is there");
     for _ in 1..MOST_TRIGGERS {
-        store.create_trigger(&trigger(&owner)).await.unwrap();
+        store.create_trigger(&trigger(&owner), QuotaGuard::default()).await.unwrap();
     }
-    assert!(is_conflict(&store.create_trigger(&trigger(&owner)).await));
+    assert!(is_conflict(&store.create_trigger(&trigger(&owner), QuotaGuard::default()).await));
     store.delete_trigger(&first.key()).await.unwrap();
     assert!(is_conflict(&store.delete_trigger(&first.key()).await));
     assert_eq!(store.count_triggers(&place(), owner.id).await.unwrap(), MOST_TRIGGERS - 1);
-    store.create_trigger(&trigger(&owner)).await.unwrap();
+    store.create_trigger(&trigger(&owner), QuotaGuard::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -159,7 +162,7 @@ async fn a_trigger_is_due_at_its_time_and_moved_by_one_of_two() {
     let store = store().await;
     let owner = created(&store, "w").await;
     let mut record = trigger(&owner);
-    store.create_trigger(&record).await.unwrap();
+    store.create_trigger(&record, QuotaGuard::default()).await.unwrap();
     let due = async |before| {
         let mut found = Vec::new();
         for shard in 0..crate::DEADLINE_SHARDS {

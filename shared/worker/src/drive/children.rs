@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StopMode};
+use engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StepFailure, StopMode};
 use platform::queue::Wake;
-use services::run::{Origin, Reader, Session, StartCommand, StartParams, start};
+use services::run::{Origin, Reader, Session, StartCommand, StartParams, room_for_descendants, start};
 use services::state::AppState;
 use types::error::Kind;
 use types::ids::{RunId, RunRef, WorkflowId};
+use types::quotas::Quota;
 use types::retry::Backoff;
 use types::{Error, Result};
 use workflow::StepKind;
@@ -25,23 +26,55 @@ use workflow::steps::WorkflowCall;
 const MOST_CONFLICTS: u32 = 8;
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280));
 
-/// Starts the child that a step waits for, unless it exists, and settles the step if there is nothing to wait
-/// for: the child is refused, or the step goes on without it.
-pub(crate) async fn call(state: &AppState, session: &mut Session, slot: Slot, child: RunId) -> Result<()> {
-    let Some(called) = called(session, slot) else { return Ok(()) };
-    let outcome = match request(session, slot, child, &called).await? {
-        Err(refused) => Some(refused),
-        Ok((workflow_id, command)) => started(state, session, slot, child, workflow_id, command).await?,
-    };
-    let outcome = outcome.or_else(|| {
-        let result = json!({ "child_run_id": child, "status": "running", "output": null });
-        (!called.wait).then(|| Outcome::success(result))
-    });
-    if let Some(outcome) = outcome {
-        // Refused only when nothing waits any more.
-        let _ = session.apply(Command::ChildEnded { slot, child, outcome });
+/// Starts the children that steps wait for, unless they exist, and settles the steps that have nothing to wait for: the
+/// child is refused, or the step goes on without it. Before any is started all are counted as descendants of the root,
+/// with one write; after a crash they are counted again.
+pub(crate) async fn call(
+    state: &AppState,
+    session: &mut Session,
+    children: Vec<(Slot, RunId)>,
+) -> Result<()> {
+    let mut requests = Vec::new();
+    for (slot, child) in children {
+        if !session.machine().waits_for(slot, child) {
+            continue;
+        }
+        let Some(called) = called(session, slot) else { continue };
+        match request(session, slot, child, &called).await? {
+            Err(refused) => settle(session, slot, child, refused),
+            Ok(request) => requests.push((slot, child, called.wait, request)),
+        }
+    }
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let (root, room) = room_for_descendants(state, session, requests.len()).await?;
+    let most = state.config.quotas.get(Quota::Descendants);
+    for (number, (slot, child, waits, (workflow_id, mut command))) in requests.into_iter().enumerate() {
+        if number >= room {
+            let error = format!("The run could not be started. {}", Quota::Descendants.met(most));
+            settle(session, slot, child, Outcome::failure(FailureCode::DescendantLimitReached, error));
+            continue;
+        }
+        if let Origin::Parent { parent, .. } = &mut command.origin {
+            parent.root = Some(root);
+        }
+        let outcome = started(state, session, slot, child, workflow_id, command).await?;
+        if let Some(outcome) = outcome.or_else(|| (!waits).then(|| goes_on_alone(child))) {
+            settle(session, slot, child, outcome);
+        }
     }
     Ok(())
+}
+
+fn settle(session: &mut Session, slot: Slot, child: RunId, outcome: Outcome) {
+    // Refused only when nothing waits any more.
+    let _ = session.apply(Command::ChildEnded { slot, child, outcome });
+}
+
+/// The result of a step that does not wait for its child.
+fn goes_on_alone(child: RunId) -> Outcome {
+    Outcome::success(json!({ "child_run_id": child, "status": "running", "output": null }))
 }
 
 async fn started(
@@ -69,6 +102,14 @@ async fn started(
                     Kind::PaymentRequired => {
                         let error = format!("The run could not be started: {}", error.message);
                         Ok(Some(Outcome::failure(FailureCode::InsufficientCredits, error)))
+                    }
+                    // Others of the workspace end, and then there is room again: a retry may pass.
+                    Kind::TooMany { retry_after } => {
+                        let error = format!("The run could not be started: {}", error.message);
+                        let mut failure = StepFailure::new(FailureCode::ChildRunFailed, error);
+                        failure.may_pass = true;
+                        failure.retry_after = Some(retry_after);
+                        Ok(Some(Outcome::Failure(failure)))
                     }
                     Kind::Unavailable { .. } | Kind::Internal => Err(error),
                     _ => Ok(Some(refusal(format!("The run could not be started: {}", error.message)))),
@@ -128,7 +169,7 @@ async fn request(
                 ..StartParams::default()
             },
             origin: Origin::Parent {
-                parent: Parent { run_id: run.key.run_id, slot, waits: called.wait, callers },
+                parent: Parent { run_id: run.key.run_id, slot, waits: called.wait, callers, root: None },
                 child,
                 trigger_type: run.trigger_type,
                 inherited: session.input().await?.mcp,
@@ -150,10 +191,12 @@ pub(crate) async fn look(state: &AppState, session: &mut Session, slot: Slot, ch
         },
         Err(_) => None,
     };
-    let Some(reader) = reader.filter(|_| called.wait) else { return call(state, session, slot, child).await };
-    if reader.run().status.is_terminal() {
+    let Some(reader) = reader else { return call(state, session, vec![(slot, child)]).await };
+    if !called.wait {
+        settle(session, slot, child, goes_on_alone(child));
+    } else if reader.run().status.is_terminal() {
         let outcome = ended(&reader, child, &called).await?;
-        let _ = session.apply(Command::ChildEnded { slot, child, outcome });
+        settle(session, slot, child, outcome);
     }
     Ok(())
 }

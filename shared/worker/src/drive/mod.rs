@@ -133,11 +133,7 @@ impl Drive {
 
     /// Starts the child runs that steps wait for, now that this is written.
     async fn call_children(&mut self) -> Result<()> {
-        for (slot, child) in std::mem::take(&mut self.to_call) {
-            if self.session.machine().waits_for(slot, child) {
-                children::call(&self.state, &mut self.session, slot, child).await?;
-            }
-        }
-        Ok(())
+        let children = std::mem::take(&mut self.to_call);
+        children::call(&self.state, &mut self.session, children).await
     }
 }

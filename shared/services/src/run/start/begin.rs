@@ -9,6 +9,7 @@ use super::params::StartParams;
 use super::recover::recover;
 use crate::billing::no_credits;
 use crate::mcp::bind::bind;
+use crate::quotas::{check_live_runs, max_live_runs};
 use crate::state::AppState;
 use billing::{Action, Metering};
 use engine::binding::Bindings;
@@ -23,7 +24,7 @@ use workflow::input::fill_defaults_and_check;
 /// Starts a run of a workflow. When this returns a run, the run will be carried out whatever crashes.
 ///
 /// # Errors
-/// Not found; conflict when nothing is published, the workflow is archived, or the id belongs to another
+/// Not found; too many while the workspace has as many live runs as it may; conflict when nothing is published, the workflow is archived, or the id belongs to another
 /// workflow's run; payment required when no credits are left; invalid when the input does not satisfy the graph's
 /// schema or a step id is unknown. Conflict `CONFLICT` when the delivery's receipt is known already, or is just being
 /// kept.
@@ -37,8 +38,11 @@ pub async fn start(
     let StartCommand { params, origin, without_mcp } = command;
     let run_id = origin.run_id(&params);
     let enforced = state.config.metering == Metering::Enforced;
-    let (record, account, used) = state.store.workflow_and_account(place, id, enforced).await?;
-    let record = record.ok_or_else(|| Error::not_found("workflow"))?;
+    let is_child = origin.parent().is_some();
+    let is_known = state.live_runs.known(place, max_live_runs(state, is_child), state.clock.now()).is_some();
+    let before = state.store.before_start(place, id, (enforced, !is_known)).await?;
+    let (account, used) = (before.account, before.used);
+    let record = before.workflow.ok_or_else(|| Error::not_found("workflow"))?;
     let version = match version_to_run(&record, params.version) {
         Ok(version) => version,
         Err(refusal) => return started_before(state, place, id, run_id, refusal).await,
@@ -61,6 +65,9 @@ pub async fn start(
     let now = state.clock.now();
     if enforced && account.balance(used, now).total().is_zero() {
         return started_before(state, place, id, run_id, no_credits()).await;
+    }
+    if let Err(refusal) = check_live_runs(state, place, is_child, before.live_runs).await {
+        return started_before(state, place, id, run_id, refusal).await;
     }
     let new = NewRun {
         key: RunRef { place: place.clone(), run_id: run_id.unwrap_or_else(|| RunId::new(now)) },

@@ -66,6 +66,9 @@ pub(super) async fn keep(
             Err(error) => return Err(error.into()),
         }
     }
+    if !run.status.is_terminal() {
+        state.live_runs.note_started(&run.key.place);
+    }
     state.metrics.count(Metric::RunsStarted, &[("trigger", run.trigger_type.as_str())]);
     if run.status.is_terminal() {
         state.metrics.count(Metric::RunsEnded, &[("outcome", run.status.as_str())]);
