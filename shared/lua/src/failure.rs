@@ -130,10 +130,9 @@ impl Failure {
         }
     }
 
-    /// From an error of the binding: running out of memory where Rust was at work, or a defect. Its text can
-    /// tell of the host, so it stays out of the message.
+    /// From an error of the binding: running out of memory where Rust was at work, or a defect.
     pub(super) fn host(error: &mlua::Error, limits: &Limits) -> Self {
-        if is_memory_error(error) { Self::memory(limits) } else { Self::error("the script engine failed") }
+        if is_memory_error(error) { Self::memory(limits) } else { Self::error(text_of(error)) }
     }
 }
 
@@ -178,6 +177,17 @@ fn as_json(value: &Value) -> String {
 
 fn is_out_of_memory(text: &str) -> bool {
     OUT_OF_MEMORY.iter().any(|phrase| text.contains(phrase))
+}
+
+/// What a script may see of an error of the binding. Its own text can tell of the host, with a trace of the stack.
+pub(super) fn text_of(error: &mlua::Error) -> &'static str {
+    if is_memory_error(error) {
+        OUT_OF_MEMORY[0]
+    } else if let Some(stop) = Stop::of(error) {
+        stop.as_str()
+    } else {
+        "the script engine failed"
+    }
 }
 
 fn is_memory_error(error: &mlua::Error) -> bool {

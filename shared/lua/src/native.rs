@@ -11,6 +11,7 @@ use mlua::{AnyUserData, Function, IntoLua, Lua, LuaString, Table, Value, Variadi
 use sha2::{Digest as _, Sha256};
 
 use super::export::{self, Budget, Fault};
+use super::failure;
 use super::import::Importer;
 use super::integer::{self, Integer, Operator};
 use super::log::Log;
@@ -78,10 +79,19 @@ fn add_basics(lua: &Lua, native: &Table) -> mlua::Result<()> {
         Ok(())
     };
     native.raw_set("print", lua.create_function(print)?)?;
+    // The text of an error that Rust has raised; any other value as it is.
+    let error_text = |lua: &Lua, value: Value| match value {
+        Value::Error(error) => Ok(Value::String(lua.create_string(failure::text_of(&error))?)),
+        other => Ok(other),
+    };
+    native.raw_set("error_text", lua.create_function(error_text)?)?;
     native.raw_set("is_builtin", lua.create_function(|_, f: Function| Ok(f.info().what == "C"))?)?;
-    let find = |lua: &Lua, (text, needle, from): (LuaString, LuaString, usize)| {
+    // From the first byte where `from` is not a number, and nowhere when it is beyond all of them.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]
+    let find = |lua: &Lua, (text, needle, from): (LuaString, LuaString, f64)| {
         let watch = present(lua)?.watch;
-        let found = search::find(&text.as_bytes(), &needle.as_bytes(), from.saturating_sub(1), &watch)?;
+        let from = (from as usize).saturating_sub(1);
+        let found = search::find(&text.as_bytes(), &needle.as_bytes(), from, &watch)?;
         Ok(found.map(|at| at + 1))
     };
     native.raw_set("find", lua.create_function(find)?)

@@ -20,9 +20,13 @@ local HIDDEN, INTEGER = native.hidden, native.integer_type
 -- set as the metatable.
 local ASSIGN, THEIRS = "assign", "theirs"
 
--- A message without the name of this chunk, which stands behind the lines of coroutines that an error passed through and
--- tells a script nothing.
+-- A message as a script may see it. What a function written in Rust raises is an object that shows where in the host it was
+-- raised: it becomes its text. And the name of this chunk, which stands behind the lines of coroutines that an error passed
+-- through, tells a script nothing.
 local function cleaned(message)
+    if type(message) == "userdata" then
+        message = native.error_text(message)
+    end
     if type(message) ~= "string" or not string_find(message, "prelude:", 1, true) then
         return message
     end
@@ -44,9 +48,8 @@ local function located(ok, ...)
     if ok then
         return ...
     end
-    local message = ...
+    local message = cleaned((...))
     if type(message) == "string" then
-        message = cleaned(message)
         if not string_find(message, "^script:%d+: ") then
             error(message, 3)
         end

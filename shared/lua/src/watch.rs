@@ -29,12 +29,32 @@ pub(super) enum Stop {
     Cancelled,
 }
 
+impl Stop {
+    /// What a script is told that catches it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadline => "the script has run out of time",
+            Self::Cancelled => "the script was cancelled",
+        }
+    }
+
+    /// Why a script must stop, when it is that what this error says.
+    pub(super) fn of(error: &mlua::Error) -> Option<Self> {
+        match error {
+            mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => {
+                Self::of(cause)
+            }
+            mlua::Error::RuntimeError(text) => {
+                [Self::Deadline, Self::Cancelled].into_iter().find(|stop| text == stop.as_str())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl From<Stop> for mlua::Error {
     fn from(stop: Stop) -> Self {
-        Self::RuntimeError(match stop {
-            Stop::Deadline => "the script has run out of time".to_owned(),
-            Stop::Cancelled => "the script was cancelled".to_owned(),
-        })
+        Self::RuntimeError(stop.as_str().to_owned())
     }
 }
 

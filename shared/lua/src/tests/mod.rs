@@ -1,5 +1,6 @@
 //! What the sandbox promises, told by scripts.
 
+mod errors_caught;
 mod handed_on;
 mod hostile;
 mod integers;
