@@ -168,7 +168,7 @@ impl<'a> Provider<'a> {
             request = request.header("idempotency-key", key);
         }
         let request = request.body(body.as_bytes().to_vec()).map_err(bad)?;
-        let answer = self.outbound.send(request, LIMITS).await.map_err(|error| not_sent(&error))?;
+        let answer = self.outbound.send(request, LIMITS).await.map_err(not_sent)?;
         self.read(answer).await
     }
 
@@ -176,7 +176,7 @@ impl<'a> Provider<'a> {
         let status = answer.status;
         let should = answer.headers.get("stripe-should-retry").map(|value| value.as_bytes() == b"true");
         let wait = answer.retry_after(self.clock.now());
-        let bytes = answer.bytes().await.map_err(|error| not_sent(&error))?;
+        let bytes = answer.bytes().await.map_err(not_sent)?;
         if status.is_success() {
             let read = serde_json::from_slice(&bytes).map(Some);
             return read.map_err(|error| {
@@ -219,10 +219,10 @@ fn refused(reason: &Reason, told: String) -> Error {
     Error::new(kind, ErrorCode::BillingProviderRefused, message).with_context(told)
 }
 
-fn not_sent(error: &OutboundError) -> Failed {
+fn not_sent(error: OutboundError) -> Failed {
     match error.may_pass() {
         true => Failed::MayPass(error.to_string(), None),
-        false => Failed::Final(Error::unavailable("The payment provider", error.to_string())),
+        false => Failed::Final(Error::unavailable("The payment provider", "Stripe").with_source(error)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, Message as Received, MessageSystemAttributeName,
     MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
@@ -174,8 +174,8 @@ fn message(received: Received) -> Message {
     }
 }
 
-fn unavailable(error: impl std::error::Error) -> Error {
-    Error::unavailable("The queue", DisplayErrorContext(error).to_string())
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::unavailable("The queue", "SQS").with_source(error)
 }
 
 #[cfg(test)]
