@@ -8,12 +8,14 @@ mod ledger;
 mod process;
 mod routes;
 mod secrets;
+mod server;
 mod worker;
 
 pub use credentials::Credentials;
 pub use process::{Options, Process, StartError};
 pub use routes::{openapi, router};
 pub use secrets::{FileSecrets, LocalSecrets, SecretsError};
+pub use server::{ConnectionLimits, serve};
 pub use worker::poll;
 
 /// Every script builds and drops a VM of its own. The C library's allocator hands that memory back to the system

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use embedded::{EmbeddedDynamo, dynamo_client};
 use shared::AppState;
 use shared::billing::Metering;
@@ -13,7 +12,7 @@ use shared::billing::plans::PlanSettings;
 use shared::platform::metrics::MetricsSink;
 use shared::platform::outbound_http::OutboundPolicy;
 use shared::platform::queue::{InProcessQueue, MOST_RECEIVES, Queue};
-use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
+use shared::services::config::{BODY_DEADLINE, Config, PlatformMcp};
 use shared::services::limits::Limit;
 use shared::services::state::Clients;
 use shared::types::clock::{Clock, Timestamp};
@@ -25,6 +24,7 @@ use url::Url;
 
 use crate::credentials::{self, Credentials};
 use crate::secrets::{FileSecrets, LocalSecrets};
+use crate::server::{ConnectionLimits, serve};
 
 /// How long a worker may be silent before its message comes back.
 const VISIBILITY: Duration = Duration::from_secs(300);
@@ -144,7 +144,12 @@ impl Process {
 
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
-            tokio::spawn(serve(listener, crate::router(state.clone()), stopped.clone())),
+            tokio::spawn(serve(
+                listener,
+                crate::router(state.clone()),
+                ConnectionLimits::default(),
+                stopped.clone(),
+            )),
             tokio::spawn(crate::worker::poll(state.clone(), messages, stopped.clone())),
             tokio::spawn(tick(state, dynamo.clone(), stopped)),
         ];
@@ -187,7 +192,7 @@ fn config(options: &Options, port: u16) -> Config {
         // Out of the way of everything that one machine can do, unless somebody sets it.
         token_limit: limit,
         subscription_limit: limit,
-        delivery_deadline: DELIVERY_DEADLINE,
+        body_deadline: BODY_DEADLINE,
         outbound: OutboundPolicy {
             allow_private: options.allow_private_outbound,
             ..OutboundPolicy::default()
@@ -197,18 +202,6 @@ fn config(options: &Options, port: u16) -> Config {
         plans: PlanSettings::default(),
         metrics: MetricsSink::Off,
         quotas: options.quotas.clone(),
-    }
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let stopped = async move {
-        let _ = stop.changed().await;
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-        tracing::error!(%error, "the server ended");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use it::{Client, Fault, Faults, StripeStandIn, TestApp, Workspace};
+use it::{Client, Fault, Faults, StripeStandIn, TestApp, WatchedBody, Workspace};
 use serde_json::{Value, json};
 use shared::services::billing::signature::sign;
 use shared::types::clock::{Clock, Timestamp};
@@ -130,6 +130,18 @@ async fn forged_events_are_refused_and_change_nothing() {
     }
     assert_eq!(left(&shop.acme).await, [0, 0, 0]);
     assert_eq!(shop.status().await["status"], "none");
+    // Nothing is read of an event whose head shows already that it is none.
+    for header in [
+        "garbage",
+        &good.replace("v1=", "v0="),
+        &signed("whsec_of_the_stand_in", now.minus(Duration::from_secs(301))),
+    ] {
+        let body = WatchedBody::default();
+        let client = shop.app.anyone.with("stripe-signature", header);
+        let sent = client.send("POST", "/v1/billing/stripe-webhook", &body).await;
+        assert_eq!(sent.refused(400, "INVALID_SIGNATURE")["error"], words, "{header}");
+        assert!(!body.was_asked_for(), "{header}");
+    }
     let both = format!("{good},v1={}", "0".repeat(64));
     send(Some(&both), body.clone()).await.expect(200);
     assert_eq!(left(&shop.acme).await, [0, PRO, 0]);

@@ -1,7 +1,10 @@
 //! How bodies are read: one JSON object, of a bounded size and depth, with known fields only.
 
-use it::{Client, TestApp, graph, lua, workflow};
+use std::time::Duration;
+
+use it::{Client, OPERATOR_TOKEN, TestApp, WatchedBody, graph, lua, workflow};
 use serde_json::{Value, json};
+use shared::services::config::Config;
 use shared::types::clock::Clock;
 
 const MIB: usize = 1024 * 1024;
@@ -293,4 +296,26 @@ async fn names_are_trimmed_and_have_1_to_200_characters_on_one_line() {
     let too_long = json!({ "description": "ä".repeat(2001) });
     let refused = patch(too_long).await.refused(422, "INVALID_REQUEST");
     assert!(refused["error"].as_str().unwrap().starts_with("description:"));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_408_on_every_route() {
+    let app = TestApp::without_worker(Clock::System).await;
+    let acme = app.workspace("acme").await;
+    let hurried = |config: &mut Config| config.body_deadline = Duration::from_millis(20);
+    let router = local::router(app.stores.state_with(Clock::System, hurried));
+    let known = Client::new(router.clone()).bearer(&acme.token);
+    let operator = Client::new(router).bearer(OPERATOR_TOKEN);
+    for (client, path) in [
+        (&known, "/v1/workflows"),
+        (&known, "/v1/pats"),
+        (&known, "/mcp"),
+        (&operator, "/v1/onboarding/workspaces"),
+    ] {
+        for client in [client.clone(), client.with("idempotency-key", "k")] {
+            let body = WatchedBody::default();
+            client.send("POST", path, &body).await.refused(408, "BODY_TIMEOUT");
+            assert!(body.was_asked_for(), "{path}");
+        }
+    }
 }

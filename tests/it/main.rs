@@ -43,6 +43,7 @@ mod members;
 mod metering;
 mod numbers;
 mod onboarding;
+mod open_connections;
 mod openapi;
 mod outside_replay;
 mod pats;

@@ -17,7 +17,7 @@ use shared::platform::outbound_http::OutboundPolicy;
 use shared::platform::queue::{InProcessQueue, LARGEST_BATCH, MOST_RECEIVES, Queue, Receipt};
 use shared::platform::secrets::SecretStore;
 use shared::services::auth::PlainToken;
-use shared::services::config::{Config, DELIVERY_DEADLINE, PlatformMcp};
+use shared::services::config::{BODY_DEADLINE, Config, PlatformMcp};
 use shared::services::limits::Limit;
 use shared::services::state::Clients;
 use shared::store::{MemberRecord, PatChange, PatRecord, ProjectRecord, QuotaGuard};
@@ -179,7 +179,7 @@ impl Stores {
             dead_before: None,
             token_limit: limit,
             subscription_limit: limit,
-            delivery_deadline: DELIVERY_DEADLINE,
+            body_deadline: BODY_DEADLINE,
             platform_mcp: PlatformMcp::on_loopback(),
             // Stand-ins for the world listen on this machine.
             outbound: OutboundPolicy { allow_private: true, ..OutboundPolicy::default() },

@@ -30,7 +30,8 @@ pub async fn receive_event(State(state): State<AppState>, request: Request) -> R
     let (parts, body) = request.into_parts();
     let signature = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let arrival = Arrival { signature, is_proven: OnceLock::new() };
-    let received = receive(&state, &arrival, read_bytes(&parts.headers, body)).await;
+    let body = read_bytes(&parts.headers, body, state.config.body_deadline);
+    let received = receive(&state, &arrival, body).await;
     let mut response = received.map(|()| Json(Received { received: true })).into_response();
     if arrival.is_proven.get().is_some() {
         Verified::note(&mut response, None);

@@ -138,7 +138,7 @@ pub async fn mcp(
     let (mut parts, body) = request.into_parts();
     // For the list of tools, which shows what this caller may use; each call is asked for its permission again behind.
     parts.extensions.insert(caller);
-    let bytes = read_bytes(&parts.headers, body).await?;
+    let bytes = read_bytes(&parts.headers, body, state.config.body_deadline).await?;
     // Answers are never streams, so a caller that takes JSON is served; the SDK asks for both.
     if accepts_json(&parts.headers) {
         let both = HeaderValue::from_static("application/json, text/event-stream");

@@ -1,20 +1,15 @@
 //! `POST /v1/inbound-webhooks/{id}`.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use shared::api::{CommonErrors, ErrorBody, Path, Verified};
+use shared::AppState;
+use shared::api::{CommonErrors, Path, Verified, collect_body};
 use shared::services::webhook::{Accepted, Delivery, MAX_BODY, Reply, receive};
-use shared::types::error::ErrorCode;
-use shared::types::error::Kind;
 use shared::types::ids::SubscriptionId;
-use shared::{AppState, Error, Result};
 
 /// Deliver to an inbound webhook, which starts a run with the body as its input.
 ///
@@ -59,7 +54,6 @@ use shared::{AppState, Error, Result};
                responses((status = 202, body = Accepted),
                          (status = 200, description = "it had been accepted before; or the text of Slack's challenge; or nothing, to Slack's commands and interactions",
                           content((Accepted = "application/json"), (String = "text/plain"))),
-                         (status = 408, body = ErrorBody, description = "the body did not come in time"),
                          CommonErrors))]
 pub async fn receive_webhook(
     State(state): State<AppState>,
@@ -69,7 +63,7 @@ pub async fn receive_webhook(
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let delivery = Delivery { headers: &parts.headers, target, allowance: OnceLock::new() };
-    let body = Box::pin(bytes(body, state.config.delivery_deadline));
+    let body = collect_body(body, MAX_BODY, state.config.body_deadline);
     let reply = receive(&state, id, &delivery, body).await;
     let mut response = reply.map(|reply| answered(reply, id)).into_response();
     if let Some(allowance) = delivery.allowance.get() {
@@ -88,30 +82,4 @@ fn answered(reply: Reply, id: SubscriptionId) -> Response {
         Reply::Quiet(_) => StatusCode::OK.into_response(),
         Reply::Challenge(text) => text.into_response(),
     }
-}
-
-/// The whole body, if it comes in time.
-async fn bytes(body: Body, deadline: Duration) -> Result<Vec<u8>> {
-    // One that says that it is too large is not read at all.
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(deadline, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => {
-            let unreadable =
-                Error::new(Kind::Unreadable, ErrorCode::Unreadable, "The body broke off; send it again.");
-            Err(unreadable.with_context(error.to_string()))
-        }
-        Err(_) => {
-            let seconds = deadline.as_secs_f64();
-            let message = format!("The body did not arrive within {seconds} s; send it again.");
-            Err(Error::new(Kind::TimedOut, ErrorCode::BodyTimeout, message))
-        }
-    }
-}
-
-fn too_large() -> Error {
-    Error::new(Kind::TooLarge, ErrorCode::TooLarge, "The body is larger than 256 KiB (262144 bytes).")
 }

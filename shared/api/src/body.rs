@@ -1,6 +1,8 @@
 //! Request bodies: JSON of at most 1 MiB, read into a type that refuses what it does not know.
 
-use axum::body::Bytes;
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
@@ -11,6 +13,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use platform::boxed;
+use services::config::BODY_DEADLINE;
 use types::error::{ErrorCode, Kind};
 use types::json_numbers::unrepresentable;
 use types::limits::LARGEST_BODY;
@@ -28,7 +31,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        let bytes = read_bytes(&parts.headers, body).await?;
+        // Routes with a permit have it in memory by now.
+        let bytes = read_bytes(&parts.headers, body, BODY_DEADLINE).await?;
         let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
         read(bytes).map(Self)
     }
@@ -58,24 +62,44 @@ pub fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Res
 /// The bytes of a body, whatever they are.
 ///
 /// # Errors
-/// Of an unsupported encoding; too large, over [`LARGEST_BODY`]; unreadable when it breaks off, or is compressed.
+/// Of an unsupported encoding; those of [`collect_body`], over [`LARGEST_BODY`]; unreadable when it is compressed.
 #[boxed]
-pub async fn read_bytes(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes> {
+pub async fn read_bytes(headers: &HeaderMap, body: axum::body::Body, deadline: Duration) -> Result<Bytes> {
     plain(headers)?;
-    match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(body) => match body.to_bytes() {
-            bytes if bytes.starts_with(&GZIP) => Err(unreadable(
-                "The body looks compressed with gzip, which is not read here; send it plain, as JSON, with \
-                 'Content-Type: application/json' and without Content-Encoding.",
-            )),
-            bytes => Ok(bytes),
-        },
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::new(
-            Kind::TooLarge,
-            ErrorCode::TooLarge,
-            "The body is larger than 1 MiB (1048576 bytes).",
-        )),
-        Err(error) => Err(unreadable("The body broke off.").with_context(error.to_string())),
+    let bytes = collect_body(body, LARGEST_BODY, deadline).await?;
+    if bytes.starts_with(&GZIP) {
+        return Err(unreadable(
+            "The body looks compressed with gzip, which is not read here; send it plain, as JSON, with \
+             'Content-Type: application/json' and without Content-Encoding.",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a body of at most `max`, if they come in time.
+///
+/// # Errors
+/// Too large, before anything is read when the body says so itself; timed out; unreadable when it breaks off.
+#[boxed]
+pub async fn collect_body(body: axum::body::Body, max: usize, deadline: Duration) -> Result<Bytes> {
+    let too_large = || {
+        let message = format!("The body is larger than {} KiB ({max} bytes).", max / 1024);
+        Error::new(Kind::TooLarge, ErrorCode::TooLarge, message)
+    };
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(deadline, Limited::new(body, max).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => {
+            Err(unreadable("The body broke off; send it again.").with_context(error.to_string()))
+        }
+        Err(_) => {
+            let message =
+                format!("The body did not arrive within {} s; send it again.", deadline.as_secs_f64());
+            Err(Error::new(Kind::TimedOut, ErrorCode::BodyTimeout, message))
+        }
     }
 }
 

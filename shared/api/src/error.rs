@@ -48,6 +48,9 @@ pub enum CommonErrors {
     /// The state does not allow it, or there are as many of these as there may be (`QUOTA_EXCEEDED`).
     #[response(status = 409)]
     Conflict(ErrorBody),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    TimedOut(ErrorBody),
     /// The body is larger than 1 MiB.
     #[response(status = 413)]
     TooLarge(ErrorBody),

@@ -28,7 +28,7 @@ pub(super) async fn once(request: Request, next: Next) -> Result<Response> {
     let route = format!("POST {}", route(&request));
     let (parts, body) = request.into_parts();
     // It is in memory: the layer before has read it.
-    let body = read_bytes(&parts.headers, body).await?;
+    let body = read_bytes(&parts.headers, body, state.config.body_deadline).await?;
     let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let asked = Asked::new(key, route, target, body.clone());
     let owned = match asked.claim(&state, &principal).await? {

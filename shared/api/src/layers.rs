@@ -137,7 +137,8 @@ async fn read_body(request: Request, next: Next) -> Result<Response> {
     if ![Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
         return Ok(next.run(request).await);
     }
+    let Context { state, .. } = handed(&request)?;
     let (parts, body) = request.into_parts();
-    let bytes = read_bytes(&parts.headers, body).await?;
+    let bytes = read_bytes(&parts.headers, body, state.config.body_deadline).await?;
     Ok(next.run(Request::from_parts(parts, bytes.into())).await)
 }

@@ -16,7 +16,7 @@ mod permit;
 mod routes;
 
 pub use audit::Trail;
-pub use body::{Body, given, read_arguments, read_bytes};
+pub use body::{Body, collect_body, given, read_arguments, read_bytes};
 pub use context::Verified;
 pub use error::{CommonErrors, ErrorBody, retry_after_s, status};
 pub use finish::finish;

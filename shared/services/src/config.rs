@@ -44,8 +44,8 @@ pub struct Config {
     pub token_limit: Limit,
     /// How often one webhook subscription may be called, in each process.
     pub subscription_limit: Limit,
-    /// How long the body of a webhook's delivery may take to arrive.
-    pub delivery_deadline: Duration,
+    /// How long the body of a request may take to arrive, once it is wanted.
+    pub body_deadline: Duration,
     /// What workflows may call.
     pub outbound: OutboundPolicy,
     /// How many calls of MCP servers and models are under way at once in this process; each takes a socket.
@@ -69,8 +69,8 @@ const USUAL_TOKEN_RATE: u32 = 100;
 /// What one webhook subscription may take a second where nothing else is set.
 const USUAL_SUBSCRIPTION_RATE: u32 = 50;
 
-/// How long the body of a webhook's delivery may take to arrive.
-pub const DELIVERY_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the body of a request may take to arrive, unless somebody sets it: a megabyte at some 100 KB/s.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 impl Config {
     /// From the environment that `template.yaml` sets.
@@ -95,7 +95,7 @@ impl Config {
                 &text("SUBSCRIPTION_RATE_LIMIT"),
                 USUAL_SUBSCRIPTION_RATE,
             )),
-            delivery_deadline: DELIVERY_DEADLINE,
+            body_deadline: BODY_DEADLINE,
             platform_mcp: PlatformMcp::from_env(),
             metering: text("METERING").parse().unwrap_or_default(),
             plans: PlanSettings::from_env(),

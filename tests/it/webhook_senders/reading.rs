@@ -119,7 +119,7 @@ async fn nothing_is_read_of_a_delivery_that_cannot_be_proven() {
 async fn a_body_that_does_not_come_in_time_is_408() {
     let scene = Scene::new().await;
     let hook = scene.hook(json!({ "require_bearer": false })).await;
-    let hurried = |config: &mut Config| config.delivery_deadline = Duration::from_millis(20);
+    let hurried = |config: &mut Config| config.body_deadline = Duration::from_millis(20);
     let state = scene.app.stores.state_with(scene.app.state.clock.clone(), hurried);
     let client = Client::new(local::router(state));
     let body = WatchedBody::default();

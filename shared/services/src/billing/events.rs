@@ -28,7 +28,7 @@ pub struct Arrival<'a> {
     pub is_proven: OnceLock<()>,
 }
 
-/// Takes an event. The body is read when there is a provider that may have sent it.
+/// Takes an event. The body is read when there is a provider that may have sent it, and it comes with a signature of now.
 ///
 /// # Errors
 /// Unavailable when this deployment takes no payments, or a store or the provider does not answer; those of the body;
@@ -41,6 +41,7 @@ pub async fn receive_event<'a>(
 ) -> Result<()> {
     let provider = provider(state).await?;
     let signature = Signature::read(arrival.signature.unwrap_or_default());
+    signature.precheck(state.clock.now())?;
     let body = body.await?;
     check_event(provider.webhook_secrets(), &signature, &body, state.clock.now())?;
     let _ = arrival.is_proven.set(());

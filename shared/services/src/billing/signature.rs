@@ -20,6 +20,14 @@ impl Signature {
         Self(Signed::read(Sender::Stripe, named, ""))
     }
 
+    /// Refuses what cannot be the provider's, whatever its body is: no signature, or one that is not of now.
+    ///
+    /// # Errors
+    /// As [`check_event`].
+    pub fn precheck(&self, now: Timestamp) -> Result<()> {
+        self.0.precheck(now).map_err(|_| invalid())
+    }
+
     /// Whether it is one of this body under one of these secrets, and of now.
     fn is_of(&self, secrets: &[SecretString], body: &[u8], now: Timestamp) -> bool {
         self.0.check(secrets, body, now).is_ok()
@@ -39,8 +47,12 @@ pub fn check_event(
     if signature.is_of(secrets, body, now) {
         return Ok(());
     }
+    Err(invalid())
+}
+
+fn invalid() -> Error {
     let message = "Stripe-Signature: is not of this body, or not of now.";
-    Err(Error::new(Kind::Unreadable, ErrorCode::InvalidSignature, message))
+    Error::new(Kind::Unreadable, ErrorCode::InvalidSignature, message)
 }
 
 /// The header for a body, for senders.

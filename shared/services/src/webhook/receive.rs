@@ -8,6 +8,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::HeaderMap;
 use secrecy::SecretString;
@@ -126,7 +127,7 @@ pub async fn receive<'a>(
     state: &'a AppState,
     id: SubscriptionId,
     delivery: &'a Delivery<'_>,
-    body: BoxFuture<'a, Result<Vec<u8>>>,
+    body: BoxFuture<'a, Result<Bytes>>,
 ) -> Result<Reply> {
     let Some(record) = state.webhooks.subscription(state, id).await? else {
         state.metrics.count(Metric::IngressRefusals, &[("reason", "UNKNOWN")]);
@@ -170,7 +171,7 @@ async fn accept(
     state: &AppState,
     record: &SubscriptionRecord,
     delivery: &Delivery<'_>,
-    body: BoxFuture<'_, Result<Vec<u8>>>,
+    body: BoxFuture<'_, Result<Bytes>>,
 ) -> Result<Reply, Refused> {
     if !record.enabled {
         return Err(refused("DISABLED", unknown()));

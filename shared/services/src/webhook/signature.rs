@@ -115,7 +115,7 @@ impl Signed {
     }
 
     /// Whether there is a signature at all, and its time is of now.
-    pub(super) fn precheck(&self, now: Timestamp) -> Result<(), Wrong> {
+    pub(crate) fn precheck(&self, now: Timestamp) -> Result<(), Wrong> {
         if self.signatures.is_empty() {
             return Err(Wrong::Missing);
         }
