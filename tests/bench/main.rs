@@ -15,6 +15,7 @@ mod crowd;
 mod functions;
 mod ingress;
 mod load;
+mod memory;
 mod meter;
 mod prices;
 mod procfs;
@@ -69,6 +70,7 @@ enum Section {
     Ingress,
     Cost,
     Functions,
+    Memory,
 }
 
 // One thread: the server needs the cores more.
@@ -100,6 +102,10 @@ async fn main() -> ExitCode {
         let program = arguments.server.clone().unwrap_or_else(server::program);
         let data = tempfile::tempdir().expect("a directory for data");
         ok &= crowd::print(&program, data.path()).await;
+    }
+    if wanted(Section::Memory) {
+        let program = arguments.server.clone().unwrap_or_else(server::program);
+        ok &= memory::print_and_check(&program).await;
     }
     if wanted(Section::Ingress) {
         let program = arguments.server.clone().unwrap_or_else(server::program);

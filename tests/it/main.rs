@@ -24,6 +24,7 @@ mod idempotency;
 mod interference;
 mod isolation;
 mod kill;
+mod large_values;
 mod layers;
 mod limits;
 mod llm_answers;

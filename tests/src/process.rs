@@ -39,6 +39,14 @@ impl LocalProcess {
         Self::run(&mut command, data_dir)
     }
 
+    /// The same, with these arguments besides, and without a log.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn with(program: &Path, data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::run(Command::new(program).args(arguments).stderr(Stdio::null()), data_dir)
+    }
+
     fn run(command: &mut Command, data_dir: &Path) -> Self {
         let command = command.args(["--port", "0", "--data-dir"]).arg(data_dir).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");

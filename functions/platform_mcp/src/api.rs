@@ -10,9 +10,11 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::api::{ErrorBody, retry_after_s, status};
+use shared::platform::memory::Covered;
 use shared::services::platform_mcp::{AGAIN, Remote};
 use shared::types::error::ErrorCode;
 use shared::types::error::Kind;
+use shared::types::json_cost::{MAX_COST, cost};
 use shared::{Error, Result};
 use tower::ServiceExt;
 
@@ -90,6 +92,14 @@ impl Api {
         .into_parts();
         let body = match bytes.is_empty() {
             true => Value::Null,
+            false if cost(&bytes) > MAX_COST => {
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    ErrorCode::TooLarge,
+                    "The answer consists of too many small values to be handed on as structured content. Ask for less of it: \
+                     a step alone (step_id), fewer rows (limit).",
+                ));
+            }
             false => serde_json::from_slice(&bytes).map_err(|error| unreadable(parts.status, &error))?,
         };
         let retry_after = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -127,7 +137,9 @@ fn written(caller: &HeaderMap, call: Call) -> Result<Request<Bytes>> {
     Ok(request)
 }
 
-async fn within(router: Router, request: Request<Bytes>) -> Result<Response<Bytes>> {
+async fn within(router: Router, mut request: Request<Bytes>) -> Result<Response<Bytes>> {
+    // The message that it is made of has room for both.
+    request.extensions_mut().insert(Covered);
     let Ok(response) = router.oneshot(request.map(Body::from)).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await;

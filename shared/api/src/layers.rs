@@ -16,7 +16,9 @@ use super::error::panicked;
 use super::idempotency::once;
 use super::operator::check_operator;
 use super::permit::{Granted, Needs};
+use platform::memory::Covered;
 use services::auth::{Caller, Principal, bearer};
+use services::memory::room_for;
 use services::state::AppState;
 use types::error::{ErrorCode, Kind};
 use types::role::Role;
@@ -140,5 +142,8 @@ async fn read_body(request: Request, next: Next) -> Result<Response> {
     let Context { state, .. } = handed(&request)?;
     let (parts, body) = request.into_parts();
     let bytes = read_bytes(&parts.headers, body, state.config.body_deadline).await?;
+    let is_covered = parts.extensions.get::<Covered>().is_some();
+    // Held until the answer.
+    let _room = room_for(&state, &bytes, is_covered).await?;
     Ok(next.run(Request::from_parts(parts, bytes.into())).await)
 }

@@ -1,6 +1,5 @@
 //! What may be done to a run, and why it is refused.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -12,6 +11,7 @@ use super::status::SkipReason;
 use super::step_state::Wait;
 use types::clock::Timestamp;
 use types::ids::RunId;
+use types::json_text::JsonText;
 use types::tokens::Tokens;
 use workflow::StepIx;
 
@@ -25,7 +25,7 @@ pub enum Command {
         /// The session that takes it.
         owner: String,
         /// The fields it is called with, after expansion; none when it has no such fields.
-        input: Option<Arc<Value>>,
+        input: Option<JsonText>,
     },
     /// Begin a loop that is ready.
     Open {
@@ -34,7 +34,7 @@ pub enum Command {
         /// How many items it has, or how many iterations it may have.
         rounds: u32,
         /// The fields it is called with, after expansion.
-        input: Arc<Value>,
+        input: JsonText,
     },
     /// Begin a step that waits for somebody or something outside the run.
     Await {
@@ -43,7 +43,7 @@ pub enum Command {
         /// For what.
         on: Wait,
         /// The fields it is called with, after expansion.
-        input: Arc<Value>,
+        input: JsonText,
     },
     /// Settle a ready step without executing it.
     Skip {
@@ -137,7 +137,7 @@ pub enum Outcome {
     /// With a result, and the length of its JSON.
     Success {
         /// The result.
-        result: Arc<Value>,
+        result: JsonText,
         /// Its length as JSON.
         bytes: usize,
     },
@@ -175,9 +175,9 @@ pub struct Answer {
 
 impl Outcome {
     /// A result.
-    pub fn success(result: Value) -> Self {
-        let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());
-        Self::Success { result: Arc::new(result), bytes }
+    pub fn success(result: impl Into<JsonText>) -> Self {
+        let result = result.into();
+        Self::Success { bytes: result.bytes(), result }
     }
 
     /// A failure whose code says whether another attempt may pass; that one waits the whole backoff.

@@ -16,6 +16,8 @@ pub enum FailureCode {
     LuaTimeout,
     /// A script wanted more memory than a script may have.
     LuaMemory,
+    /// What a step reads takes too much memory.
+    StepInputTooLarge,
     /// A script returned something that is not a table, or a table that JSON cannot hold.
     LuaReturnType,
     /// A tool of an MCP server failed, or could not be called.
@@ -56,6 +58,7 @@ impl FailureCode {
             Self::LuaError => "LUA_ERROR",
             Self::LuaTimeout => "LUA_TIMEOUT",
             Self::LuaMemory => "LUA_MEMORY",
+            Self::StepInputTooLarge => "STEP_INPUT_TOO_LARGE",
             Self::LuaReturnType => "LUA_RETURN_TYPE",
             Self::McpToolFailed => "MCP_TOOL_FAILED",
             Self::LlmRequestFailed => "LLM_REQUEST_FAILED",
@@ -83,6 +86,7 @@ impl FailureCode {
             Self::TemplateUnresolved
             | Self::LuaError
             | Self::LuaMemory
+            | Self::StepInputTooLarge
             | Self::LuaReturnType
             | Self::McpToolFailed
             | Self::LlmRequestFailed

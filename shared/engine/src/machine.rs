@@ -157,7 +157,7 @@ impl Machine {
                 self.page.put_input(slot, input);
             }
             if let Some(result) = result {
-                let bytes = serde_json::to_vec(&*result).map_or(0, |json| json.len());
+                let bytes = result.bytes();
                 self.page.put_result(slot, result, bytes);
             }
             let kind = match &state {

@@ -2,14 +2,13 @@
 //! newest page stands in the run's own row; when it has grown it is closed and moves to rows of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::event::{Event, EventKind};
 use super::slot::Slot;
 use types::clock::Timestamp;
+use types::json_text::JsonText;
 
 /// Consecutive events and what they refer to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,10 +19,10 @@ pub struct Page {
     pub events: Vec<Event>,
     /// The expanded fields with which a step was called, by step; steps without such fields are absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inputs: BTreeMap<Slot, Arc<Value>>,
+    pub inputs: BTreeMap<Slot, JsonText>,
     /// Results by step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub results: BTreeMap<Slot, Arc<Value>>,
+    pub results: BTreeMap<Slot, JsonText>,
     /// About how many bytes of JSON this is.
     #[serde(default)]
     pub weight: usize,
@@ -47,13 +46,13 @@ impl Page {
     }
 
     /// Keeps the fields that a step is called with.
-    pub fn put_input(&mut self, slot: Slot, input: Arc<Value>) {
-        self.weight += serde_json::to_string(&*input).map_or(0, |text| text.len());
+    pub fn put_input(&mut self, slot: Slot, input: JsonText) {
+        self.weight += input.bytes();
         self.inputs.insert(slot, input);
     }
 
     /// Keeps a step's result; `bytes` is the length of its JSON.
-    pub fn put_result(&mut self, slot: Slot, result: Arc<Value>, bytes: usize) {
+    pub fn put_result(&mut self, slot: Slot, result: JsonText, bytes: usize) {
         self.weight += bytes;
         self.results.insert(slot, result);
     }

@@ -1,10 +1,8 @@
 //! A run's state: everything that decides what may happen next, and nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::slot::Slot;
@@ -16,6 +14,7 @@ use crate::binding::Bindings;
 use billing::Microcredits;
 use types::clock::{self, Timestamp};
 use types::ids::{RunId, RunRef, WorkflowId};
+use types::json_text::JsonText;
 use workflow::StepIx;
 /// The run, and the step in it, that a child run was started by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +45,10 @@ pub struct Root {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunInput {
     /// `{{input.*}}`.
-    pub input: Value,
+    pub input: JsonText,
     /// Laid over the input for one step, by step id.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub trigger_steps: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trigger_steps: BTreeMap<String, JsonText>,
     /// What the servers that steps call were resolved to at the start: ids and names, never secrets.
     #[serde(default, skip_serializing_if = "Bindings::is_empty")]
     pub mcp: Bindings,
@@ -57,14 +56,13 @@ pub struct RunInput {
 
 impl RunInput {
     /// The input as one step sees it.
-    pub fn for_step(&self, step_id: &str) -> Value {
-        let mut input = self.input.clone();
-        if let (Some(Value::Object(overlay)), Value::Object(base)) =
-            (self.trigger_steps.get(step_id), &mut input)
-        {
-            base.extend(overlay.clone());
-        }
-        input
+    pub fn for_step(&self, step_id: &str) -> JsonText {
+        let overlay = self.trigger_steps.get(step_id).and_then(JsonText::members);
+        let (Some(overlay), Some(mut members)) = (overlay, self.input.members()) else {
+            return self.input.clone();
+        };
+        members.extend(overlay);
+        JsonText::object(members.iter().map(|(key, value)| (key.as_str(), value)))
     }
 }
 
@@ -112,9 +110,9 @@ pub struct Reused {
     /// How it was settled.
     pub state: StepState,
     /// The fields it was called with.
-    pub input: Option<Arc<Value>>,
+    pub input: Option<JsonText>,
     /// Its result.
-    pub result: Option<Arc<Value>>,
+    pub result: Option<JsonText>,
 }
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,13 @@
 //! Lua into JSON: a script's result and `json.encode`. The rules stand at the head of the `lua` module.
 //!
 //! The bounds hold while reading, not after: a small table that holds itself many times over, or millions of
-//! empty ones, ends as soon as its JSON would be too large.
+//! empty ones, ends as soon as its JSON would be too large. What is read is written as text at once: as values it would
+//! take up to a hundred times as much memory.
 
-use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::ops::Range;
 
 use mlua::{LuaString, Table, Value};
-use serde_json::Value as Json;
 
 use super::integer::{Integer, MAX_EXACT_DOUBLE, type_name};
 use super::limits::MAX_DEPTH;
@@ -89,18 +89,19 @@ impl Key {
     }
 }
 
-/// Turns `value` into JSON. `root` names it in messages; a `watch` ends the work in time.
+/// Turns `value` into compact JSON. `root` names it in messages; a `watch` ends the work in time.
 pub(super) fn to_json(
     value: &Value,
     root: &str,
     budget: Budget,
     watch: Option<&Watch>,
-) -> Result<Json, Fault> {
-    let mut exporter = Exporter { budget, watch, open: Vec::new() };
+) -> Result<String, Fault> {
+    let mut exporter = Exporter { budget, watch, open: Vec::new(), out: Vec::new() };
     exporter.value(value).map_err(|fault| match fault {
         Fault::Value { place, problem } => Fault::Value { place: shorten(format!("{root}{place}")), problem },
         other => other,
-    })
+    })?;
+    String::from_utf8(exporter.out).map_err(|_| Fault::here(NOT_UTF8))
 }
 
 /// A place is for people: of a long one the beginning and the end say enough.
@@ -118,33 +119,48 @@ struct Exporter<'a> {
     watch: Option<&'a Watch>,
     /// The tables around the value at hand, outermost first.
     open: Vec<*const c_void>,
+    /// What is written.
+    out: Vec<u8>,
 }
 
+/// The members of a table that is no array, or not in order: each key, and where its value is written.
+type Members = Vec<(Key, Range<usize>)>;
+
 impl Exporter<'_> {
-    fn value(&mut self, value: &Value) -> Result<Json, Fault> {
+    fn value(&mut self, value: &Value) -> Result<(), Fault> {
         self.spend_node()?;
         match value {
-            Value::Nil => Ok(Json::Null),
-            _ if value.is_null() || *value == HIDDEN => Ok(Json::Null),
-            Value::Boolean(flag) => Ok(Json::Bool(*flag)),
+            Value::Nil => self.write("null"),
+            _ if value.is_null() || *value == HIDDEN => self.write("null"),
+            Value::Boolean(flag) => self.write(if *flag { "true" } else { "false" }),
             #[allow(clippy::cast_precision_loss, reason = "Lua has doubles only: this one came out of one")]
-            Value::Integer(whole) => number(*whole as f64),
-            Value::Number(double) => number(*double),
+            Value::Integer(whole) => self.write(&number(*whole as f64)?),
+            Value::Number(double) => self.write(&number(*double)?),
             Value::String(string) => {
                 let text = utf8(string)?;
                 self.spend(text.len() + 1)?;
-                Ok(Json::String(text))
+                self.text(&text);
             }
-            Value::Table(table) => self.nested(table),
+            Value::Table(table) => self.nested(table)?,
             Value::UserData(data) => match Integer::of(data) {
-                Some(integer) => Ok(integer.json()),
-                None => Err(Fault::here("a userdata cannot be JSON")),
+                Some(integer) => self.write(&integer.json().to_string()),
+                None => return Err(Fault::here("a userdata cannot be JSON")),
             },
-            other => Err(Fault::here(format!("a {} cannot be JSON", type_name(other)))),
+            other => return Err(Fault::here(format!("a {} cannot be JSON", type_name(other)))),
         }
+        Ok(())
     }
 
-    fn nested(&mut self, table: &Table) -> Result<Json, Fault> {
+    fn write(&mut self, json: &str) {
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        // Writing a text into memory does not fail.
+        let _ = serde_json::to_writer(&mut self.out, text);
+    }
+
+    fn nested(&mut self, table: &Table) -> Result<(), Fault> {
         let identity = table.to_pointer();
         if self.open.contains(&identity) {
             return Err(Fault::here("the table contains itself"));
@@ -153,14 +169,14 @@ impl Exporter<'_> {
             return Err(Fault::here(format!("tables nest deeper than {MAX_DEPTH}")));
         }
         self.open.push(identity);
-        let json = self.table(table);
+        let written = self.table(table);
         self.open.pop();
-        json
+        written
     }
 
     /// Reads the members once. As long as they come as 1, 2, 3, … they are an array in the making; the rest is
     /// kept aside, and only the end tells what the table is.
-    fn table(&mut self, table: &Table) -> Result<Json, Fault> {
+    fn table(&mut self, table: &Table) -> Result<(), Fault> {
         self.spend(1)?;
         let (elements, is_array, nulls) = match values::mark(table).map_err(Fault::Host)? {
             Mark::None => (None, false, None),
@@ -168,41 +184,53 @@ impl Exporter<'_> {
             Mark::List(elements) => (Some(elements), true, None),
             Mark::Nulls(nulls) => (None, false, Some(nulls)),
         };
-        let mut items = Vec::new();
-        let mut rest = Vec::new();
+        let start = self.out.len();
+        self.write("[");
+        // Where each element of the array in the making ends.
+        let mut ends: Vec<usize> = Vec::new();
+        let mut rest = Members::new();
         for pair in elements.as_ref().unwrap_or(table).pairs::<Value, Value>() {
             let (key, value) = pair.map_err(Fault::Host)?;
             let key = key_of(&key)?;
             if let Key::Name(name) = &key {
                 self.spend(name.len() + 3)?;
             }
-            let json = self.value(&value).map_err(|fault| fault.under(&key))?;
-            match key {
-                Key::Index(index) if rest.is_empty() && usize::try_from(index) == Ok(items.len() + 1) => {
-                    items.push(json);
-                }
-                key => rest.push((key, json)),
+            let is_next = rest.is_empty()
+                && matches!(&key, Key::Index(index) if usize::try_from(*index) == Ok(ends.len() + 1));
+            if is_next && !ends.is_empty() {
+                self.write(",");
+            }
+            let from = self.out.len();
+            self.value(&value).map_err(|fault| fault.under(&key))?;
+            match is_next {
+                true => ends.push(self.out.len()),
+                false => rest.push((key, from..self.out.len())),
             }
         }
         if let Some(nulls) = nulls {
             self.nulls(table, &nulls, &mut rest)?;
         }
         if rest.is_empty() {
-            let is_array = is_array || !items.is_empty();
-            return Ok(if is_array { Json::Array(items) } else { Json::Object(<_>::default()) });
+            if is_array || !ends.is_empty() {
+                self.write("]");
+            } else {
+                self.out.truncate(start);
+                self.write("{}");
+            }
+            return Ok(());
         }
         rest.sort_by_key(|(key, _)| match key {
             Key::Index(index) => *index,
             Key::Name(_) => i64::MAX,
         });
-        if let Some(last) = last_index(&rest, items.len(), is_array) {
-            return self.array(items, rest, last);
+        match last_index(&rest, ends.len(), is_array) {
+            Some(last) => self.array(start, &ends, &rest, last),
+            None => self.object(start, &ends, rest),
         }
-        object(items, rest)
     }
 
     /// Adds the null keys of an object that the script has given no value.
-    fn nulls(&mut self, table: &Table, nulls: &Table, rest: &mut Vec<(Key, Json)>) -> Result<(), Fault> {
+    fn nulls(&mut self, table: &Table, nulls: &Table, rest: &mut Members) -> Result<(), Fault> {
         for pair in nulls.pairs::<Value, Value>() {
             let (key, _) = pair.map_err(Fault::Host)?;
             if table.raw_get::<Value>(&key).map_err(Fault::Host)?.is_nil() {
@@ -211,23 +239,63 @@ impl Exporter<'_> {
                 if let Key::Name(name) = &key {
                     self.spend(name.len() + 3)?;
                 }
-                rest.push((key, Json::Null));
+                let from = self.out.len();
+                self.write("null");
+                rest.push((key, from..self.out.len()));
             }
         }
         Ok(())
     }
 
     /// An array that did not come in order, or has gaps, which are nulls.
-    fn array(&mut self, mut items: Vec<Json>, rest: Vec<(Key, Json)>, last: usize) -> Result<Json, Fault> {
-        let gaps = last.saturating_sub(items.len() + rest.len());
+    fn array(
+        &mut self,
+        start: usize,
+        ends: &[usize],
+        rest: &[(Key, Range<usize>)],
+        last: usize,
+    ) -> Result<(), Fault> {
+        let gaps = last.saturating_sub(ends.len() + rest.len());
         self.budget.nodes = self.budget.nodes.checked_sub(gaps).ok_or(Fault::TooLarge)?;
         self.spend(gaps.saturating_mul("null,".len()))?;
-        for (key, json) in rest {
+        let base = ends.last().copied().unwrap_or(start + 1);
+        let written = self.out.split_off(base);
+        let mut count = ends.len();
+        for (key, range) in rest {
             let Key::Index(index) = key else { continue };
-            items.resize(usize::try_from(index).unwrap_or(1) - 1, Json::Null);
-            items.push(json);
+            let index = usize::try_from(*index).unwrap_or(1);
+            while count + 1 < index {
+                self.write(if count == 0 { "null" } else { ",null" });
+                count += 1;
+            }
+            if count > 0 {
+                self.write(",");
+            }
+            self.out.extend_from_slice(&written[range.start - base..range.end - base]);
+            count += 1;
         }
-        Ok(Json::Array(items))
+        self.write("]");
+        Ok(())
+    }
+
+    fn object(&mut self, start: usize, ends: &[usize], rest: Members) -> Result<(), Fault> {
+        // Each begins behind the bracket, or behind the comma after the one before.
+        let begins = std::iter::once(start).chain(ends.iter().copied()).map(|before| before + 1);
+        let numbered = begins.zip(ends).zip(1..).map(|((from, to), index)| (Key::Index(index), from..*to));
+        let mut members: Vec<_> = numbered.chain(rest).map(|(key, range)| (key.into_text(), range)).collect();
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        if let Some([(text, _), _]) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Fault::here(format!("the table has two keys that read {text:?}")));
+        }
+        let written = self.out.split_off(start);
+        for (at, (key, range)) in members.into_iter().enumerate() {
+            self.write(if at == 0 { "{" } else { "," });
+            self.text(&key);
+            self.write(":");
+            self.out.extend_from_slice(&written[range.start - start..range.end - start]);
+        }
+        self.write("}");
+        Ok(())
     }
 
     fn spend_node(&mut self) -> Result<(), Fault> {
@@ -248,25 +316,13 @@ impl Exporter<'_> {
 
 /// The last index of a table with these members after its first `count`, sorted, if it is an array: its keys are exactly
 /// 1..n, or it is known to be one and all are indices.
-fn last_index(rest: &[(Key, Json)], count: usize, is_array: bool) -> Option<usize> {
+fn last_index(rest: &[(Key, Range<usize>)], count: usize, is_array: bool) -> Option<usize> {
     let index = |key: &Key| match key {
         Key::Index(index) => usize::try_from(*index).ok().filter(|index| *index > count),
         Key::Name(_) => None,
     };
     let last = rest.iter().try_fold(count, |_, (key, _)| index(key))?;
     (is_array || last == count + rest.len()).then_some(last)
-}
-
-fn object(items: Vec<Json>, rest: Vec<(Key, Json)>) -> Result<Json, Fault> {
-    let mut members = BTreeMap::new();
-    let numbered = items.into_iter().zip(1..).map(|(json, index)| (Key::Index(index), json));
-    for (key, json) in numbered.chain(rest) {
-        let text = key.into_text();
-        if members.insert(text.clone(), json).is_some() {
-            return Err(Fault::here(format!("the table has two keys that read {text:?}")));
-        }
-    }
-    Ok(members.into_iter().collect())
 }
 
 fn key_of(key: &Value) -> Result<Key, Fault> {
@@ -301,13 +357,13 @@ fn double_text(double: f64) -> String {
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "whole and within the range where doubles are exact")]
-fn number(double: f64) -> Result<Json, Fault> {
+fn number(double: f64) -> Result<String, Fault> {
     let is_negative_zero = double == 0.0 && double.is_sign_negative();
     if double.fract() == 0.0 && double.abs() <= MAX_EXACT_DOUBLE && !is_negative_zero {
-        return Ok(Json::from(double as i64));
+        return Ok((double as i64).to_string());
     }
     serde_json::Number::from_f64(double)
-        .map(Json::Number)
+        .map(|number| number.to_string())
         .ok_or_else(|| Fault::here("a number is NaN or infinite, which JSON cannot express"))
 }
 

@@ -42,6 +42,8 @@ pub enum FailureKind {
     Timeout,
     /// It needed more than [`Limits::memory_bytes`].
     Memory,
+    /// What it may read needs more than that by itself.
+    InputTooLarge,
     /// It returned something other than a table, or a table that is not JSON.
     ReturnType,
     /// Its result is larger than [`Limits::result_bytes`].
@@ -58,6 +60,7 @@ impl FailureKind {
             Self::Error => "LUA_ERROR",
             Self::Timeout => "LUA_TIMEOUT",
             Self::Memory => "LUA_MEMORY",
+            Self::InputTooLarge => "STEP_INPUT_TOO_LARGE",
             Self::ReturnType => "LUA_RETURN_TYPE",
             Self::ResultTooLarge => "RESULT_TOO_LARGE",
             Self::Cancelled => "RUN_STOPPED",
@@ -97,6 +100,19 @@ impl Failure {
             FailureKind::Memory,
             &format!("the script and the values it reads need more than {limit} of memory"),
         )
+    }
+
+    /// From an error while the values were read into the VM that the script may read.
+    pub(super) fn of_lending(error: &mlua::Error, limits: &Limits) -> Self {
+        if !is_memory_error(error) {
+            return Self::host(error, limits);
+        }
+        let limit = size(limits.memory_bytes);
+        let message = format!(
+            "the values that the script may read take more than {limit} of memory. Name the steps that it needs \
+             (steps.fetch, not pairs(steps)), or let the steps before it return less"
+        );
+        Self::new(FailureKind::InputTooLarge, &message)
     }
 
     pub(super) fn too_large(limits: &Limits) -> Self {
@@ -170,7 +186,7 @@ fn with_line(text: &str) -> String {
 fn as_json(value: &Value) -> String {
     let budget = Budget { bytes: 8 * MAX_MESSAGE_BYTES, nodes: MAX_MESSAGE_BYTES };
     match export::to_json(value, "error", budget, None) {
-        Ok(json) => json.to_string(),
+        Ok(json) => json,
         Err(_) => "the script raised a table that cannot be shown as JSON".to_owned(),
     }
 }

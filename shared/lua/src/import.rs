@@ -1,39 +1,90 @@
 //! JSON into Lua: the values a script may read, and `json.decode`, which parses straight into tables, so that everything it
 //! makes counts against the script's memory while it is made. The rules stand at the head of the `lua` module.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use mlua::{Lua, Value};
+use mlua::{Lua, Table, Value};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value as Json;
 
+use super::globals::Lent;
 use super::trouble::Trouble;
 use super::values::{HIDDEN, NullKeys, Values};
 use super::watch::Watch;
 use types::json_numbers;
+
+/// How many values are made between two looks at the memory.
+const VALUES_PER_LOOK: usize = 256;
 
 /// Builds Lua values out of JSON for one VM.
 pub(super) struct Importer<'a> {
     lua: &'a Lua,
     values: &'a Values,
     watch: Option<&'a Watch>,
+    /// What the VM may hold while values are made, where its own limit does not hold.
+    memory_bytes: usize,
+    made: Cell<usize>,
     nulls: NullKeys,
     /// The error behind an import that was given up: memory or time ran out.
     raised: RefCell<Option<mlua::Error>>,
 }
 
 impl<'a> Importer<'a> {
-    /// A `watch` ends a long import in time.
-    pub(super) fn new(lua: &'a Lua, values: &'a Values, watch: Option<&'a Watch>) -> Self {
-        Self { lua, values, watch, nulls: NullKeys::default(), raised: RefCell::new(None) }
+    /// For `json.decode`; `watch` ends a long import in time.
+    pub(super) fn decoding(lua: &'a Lua, values: &'a Values, watch: &'a Watch) -> Self {
+        Self { watch: Some(watch), ..Self::lending(lua, values, usize::MAX) }
     }
 
-    /// The Lua value of `json`; null is nil.
-    pub(super) fn value(&self, json: &Json) -> mlua::Result<Value> {
-        Member(self).deserialize(json).map_err(|error: serde_json::Error| {
-            self.raised.take().unwrap_or_else(|| mlua::Error::external(error))
-        })
+    /// For the values that a script is lent, which may take so much memory: the VM's own limit would make this several
+    /// times slower.
+    pub(super) fn lending(lua: &'a Lua, values: &'a Values, memory_bytes: usize) -> Self {
+        let (made, nulls, raised) = (Cell::default(), NullKeys::default(), RefCell::new(None));
+        Self { lua, values, watch: None, memory_bytes, made, nulls, raised }
+    }
+
+    /// The Lua value of what a script is lent; null is nil.
+    pub(super) fn lent(&self, lent: &Lent<'_>) -> mlua::Result<Value> {
+        match lent {
+            Lent::Text(text) => self.text(text),
+            Lent::Members(members) => {
+                let table = self.lua.create_table_with_capacity(0, members.len())?;
+                for (key, text) in members {
+                    self.set_member(&table, self.lua.create_string(key)?, self.text(text)?)?;
+                }
+                Ok(Value::Table(table))
+            }
+        }
+    }
+
+    fn set_member(&self, table: &Table, key: mlua::LuaString, value: Value) -> mlua::Result<()> {
+        if value.is_nil() {
+            return self.nulls.mark(self.lua, self.values, table, &[key]);
+        }
+        table.raw_set(key, value)
+    }
+
+    /// The Lua value of a text that is JSON, however deep it nests; null is nil.
+    pub(super) fn text(&self, text: &str) -> mlua::Result<Value> {
+        let mut parser = serde_json::Deserializer::from_str(text);
+        parser.disable_recursion_limit();
+        let value = Member(self).deserialize(&mut parser);
+        let value =
+            value.map_err(|error| self.raised.take().unwrap_or_else(|| mlua::Error::external(error)))?;
+        self.check_memory()?;
+        Ok(value)
+    }
+
+    fn check_memory(&self) -> mlua::Result<()> {
+        match self.lua.used_memory() > self.memory_bytes {
+            true => Err(mlua::Error::MemoryError("the values that are lent".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Another value is made.
+    fn count<E: serde::de::Error>(&self) -> Result<(), E> {
+        self.made.set(self.made.get() + 1);
+        if self.made.get().is_multiple_of(VALUES_PER_LOOK) { self.carry(self.check_memory()) } else { Ok(()) }
     }
 
     /// Parses `text`, which must be one JSON value. Its nesting is bounded by the parser, at [`super::MAX_DEPTH`]. Numbers
@@ -125,6 +176,7 @@ impl<'de> Visitor<'de> for Element<'_> {
         let (mut count, mut has_nulls) = (0_usize, false);
         while let Some(item) = items.next_element_seed(self)? {
             count += 1;
+            self.0.count()?;
             has_nulls |= item == HIDDEN;
             self.0.carry(table.raw_set(count, item))?;
         }
@@ -139,6 +191,7 @@ impl<'de> Visitor<'de> for Element<'_> {
         while let Some(key) = members.next_key_seed(self)? {
             let Value::String(key) = key else { return Err(A::Error::custom("a key is not text")) };
             let value = members.next_value_seed(Member(self.0))?;
+            self.0.count()?;
             if value.is_nil() {
                 // Of two members with the same key the last one counts.
                 self.0.carry(table.raw_set(&key, Value::Nil))?;

@@ -69,10 +69,8 @@ mod tests;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
-
 pub use self::failure::{Failure, FailureKind, SyntaxError};
-pub use self::globals::Globals;
+pub use self::globals::{Globals, Lent};
 pub use self::limits::{Limits, MAX_DEPTH, MAX_SCRIPT_BYTES};
 pub use self::literals::{InexactLiteral, inexact_literals};
 pub use self::outcome::Outcome;
@@ -113,7 +111,7 @@ impl Pool {
         globals: &Globals<'_>,
         limits: &Limits,
         present: Present,
-    ) -> Result<Value, Failure> {
+    ) -> Result<String, Failure> {
         let lent: Vec<_> = globals.extra.iter().map(|(name, _)| *name).chain(["body", "loop"]).collect();
         let bytecode = vm::compile(script, &lent)?;
         let kept = self.kept().pop();

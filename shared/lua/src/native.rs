@@ -102,7 +102,7 @@ fn add_json(lua: &Lua, native: &Table) -> mlua::Result<()> {
     native.raw_set("encode", answering(lua, encode)?)?;
     let decode = |lua: &Lua, text: LuaString| {
         let (watch, values) = (present(lua)?.watch, known_values(lua)?);
-        Importer::new(lua, &values, Some(&watch)).parse(readable(&text.as_bytes())?)
+        Importer::decoding(lua, &values, &watch).parse(readable(&text.as_bytes())?)
     };
     native.raw_set("decode", answering(lua, decode)?)
 }
@@ -213,7 +213,7 @@ fn encode(lua: &Lua, value: &Value, watch: &Watch) -> Result<LuaString, Trouble>
         Fault::Stopped(stop) => Trouble::Raised(stop.into()),
         Fault::Host(error) => Trouble::Raised(error),
     })?;
-    Ok(lua.create_string(json.to_string())?)
+    Ok(lua.create_string(json)?)
 }
 
 fn sha256(bytes: &[u8], watch: &Watch) -> mlua::Result<String> {

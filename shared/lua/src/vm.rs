@@ -5,17 +5,15 @@
 //! their own globals and what hangs from these, which nothing refers to any more once they have ended, and the state of
 //! `math.random`, which begins anew with each of them. So no script can leave anything to another.
 
-use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use mlua::chunk::{ChunkMode, Compiler};
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value, VmState};
-use serde_json::Value as Json;
 
 use super::export::{self, Budget, Fault};
 use super::failure::{CHUNK, Failure, FailureKind, LIBRARY_CHUNK, SyntaxError, split_line};
-use super::globals::Globals;
+use super::globals::{Globals, Lent};
 use super::import::Importer;
 use super::integer::type_name;
 use super::limits::{Limits, MAX_SCRIPT_BYTES};
@@ -106,7 +104,7 @@ impl Vm {
         globals: &Globals<'_>,
         limits: &Limits,
         present: Present,
-    ) -> Result<Json, Failure> {
+    ) -> Result<String, Failure> {
         let host = |error: mlua::Error| Failure::host(&error, limits);
         let lua = &self.lua;
         let watch = Arc::clone(&present.watch);
@@ -212,32 +210,28 @@ fn library(lua: &Lua, compiled: &OnceLock<Option<Vec<u8>>>, source: &str) -> mlu
 fn lend(lua: &Lua, globals: &Globals<'_>, limits: &Limits) -> Result<(), Failure> {
     let host = |error: mlua::Error| Failure::host(&error, limits);
     let values = known_values(lua).map_err(host)?;
-    let importer = Importer::new(lua, &values, None);
-    // The limit itself would make loading several times slower; asked after every value, it can be passed by one.
-    let import = |json: &Json| {
-        let value = importer.value(json).map_err(host)?;
-        if lua.used_memory() > limits.memory_bytes { Err(Failure::memory(limits)) } else { Ok(value) }
-    };
+    let importer = Importer::lending(lua, &values, limits.memory_bytes);
+    let import = |lent: &Lent<'_>| importer.lent(lent).map_err(|error| Failure::of_lending(&error, limits));
     let environment = lua.globals();
     for (name, json) in [("input", globals.input), ("run", globals.run), ("connection", globals.connection)] {
-        environment.raw_set(name, import(json)?).map_err(host)?;
+        environment.raw_set(name, import(&json.into())?).map_err(host)?;
     }
-    for (name, json) in globals.extra {
-        environment.raw_set(*name, import(json)?).map_err(host)?;
+    for (name, lent) in globals.extra {
+        environment.raw_set(*name, import(lent)?).map_err(host)?;
     }
     let mut steps = Vec::with_capacity(globals.steps.len());
     for (id, view) in globals.steps {
         steps.push((*id, import(view)?));
     }
     environment.raw_set("steps", by_id(lua, steps).map_err(host)?).map_err(host)?;
-    let outputs = |json: &Json| {
+    let outputs = |texts: &[(&str, &str)]| {
         let mut outputs = Vec::new();
-        for (id, json) in json.as_object().into_iter().flatten() {
-            let output = import(json)?;
+        for (id, json) in texts {
+            let output = import(&(*json).into())?;
             if let Value::Table(table) = &output {
                 values.make_output(table).map_err(host)?;
             }
-            outputs.push((id.as_str(), output));
+            outputs.push((*id, output));
         }
         by_id(lua, outputs).map_err(host)
     };
@@ -270,7 +264,7 @@ fn by_id(lua: &Lua, values: Vec<(&str, Value)>) -> mlua::Result<Table> {
 }
 
 /// Reads what the script returned.
-fn result(value: &Value, limits: &Limits, watch: &Watch) -> Result<Json, Failure> {
+fn result(value: &Value, limits: &Limits, watch: &Watch) -> Result<String, Failure> {
     let wrong_type = |message: &str| Failure::new(FailureKind::ReturnType, message);
     if !value.is_table() {
         let article = match value {
@@ -288,23 +282,5 @@ fn result(value: &Value, limits: &Limits, watch: &Watch) -> Result<Json, Failure
         Fault::Stopped(stop) => Failure::stopped(stop, limits),
         Fault::Host(error) => Failure::host(&error, limits),
     })?;
-    if fits(&json, limits.result_bytes) { Ok(json) } else { Err(Failure::too_large(limits)) }
-}
-
-/// Whether `json` as compact text has at most `limit` bytes.
-fn fits(json: &Json, limit: usize) -> bool {
-    struct Meter(usize);
-
-    impl Write for Meter {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    serde_json::to_writer(Meter(limit), json).is_ok()
+    if json.len() <= limits.result_bytes { Ok(json) } else { Err(Failure::too_large(limits)) }
 }

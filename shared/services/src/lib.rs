@@ -15,6 +15,7 @@ pub mod live_runs;
 pub mod llm;
 pub mod mcp;
 pub mod members;
+pub mod memory;
 pub mod pats;
 pub mod platform_mcp;
 pub mod projects;

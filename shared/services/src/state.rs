@@ -16,6 +16,7 @@ use crate::run::{PlanCache, RunWatch};
 use crate::webhook::Webhooks;
 use clients::llm::SystemKeys;
 use clients::stripe::ProviderKeys;
+use platform::memory::Memory;
 use platform::metrics::Metrics;
 use platform::outbound_http::Outbound;
 use platform::queue::{Queue, RunQueue};
@@ -69,6 +70,8 @@ pub struct Shared {
     pub provider_keys: ProviderKeys,
     /// Figures for CloudWatch.
     pub metrics: Metrics,
+    /// The memory for large values.
+    pub memory: Memory,
 }
 
 /// How many deliveries may arrive for each that a subscription takes: so much room is left to its sender while others
@@ -108,6 +111,7 @@ pub struct Clients {
 impl AppState {
     /// Around these clients.
     pub fn new(config: Config, clock: Clock, clients: Clients) -> Self {
+        let memory = Memory::default();
         Self(Arc::new(Shared {
             store: Store::new(clients.dynamodb, &config.table_name, clock.clone()),
             queue: RunQueue::new(clients.queue),
@@ -125,11 +129,12 @@ impl AppState {
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),
             mcp: Mcp::default(),
-            outbound: Arc::new(Outbound::new(config.outbound.clone())),
+            outbound: Arc::new(Outbound::new(config.outbound.clone()).within(memory.clone())),
             llm_keys: LlmKeys::default(),
             system_keys: SystemKeys::new(&config.llm_system_secret, &config.bedrock_region),
             provider_keys: ProviderKeys::new(&config.plans.stripe_secret),
             metrics: Metrics::new(config.metrics.clone()),
+            memory,
             clock,
             config,
         }))

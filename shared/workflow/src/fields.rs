@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::steps::StepKind;
+use types::json_text::JsonText;
 
 /// The fields of step types in which nothing is expanded: code, ids that the run's bindings and checks
 /// rest on, the bodies of loops (which expand on their own), conditions (which are evaluated), and what is for readers.
@@ -42,6 +43,15 @@ impl StepKind {
         let mut fields = self.to_fields();
         fields.retain(|key, _| key != "type" && !NOT_EXPANDED.contains(&key.as_str()));
         fields
+    }
+
+    /// The same as a text, once they are expanded: values in memory would be yet another copy of them.
+    pub fn template_text(&self) -> JsonText {
+        let fields = JsonText::of(self).ok().and_then(|text| text.members()).unwrap_or_default();
+        let is_shown = |key: &str| key != "type" && !NOT_EXPANDED.contains(&key);
+        JsonText::object(
+            fields.iter().map(|(key, text)| (key.as_str(), text)).filter(|(key, _)| is_shown(key)),
+        )
     }
 
     /// The same step with its template fields replaced by `expanded` ones: every

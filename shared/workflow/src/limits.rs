@@ -4,6 +4,8 @@
 
 /// The largest graph, in bytes of compact JSON.
 pub const GRAPH_MAX_BYTES: usize = 512 * 1024;
+/// The most memory that a graph may take as values, in bytes: one of that size takes a few megabytes.
+pub const GRAPH_MAX_COST: usize = 16 * 1024 * 1024;
 /// The most steps of a graph; also the most steps of one loop body.
 pub const STEPS_MAX: usize = 500;
 /// The most characters of a step id.
@@ -36,6 +38,10 @@ pub const RESULT_MAX_BYTES: usize = 1024 * 1024;
 /// specification leaves it open; without it a graph of many references to one large result would
 /// multiply that result without end.
 pub const EXPANSION_MAX_BYTES: usize = 4 * RESULT_MAX_BYTES;
+/// The most text that one step may read in all, in bytes: results, inputs and items, as JSON.
+pub const READS_MAX_BYTES: usize = 32 * RESULT_MAX_BYTES;
+/// The most memory that the values may take which a step reads out of texts, in bytes.
+pub const VALUES_MAX_COST: usize = types::json_cost::MAX_COST;
 /// The most issues of one report. A broken graph can hold tens of thousands; past this the last issue
 /// says how many were left out, so that the answer fits into a response.
 pub const ISSUES_MAX: usize = 2000;

@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 
 use super::graph::Graph;
 use super::input_fields;
-use super::limits::{GRAPH_MAX_BYTES, ID_MAX_CHARS, ISSUES_MAX};
+use super::limits::{GRAPH_MAX_BYTES, GRAPH_MAX_COST, ID_MAX_CHARS, ISSUES_MAX};
 use super::shape::{Shape, wrong_type};
 use super::size::json_bytes_up_to;
 use super::step_types::{COMMON_FIELDS, read_shape};
 use super::steps::{Step, StepKind};
 use types::issue::{Check, Issue};
+use types::json_cost::cost;
 use types::suggest::{closest, cut, quote};
 
 #[cfg(test)]
@@ -87,12 +88,15 @@ fn whole(read: ReadStep<'_>) -> Option<Step> {
     Some(step)
 }
 
-/// The issue of a graph that is larger than 512 KiB.
+/// The issue of a graph that is larger than 512 KiB, or takes too much memory: it is read again and again.
 pub(super) fn too_large(value: &Value) -> Option<Issue> {
-    if json_bytes_up_to(value, GRAPH_MAX_BYTES).is_some() {
-        return None;
-    }
-    let message = format!("the graph is larger than {} KiB of JSON", GRAPH_MAX_BYTES / 1024);
+    let message = match json_bytes_up_to(value, GRAPH_MAX_BYTES) {
+        None => format!("the graph is larger than {} KiB of JSON", GRAPH_MAX_BYTES / 1024),
+        Some(_) if cost(value.to_string().as_bytes()) > GRAPH_MAX_COST => {
+            "the graph consists of too many small values".to_owned()
+        }
+        Some(_) => return None,
+    };
     let suggestion = "move parts of it into workflows of their own and call them with workflow_call";
     Some(Issue::error(Check::Graph, "graph_too_large", "$", message).suggest(suggestion))
 }

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::reasoning::blocks;
+use types::json_cost::{MAX_COST, cost};
 use types::json_numbers;
 
 /// How many objects are looked at, from the last.
@@ -54,8 +55,11 @@ pub fn candidates(text: &str) -> Vec<&str> {
 
 /// The JSON in a text that nothing more is asked of: an object where there is one.
 pub fn json_in(text: &str) -> Option<Value> {
-    let mut values =
-        candidates(text).into_iter().filter_map(|text| json_numbers::from_str::<Value>(text).ok());
+    // What costs more is no result.
+    let read = |text: &str| {
+        (cost(text.as_bytes()) <= MAX_COST).then(|| json_numbers::from_str::<Value>(text).ok())?
+    };
+    let mut values = candidates(text).into_iter().filter_map(read);
     let first = values.next()?;
     if first.is_object() { Some(first) } else { Some(values.find(Value::is_object).unwrap_or(first)) }
 }

@@ -9,6 +9,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use platform::outbound_http::{OutboundError, is_transient_status};
 use types::error::{Error, ErrorCode, Kind};
+use types::json_cost::MAX_COST;
 
 /// Why a server could not be used. What a server says stands in it masked, and for people: `Debug` goes without.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +53,15 @@ pub enum McpError {
 }
 
 impl McpError {
+    /// Of an answer that is not read, because it would take too much memory.
+    pub(super) fn too_many_values() -> Self {
+        let limit = MAX_COST / 1024 / 1024;
+        Self::Unusable(format!(
+            "the answer takes more than {limit} MiB of memory once it is read, because it consists of very many small values; ask \
+             for less: a page, a filter or fewer fields"
+        ))
+    }
+
     /// Whether trying again may pass: timeouts, broken connections, and the statuses that say so.
     pub const fn may_pass(&self) -> bool {
         match self {

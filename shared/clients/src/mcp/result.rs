@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::McpError;
 use super::words::{shown, shown_value, unexpected};
 use platform::blocking::blocking;
+use types::json_cost;
 use types::json_numbers;
 use types::mcp::ToolSpec;
 use workflow::input::fill_defaults_and_check_in_part;
@@ -90,6 +91,7 @@ pub fn value(mut result: Value) -> Result<Value, NoResult> {
     }
     if let [only] = &content[..]
         && let Some(text) = text(only)
+        && json_cost::cost(text.as_bytes()) <= json_cost::MAX_COST
         && let Ok(value @ (Value::Object(_) | Value::Array(_))) = json_numbers::from_str(text)
     {
         return Ok(value);

@@ -28,6 +28,8 @@ use types::Error;
 use types::clock::Clock;
 use types::error::{ErrorCode, Kind};
 use types::ids::Place;
+use types::json_cost::MAX_COST;
+use types::json_text::JsonText;
 
 /// The key of a call's `_meta` that names the attempt: the same for every delivery of it.
 const ATTEMPT_KEY: &str = "agentruntime/attempt";
@@ -266,6 +268,7 @@ impl Session {
     async fn pages(&self, most: usize) -> Result<Vec<Value>, McpError> {
         let mut tools = Vec::new();
         let mut cursor = None;
+        let mut cost = 0_usize;
         for _ in 0..MOST_PAGES {
             let request = ListToolsRequest {
                 params: Some(PaginatedRequestParams::default().with_cursor(cursor.clone())),
@@ -273,7 +276,12 @@ impl Session {
             };
             let request = ClientRequest::ListToolsRequest(request);
             let answer = self.ended(self.running.peer().send_request(request).await)?;
-            let (found, next) = page(transparent(answer)?)?;
+            let answer = transparent(answer)?;
+            cost = cost.saturating_add(answer.cost());
+            if cost > MAX_COST {
+                return Err(McpError::Unusable("its list of tools is too large to be read".to_owned()));
+            }
+            let (found, next) = page(answer.to_value())?;
             tools.extend(found);
             let next = next.filter(|next| !next.is_empty());
             if next.is_none() || tools.len() > most {
@@ -287,7 +295,7 @@ impl Session {
         Err(McpError::Protocol(format!("its list of tools has more than {MOST_PAGES} pages")))
     }
 
-    /// Calls a tool and returns its result as it came. Dropped before its end, it tells the server so.
+    /// Calls a tool and returns its result as it came, as text. Dropped before its end, it tells the server so.
     ///
     /// # Errors
     /// When the server does not answer as it should.
@@ -297,7 +305,7 @@ impl Session {
         arguments: Map<String, Value>,
         attempt: Option<&str>,
         settings: &Map<String, Value>,
-    ) -> Result<Value, McpError> {
+    ) -> Result<JsonText, McpError> {
         let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let mut meta = RequestMetaObject::new();
         if let Some(attempt) = attempt {

@@ -29,6 +29,8 @@ use super::words::{of_report, shown};
 use platform::outbound_http::{Answer, Limits, Outbound, OutboundError, Url};
 use platform::secrets::Mask;
 use types::clock::Clock;
+use types::json_cost;
+use types::json_text::JsonText;
 
 /// The most bytes of a session's id: real ones have some forty.
 const MAX_SESSION_ID: usize = 1024;
@@ -83,6 +85,16 @@ struct Asked {
     is_handshake: bool,
     session: Option<String>,
     headers: HashMap<HeaderName, HeaderValue>,
+}
+
+/// What a message is to a request, read and masked.
+enum Read {
+    /// Its result.
+    Result(JsonText),
+    /// Its refusal.
+    Refusal(McpError),
+    /// Nothing; why.
+    Unrelated(String),
 }
 
 impl Backend {
@@ -163,33 +175,50 @@ impl Backend {
     }
 
     /// The answer to a request, out of a body or of the events of a stream.
-    async fn answer(&self, asked: &Asked, answer: Answer) -> Result<Value, McpError> {
+    async fn answer(&self, asked: &Asked, answer: Answer) -> Result<JsonText, McpError> {
         let message = if is(&answer, "text/event-stream") {
             self.read_events(asked, answer).await?
         } else if is(&answer, "application/json") {
             let whole = answer.bytes().await.map_err(|error| self.broken(error))?;
-            message::read(&whole, &asked.id)?
+            self.read(&whole, asked).await?
         } else {
             let error = "the answer is neither application/json nor text/event-stream";
             return Err(McpError::Protocol(error.to_owned()));
         };
         match message {
-            Message::Result(result) => Ok(self.mask.value(result)),
-            Message::Refusal(error) => Err(message::refusal(&self.mask.value(error))),
-            Message::Unrelated(why) => Err(McpError::Protocol(why)),
+            Read::Result(result) => Ok(result),
+            Read::Refusal(error) => Err(error),
+            Read::Unrelated(why) => Err(McpError::Protocol(why)),
         }
     }
 
-    async fn read_events(&self, asked: &Asked, mut answer: Answer) -> Result<Message, McpError> {
+    /// Reads a message, masked. Its values are in memory for no longer than that, and only while there is room for them: what
+    /// comes of it is text.
+    async fn read(&self, bytes: &[u8], asked: &Asked) -> Result<Read, McpError> {
+        let cost = json_cost::cost(bytes);
+        if cost > json_cost::MAX_COST {
+            return Err(McpError::too_many_values());
+        }
+        // As it came, and masked.
+        let _room = self.outbound.memory().answer(cost.saturating_mul(2)).await;
+        Ok(match message::read(bytes, &asked.id)? {
+            Message::Result(result) => Read::Result(self.mask.value(result).into()),
+            Message::Refusal(error) => Read::Refusal(message::refusal(&self.mask.value(error))),
+            Message::Unrelated(why) => Read::Unrelated(why),
+        })
+    }
+
+    async fn read_events(&self, asked: &Asked, mut answer: Answer) -> Result<Read, McpError> {
         let mut events = Events::default();
         let mut note = None;
         for _ in 0..=MOST_RESUMED {
             let broke_off = loop {
                 while let Some(data) = events.next_data() {
-                    match message::read(data.as_bytes(), &asked.id) {
+                    match self.read(data.as_bytes(), asked).await {
                         // Notifications, and requests of a server: we have offered nothing that they could ask for.
-                        Ok(Message::Unrelated(why)) => note = Some(why),
+                        Ok(Read::Unrelated(why)) => note = Some(why),
                         Ok(message) => return Ok(message),
+                        Err(error @ McpError::Unusable(_)) => return Err(error),
                         Err(_) => note = Some("an event's data is no message of JSON-RPC".to_owned()),
                     }
                 }
@@ -224,13 +253,13 @@ impl Backend {
         asked: &Asked,
         id: RequestId,
         opened: Option<String>,
-        result: Value,
+        result: JsonText,
     ) -> Result<(ServerJsonRpcMessage, Option<String>), McpError> {
         self.state().sent_again.remove(&asked.id.to_string());
         if !asked.is_handshake {
-            return Ok((ServerJsonRpcMessage::response(opaque(result), id), None));
+            return Ok((ServerJsonRpcMessage::response(opaque(&result), id), None));
         }
-        let greeting = message::greeting(&result)?;
+        let greeting = message::greeting(&result.to_value())?;
         if opened.as_ref().is_some_and(|id| id.len() > MAX_SESSION_ID) {
             let what = format!("the server's Mcp-Session-Id is longer than {MAX_SESSION_ID} bytes");
             return Err(McpError::Protocol(what));
@@ -284,20 +313,24 @@ fn is_about_session(details: &str) -> bool {
         || details.contains("session") && LOST.iter().any(|word| details.contains(word))
 }
 
-/// An answer as rmcp hands it on without reading it.
-fn opaque(result: Value) -> ServerResult {
+/// An answer as rmcp hands it on without reading it: its text.
+fn opaque(result: &JsonText) -> ServerResult {
     let mut whole = CallToolResult::default();
-    whole.structured_content = Some(result);
+    whole.structured_content = Some(Value::String(result.as_str().to_owned()));
     ServerResult::CallToolResult(whole)
 }
 
 /// The answer that rmcp handed on.
-pub(super) fn transparent(result: ServerResult) -> Result<Value, McpError> {
-    match result {
-        ServerResult::CallToolResult(CallToolResult { structured_content: Some(result), .. }) => Ok(result),
-        ServerResult::CustomResult(CustomResult(result)) => Ok(result),
-        _ => Err(McpError::Protocol("the answer cannot be read".to_owned())),
-    }
+pub(super) fn transparent(result: ServerResult) -> Result<JsonText, McpError> {
+    let text = match result {
+        ServerResult::CallToolResult(CallToolResult {
+            structured_content: Some(Value::String(text)),
+            ..
+        })
+        | ServerResult::CustomResult(CustomResult(Value::String(text))) => JsonText::parse(text).ok(),
+        _ => None,
+    };
+    text.ok_or_else(|| McpError::Protocol("the answer cannot be read".to_owned()))
 }
 
 impl StreamableHttpClient for Backend {
@@ -421,6 +454,7 @@ mod tests {
     #[test]
     fn an_answer_passes_through_rmcp_unread() {
         let result = json!({ "content": "not as the protocol has it", "n": 1 });
-        assert_eq!(transparent(opaque(result.clone())), Ok(result));
+        let text = JsonText::from(&result);
+        assert_eq!(transparent(opaque(&text)), Ok(text));
     }
 }

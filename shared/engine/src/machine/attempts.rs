@@ -1,9 +1,6 @@
 //! Attempts at single steps: how they begin, and what becomes of the step when one has ended.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::{LONGEST_BACKOFF, Machine, Outcome, Refusal, RunStatus, Slot, StepState, millis};
 use crate::event::EventKind;
@@ -11,6 +8,7 @@ use crate::failure::Failure;
 use crate::step_state::Lease;
 use crate::{FailureCode, StepFailure};
 use types::clock::Timestamp;
+use types::json_text::JsonText;
 use types::retry::Backoff;
 use workflow::StepIx;
 
@@ -63,7 +61,7 @@ impl Machine {
         &mut self,
         slot: Slot,
         owner: String,
-        input: Option<Arc<Value>>,
+        input: Option<JsonText>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         if matches!(self.state(slot), Some(StepState::Running { lease, .. }) if lease.owner == owner) {
@@ -77,7 +75,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn note_begin(&mut self, slot: Slot, attempt: u32, input: Option<Arc<Value>>, now: Timestamp) {
+    pub(super) fn note_begin(&mut self, slot: Slot, attempt: u32, input: Option<JsonText>, now: Timestamp) {
         match slot.inner {
             None => {
                 self.ready.remove(&slot.step);
@@ -143,7 +141,7 @@ impl Machine {
         step: StepIx,
         attempt: u32,
         started_at: Timestamp,
-        (result, bytes): (Arc<Value>, usize),
+        (result, bytes): (JsonText, usize),
         rejected: bool,
         now: Timestamp,
     ) {

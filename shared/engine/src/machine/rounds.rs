@@ -14,6 +14,7 @@ use crate::failure::{LOOP_TOO_LARGE, too_large};
 use crate::slot::Inner;
 use crate::step_state::{Held, Loop, Round};
 use types::clock::Timestamp;
+use types::json_text::JsonText;
 use workflow::limits::RESULT_MAX_BYTES;
 use workflow::{ErrorPolicy, StepIx, StepKind, WhileMode};
 
@@ -63,7 +64,7 @@ impl Machine {
         &mut self,
         step: StepIx,
         total: u32,
-        input: Arc<Value>,
+        input: JsonText,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (attempt, _) = self.to_begin(step.into(), now)?;
@@ -122,13 +123,18 @@ impl Machine {
         &mut self,
         slot: Slot,
         started_at: Timestamp,
-        result: Arc<Value>,
+        result: JsonText,
         bytes: usize,
         now: Timestamp,
     ) {
         let Some(inner) = slot.inner else { return };
         if self.is_condition(slot) {
-            self.decide(slot.step, inner.round, result["pass"] == true, now);
+            self.decide(
+                slot.step,
+                inner.round,
+                result.at(&["pass"]).is_some_and(|pass| pass.get() == "true"),
+                now,
+            );
             return;
         }
         self.note_executed(slot, started_at, now);
@@ -140,7 +146,7 @@ impl Machine {
     }
 
     /// Keeps what an inner step made; false when the loop has become too large by it and has failed.
-    fn keep_output(&mut self, slot: Slot, output: Arc<Value>, bytes: usize, now: Timestamp) -> bool {
+    fn keep_output(&mut self, slot: Slot, output: JsonText, bytes: usize, now: Timestamp) -> bool {
         let (Some(inner), Some(rounds)) = (slot.inner, self.rounds_mut(slot.step)) else { return false };
         rounds.bytes += bytes;
         let total = rounds.bytes;
@@ -197,12 +203,12 @@ impl Machine {
         let id = self.step_of(slot).map_or("while_condition", |step| step.id.as_str()).to_owned();
         let failure = json!({ "code": code, "message": error, "step_id": id });
         if self.step_of(slot).is_some_and(|step| step.continue_on_error) {
-            let output = json!({ "error": failure });
-            let bytes = output.to_string().len();
+            let output = JsonText::from(json!({ "error": failure }));
+            let bytes = output.bytes();
             if let Some(round) = self.round_mut(slot.step, inner.round) {
                 round.failed.push(inner.place);
             }
-            if self.keep_output(slot, Arc::new(output), bytes, now) {
+            if self.keep_output(slot, output, bytes, now) {
                 self.come_to(slot.step, inner.round, inner.place + 1, now);
             }
             return;
@@ -227,9 +233,9 @@ impl Machine {
                 self.fail_loop(slot.step, FailureCode::ForEachFailed, error, now);
             }
             ErrorPolicy::ContinueOnError => {
-                let bytes = failure.to_string().len();
-                let at = slot.at_place(Inner::FAILURE);
-                if self.keep_output(at, Arc::new(failure.clone()), bytes, now) {
+                let failure = JsonText::from(failure);
+                let bytes = failure.bytes();
+                if self.keep_output(slot.at_place(Inner::FAILURE), failure, bytes, now) {
                     self.end_round(slot.step, inner.round, true, now);
                 }
             }
@@ -248,11 +254,9 @@ impl Machine {
         let Some(inner) = slot.inner else { return };
         let attempts = self.attempts_made(slot);
         let held = Held { code, error: shortened(failure["message"].as_str().unwrap_or_default()) };
-        self.page.put_result(
-            slot.at_place(Inner::FAILURE),
-            Arc::new(failure.clone()),
-            failure.to_string().len(),
-        );
+        let failure = JsonText::from(failure);
+        let bytes = failure.bytes();
+        self.page.put_result(slot.at_place(Inner::FAILURE), failure, bytes);
         if let Some(round) = self.round_mut(slot.step, inner.round) {
             round.held = Some(held);
             round.state = StepState::Pending;

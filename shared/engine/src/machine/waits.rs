@@ -1,7 +1,5 @@
 //! Steps that wait for a person or for a child run.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::{MOST_OPEN, MOST_OPEN_TASKS, Machine, Outcome, Refusal, Slot, StepState, TaskChange, Wait};
@@ -10,6 +8,7 @@ use crate::event::EventKind;
 use crate::{FailureCode, StepFailure};
 use types::clock::Timestamp;
 use types::ids::RunId;
+use types::json_text::{JsonText, to_value};
 use workflow::{OnTimeout, StepIx, StepKind};
 
 impl Machine {
@@ -37,7 +36,7 @@ impl Machine {
         &mut self,
         slot: Slot,
         on: Wait,
-        input: &Arc<Value>,
+        input: &JsonText,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (attempt, _) = self.to_begin(slot, now)?;
@@ -45,13 +44,13 @@ impl Machine {
             return Err(Refusal::NotYours);
         }
         let until = self.timeout(slot).map(|timeout| now.plus(timeout));
-        self.note_begin(slot, attempt, Some(Arc::clone(input)), now);
+        self.note_begin(slot, attempt, Some(input.clone()), now);
         let person = on == Wait::Person;
         self.set(slot, StepState::Waiting { attempt, started_at: now, until, on });
         if person {
-            let task_type = input["task_type"].as_str().unwrap_or_default();
-            let payload = input.get("task_payload").cloned().unwrap_or_else(|| json!({}));
-            self.put_task(slot, task_type, payload, until, now);
+            let task_type = input.text_at(&["task_type"]).unwrap_or_default();
+            let payload = input.at(&["task_payload"]).map_or_else(|| json!({}), to_value);
+            self.put_task(slot, &task_type, payload, until, now);
         }
         Ok(())
     }
@@ -83,8 +82,9 @@ impl Machine {
             return;
         }
         let result = completion(result, approved);
-        let bytes = result.to_string().len();
-        self.complete(slot.step, attempt, started_at, (Arc::new(result), bytes), !approved, now);
+        let result = JsonText::from(result);
+        let bytes = result.bytes();
+        self.complete(slot.step, attempt, started_at, (result, bytes), !approved, now);
     }
 
     /// Whether a person may be asked now, if at most this many tasks are open then. What was taken back since the

@@ -191,12 +191,11 @@ fn globals_of_a_script_work_by_name_and_through_the_global_table() {
 
 #[test]
 fn absent_run_and_connection_are_nil() {
-    let null = json!(null);
     let globals = Globals {
-        input: &null,
+        input: "null",
         steps: &[],
-        run: &null,
-        connection: &null,
+        run: "null",
+        connection: "null",
         extra: &[],
         body: None,
         iteration: None,
@@ -207,7 +206,7 @@ fn absent_run_and_connection_are_nil() {
         &Limits::default(),
         &Cancel::default(),
     );
-    assert_eq!(outcome.result, Ok(json!([true, true, true])));
+    assert_eq!(outcome.result.as_deref(), Ok("[true,true,true]"));
 }
 
 #[test]

@@ -123,12 +123,12 @@ fn the_defaults_are_those_of_the_workflow_language() {
 
 #[test]
 fn a_cancelled_script_ends_promptly() {
-    let (cancel, null) = (Cancel::default(), json!(null));
+    let cancel = Cancel::default();
     let globals = Globals {
-        input: &null,
+        input: "null",
         steps: &[],
-        run: &null,
-        connection: &null,
+        run: "null",
+        connection: "null",
         extra: &[],
         body: None,
         iteration: None,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Cancel, Failure, FailureKind, Globals, Limits, Outcome, Pool};
+use super::{Cancel, Failure, FailureKind, Globals, Lent, Limits, Pool};
 
 /// What a script can read in these tests.
 struct Fixture {
@@ -49,24 +49,44 @@ impl Fixture {
     }
 
     /// In a VM in which another script has run.
-    fn run(&self, script: &str) -> Outcome {
+    fn run(&self, script: &str) -> Ran {
         let pool = Pool::default();
         let before = Self::default().run_in(&pool, reuse::VANDAL);
         assert!(before.result.is_ok() && pool.kept().len() == 1, "{before:?}");
         self.run_in(&pool, script)
     }
 
-    fn run_in(&self, pool: &Pool, script: &str) -> Outcome {
-        let globals = Globals {
-            input: &self.input,
-            steps: &self.steps,
-            run: &json!({ "run_id": "run-1", "version": 3 }),
-            connection: &json!({ "connection_id": "con-1", "provider": "github" }),
-            extra: &self.extra,
-            body: self.body.as_ref(),
-            iteration: self.prev.as_ref().map(|prev| (2, prev)),
+    fn run_in(&self, pool: &Pool, script: &str) -> Ran {
+        let text = |value: &Value| Lent::Text(value.to_string().into());
+        // Steps come in parts, as the engine lends them.
+        let parts = |value: &Value| match value {
+            Value::Object(members) if members.values().filter(|value| value.is_null()).count() < 2 => {
+                let part = |(key, value): (&String, &Value)| (&*key.clone().leak(), value.to_string().into());
+                Lent::Members(members.iter().map(part).collect())
+            }
+            other => text(other),
         };
-        pool.run(script, &globals, &self.limits, &Cancel::default())
+        let steps: Vec<_> = self.steps.iter().map(|(id, value)| (*id, parts(value))).collect();
+        let extra: Vec<_> = self.extra.iter().map(|(name, value)| (*name, text(value))).collect();
+        let outputs = |value: &Value| -> Vec<(String, String)> {
+            let members = value.as_object().into_iter().flatten();
+            members.map(|(id, output)| (id.clone(), output.to_string())).collect()
+        };
+        let (body, prev) = (self.body.as_ref().map(outputs), self.prev.as_ref().map(outputs));
+        fn pairs(outputs: Option<&Vec<(String, String)>>) -> Vec<(&str, &str)> {
+            outputs.into_iter().flatten().map(|(id, text)| (id.as_str(), text.as_str())).collect()
+        }
+        let (body_texts, prev_texts) = (pairs(body.as_ref()), pairs(prev.as_ref()));
+        let globals = Globals {
+            input: &self.input.to_string(),
+            steps: &steps,
+            run: r#"{ "run_id": "run-1", "version": 3 }"#,
+            connection: r#"{ "connection_id": "con-1", "provider": "github" }"#,
+            extra: &extra,
+            body: body.is_some().then_some(&body_texts[..]),
+            iteration: prev.is_some().then_some((2, &prev_texts[..])),
+        };
+        Ran::of(pool.run(script, &globals, &self.limits, &Cancel::default()))
     }
 
     fn result(&self, script: &str) -> Value {
@@ -75,6 +95,27 @@ impl Fixture {
 
     fn failure(&self, script: &str) -> Failure {
         self.run(script).result.expect_err(script)
+    }
+}
+
+/// What became of a script, its result as a value.
+#[derive(Debug, PartialEq)]
+struct Ran {
+    result: Result<Value, Failure>,
+    log: Vec<String>,
+}
+
+impl Ran {
+    fn of(outcome: super::Outcome) -> Self {
+        let read = |text: String| {
+            let mut parser = serde_json::Deserializer::from_str(&text);
+            parser.disable_recursion_limit();
+            let value: Value =
+                serde::Deserialize::deserialize(&mut parser).unwrap_or_else(|_| panic!("{text}"));
+            assert_eq!(value.to_string(), text, "it is compact, and its keys are in order");
+            value
+        };
+        Self { result: outcome.result.map(read), log: outcome.log }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::{FailureKind, Limits, Pool};
-use super::{Fixture, Outcome};
+use super::{Fixture, Ran};
 
 /// Changes whatever lets itself be changed, and ends well.
 pub(super) const VANDAL: &str = r#"
@@ -42,7 +42,7 @@ setmetatable(_G, { __index = function() return "leaked" end })
 return {}
 "#;
 
-fn in_new_vm(script: &str) -> Outcome {
+fn in_new_vm(script: &str) -> Ran {
     Fixture::default().run_in(&Pool::default(), script)
 }
 

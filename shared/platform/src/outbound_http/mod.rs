@@ -22,6 +22,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 use tokio::time::{Instant, timeout_at};
 
+use crate::memory::Memory;
+
 pub use address::{Allowed, InvalidAllowed};
 pub use policy::OutboundPolicy;
 pub use reqwest::Url;
@@ -157,6 +159,7 @@ pub struct Outbound {
     policy: Arc<OutboundPolicy>,
     lookup: Lookup,
     client: OnceLock<Result<reqwest::Client, OutboundError>>,
+    memory: Memory,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -172,7 +175,19 @@ impl Outbound {
     }
 
     fn with_lookup(policy: OutboundPolicy, lookup: Lookup) -> Self {
-        Self { policy: Arc::new(policy), lookup, client: OnceLock::new() }
+        Self { policy: Arc::new(policy), lookup, client: OnceLock::new(), memory: Memory::default() }
+    }
+
+    /// With the process's memory for what is read out of answers.
+    #[must_use]
+    pub fn within(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// The memory for what is read out of answers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Reads an address as far as it can be judged without resolving its name.

@@ -439,7 +439,9 @@ pub async fn try_tool(
         let error = target.error(error);
         Error { message: masked(&error.message), ..error }
     };
-    match clients::mcp::value(called.map_err(|error| refused(&error))?) {
+    let called = called.map_err(|error| refused(&error))?;
+    let _room = state.memory.answer(called.cost().saturating_mul(2)).await;
+    match clients::mcp::value(called.to_value()) {
         Ok(value) => Ok(Ok(mask.value(value))),
         Err(NoResult::Failed(said)) => Ok(Err(masked(&said))),
         Err(NoResult::Unreadable(error)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::view::{ContextView, EventView, RunSummary, RunView, StepContext};
@@ -16,6 +16,7 @@ use platform::boxed;
 use store::RunRecord;
 use types::error::{ErrorCode, Kind};
 use types::ids::{RunRef, WorkflowId};
+use types::json_text::JsonText;
 use types::suggest::quote;
 use types::{Error, Result};
 use workflow::{Plan, StepIx};
@@ -106,7 +107,7 @@ impl Reader {
     /// # Errors
     /// When the database does not answer.
     #[boxed]
-    pub async fn values(&self, step: StepIx) -> Result<(Option<Arc<Value>>, Option<Arc<Value>>)> {
+    pub async fn values(&self, step: StepIx) -> Result<(Option<JsonText>, Option<JsonText>)> {
         let mut pages = Pages::new(self);
         Ok((pages.result(step).await?, pages.input(step).await?))
     }
@@ -125,9 +126,9 @@ impl Reader {
     /// # Errors
     /// When the database does not answer.
     #[boxed]
-    pub async fn outputs(&self) -> Result<Map<String, Value>> {
+    pub async fn outputs(&self) -> Result<BTreeMap<String, JsonText>> {
         let mut pages = Pages::new(self);
-        let mut outputs = Map::new();
+        let mut outputs = BTreeMap::new();
         let mut weight = 0;
         for &sink in &self.plan.sinks {
             if weight > LARGEST_CONTEXT {
@@ -136,8 +137,8 @@ impl Reader {
             // A step that is to be executed again may have had a result before.
             let is_completed = matches!(self.run().steps[sink.index()], StepState::Completed { .. });
             if is_completed && let Some(result) = pages.result(sink).await? {
-                weight += serde_json::to_vec(&*result).map_or(0, |json| json.len());
-                outputs.insert(self.plan.step(sink).step.id.clone(), Value::clone(&result));
+                weight += result.bytes();
+                outputs.insert(self.plan.step(sink).step.id.clone(), result);
             }
         }
         Ok(outputs)
@@ -187,7 +188,7 @@ impl Reader {
             }
             let mut view = StepContext {
                 status: state.as_str().to_owned(),
-                input: pages.input(step).await?.map_or_else(|| json!({}), |input| Value::clone(&input)),
+                input: pages.input(step).await?.unwrap_or_else(|| json!({}).into()),
                 reason: None,
                 result: None,
                 result_omitted: None,
@@ -197,10 +198,8 @@ impl Reader {
                 StepState::Completed { .. } if weight > LARGEST_CONTEXT => view.result_omitted = Some(true),
                 StepState::Completed { .. } => {
                     let result = pages.result(step).await?;
-                    weight += result
-                        .as_ref()
-                        .map_or(0, |result| serde_json::to_vec(&**result).map_or(0, |json| json.len()));
-                    view.result = result.map(|result| Value::clone(&result));
+                    weight += result.as_ref().map_or(0, JsonText::bytes);
+                    view.result = result;
                 }
                 StepState::Failed { code, error, .. } => {
                     view.error = Some(json!({ "code": code, "message": error }));
@@ -280,17 +279,17 @@ impl<'a> Pages<'a> {
         Self { reader, last: None }
     }
 
-    async fn result(&mut self, step: StepIx) -> Result<Option<Arc<Value>>> {
+    async fn result(&mut self, step: StepIx) -> Result<Option<JsonText>> {
         if let Some(result) = self.reader.record.page.results.get(&step.into()) {
-            return Ok(Some(Arc::clone(result)));
+            return Ok(Some(result.clone()));
         }
         let Some(&first_seq) = self.reader.record.beside.at.results.get(&step) else { return Ok(None) };
         Ok(self.page(first_seq).await?.results.get(&step.into()).cloned())
     }
 
-    async fn input(&mut self, step: StepIx) -> Result<Option<Arc<Value>>> {
+    async fn input(&mut self, step: StepIx) -> Result<Option<JsonText>> {
         if let Some(input) = self.reader.record.page.inputs.get(&step.into()) {
-            return Ok(Some(Arc::clone(input)));
+            return Ok(Some(input.clone()));
         }
         let Some(&first_seq) = self.reader.record.beside.at.inputs.get(&step) else { return Ok(None) };
         Ok(self.page(first_seq).await?.inputs.get(&step.into()).cloned())

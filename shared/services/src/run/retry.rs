@@ -101,15 +101,15 @@ fn step(session: &Session, id: &str) -> Result<StepIx> {
 /// The run's input with this laid over it.
 async fn overlaid(session: &Session, overlay: &Map<String, Value>) -> Result<RunInput> {
     let mut run = session.input().await?;
-    let mut input = std::mem::take(&mut run.input);
+    let mut input = run.input.to_value();
     match &mut input {
         Value::Object(input) => input.extend(overlay.clone()),
         other => *other = Value::Object(overlay.clone()),
     }
     let schema = session.machine().plan().input_schema.as_ref();
-    run.input = fill_defaults_and_check(schema, input).map_err(refused)?;
+    run.input = fill_defaults_and_check(schema, input).map_err(refused)?.into();
     // As much as a start may bring.
-    let length = serde_json::to_vec(&run.input).map_err(Error::internal_from)?.len();
+    let length = run.input.bytes();
     if length > INPUT_MAX_BYTES {
         return Err(Error::invalid(format!(
             "input: laid over the run's input it takes {length} bytes of JSON; at most {INPUT_MAX_BYTES} are allowed. \

@@ -9,8 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::watch::Watched;
 use crate::billing::{balance, enter_expiry};
 use crate::state::AppState;
@@ -22,11 +20,13 @@ use engine::Slot;
 use engine::analytics::Counts;
 use engine::{Command, Refusal};
 use platform::boxed;
+use platform::memory::{Kept, Memory};
 use platform::metrics::Metric;
 use platform::patience::Trouble;
 use store::{Beside, RunChange, RunRecord, Spread, StoreError, StoredInput};
 use types::clock::Timestamp;
 use types::ids::{RunId, RunRef};
+use types::json_text::JsonText;
 use types::retry::Backoff;
 use types::{Error, Result};
 
@@ -91,8 +91,8 @@ pub struct Session {
     /// It is the sweep's, and not the run's own.
     is_postponed: bool,
     /// Results of closed pages.
-    kept: HashMap<Slot, Arc<Value>>,
-    kept_bytes: usize,
+    kept: HashMap<Slot, JsonText>,
+    room: Kept,
 }
 
 impl Session {
@@ -131,7 +131,7 @@ impl Session {
             journal: Vec::new(),
             is_postponed: false,
             kept: HashMap::new(),
-            kept_bytes: 0,
+            room: state.memory.keeper(),
         })
     }
 
@@ -172,6 +172,11 @@ impl Session {
 
     fn purse_of(&self, balance: Balance) -> Purse {
         Purse { left: balance.total(), debited: self.machine.run().bill.debited(), is_old: false }
+    }
+
+    /// The process's memory for large values.
+    pub fn memory(&self) -> &Memory {
+        &self.state.memory
     }
 
     /// The run in memory.

@@ -6,7 +6,7 @@ mod event;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use engine::FailureCode;
@@ -16,6 +16,7 @@ use engine::{Parent, Run, RunStatus, StepState, TriggerType, Usage, Wait};
 use store::RunRow;
 use types::clock::Timestamp;
 use types::ids::{RunId, WorkflowId};
+use types::json_text::JsonText;
 use workflow::{Plan, PlanStep};
 
 pub use commanded::{RunControlled, RunStarted};
@@ -67,7 +68,7 @@ pub struct RunView {
     /// The results of the steps that nothing depends on, by id; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub outputs: Option<Map<String, Value>>,
+    pub outputs: Option<BTreeMap<String, JsonText>>,
 }
 
 /// A step of a run.
@@ -234,7 +235,8 @@ pub struct StepCounts {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ContextView {
     /// The run's input.
-    pub input: Value,
+    #[schema(value_type = Value)]
+    pub input: JsonText,
     /// By step id.
     pub steps: BTreeMap<String, StepContext>,
 }
@@ -245,13 +247,15 @@ pub struct StepContext {
     /// Where it stands.
     pub status: String,
     /// The fields it was called with, after expansion; empty for steps without such fields.
-    pub input: Value,
+    #[schema(value_type = Value)]
+    pub input: JsonText,
     /// Why it was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<SkipReason>,
     /// What it made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub result: Option<JsonText>,
     /// The result is left out, because the answer would have become too large; ask for this step alone with
     /// `?step_id=`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -264,7 +268,7 @@ pub struct StepContext {
 
 impl RunView {
     /// A run with its steps and outputs.
-    pub fn whole(run: &Run, plan: &Plan, outputs: Map<String, Value>) -> Self {
+    pub fn whole(run: &Run, plan: &Plan, outputs: BTreeMap<String, JsonText>) -> Self {
         let failure = run.failure.as_ref();
         Self {
             run_id: run.key.run_id,

@@ -16,8 +16,6 @@
 //! What is common to all is here: the time of an attempt, the size of a result, jitter, and that no secret stays in
 //! what is left behind.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use crate::state::AppState;
@@ -86,6 +84,12 @@ impl Effect {
                 format!("The call did not end within {} s (timeout_s).", attempt.timeout.as_secs_f64());
             Outcome::failure(FailureCode::StepTimeout, error).into()
         });
+        let cost = match &performed.outcome {
+            Outcome::Success { result, .. } => result.cost(),
+            Outcome::Failure(_) => 0,
+        };
+        // As it is, and masked.
+        let _room = state.memory.answer(cost.saturating_mul(2)).await;
         masked(performed, &mask)
     }
 }
@@ -94,7 +98,7 @@ impl Effect {
 fn masked(performed: Performed, mask: &Mask) -> Performed {
     let Performed { outcome, log, tokens } = performed;
     let outcome = match outcome {
-        Outcome::Success { result, .. } => within_size(mask.value(Arc::unwrap_or_clone(result))),
+        Outcome::Success { result, .. } => within_size(mask.value(result.to_value())),
         Outcome::Failure(failure) => Outcome::Failure(StepFailure {
             error: mask.text(&failure.error).into_owned(),
             jitter: rand::random(),

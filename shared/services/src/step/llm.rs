@@ -18,8 +18,11 @@ use json_schema::{self, Rejected};
 use platform::blocking::blocking;
 use platform::secrets::Mask;
 use types::error::{Error, ErrorCode, Kind};
+use types::json_cost::{MAX_COST, cost};
 use types::json_numbers;
+use types::json_text::JsonText;
 use types::tokens::Tokens;
+use workflow::limits::RESULT_MAX_BYTES;
 use workflow::model::{ResponseFormat, problems, response_format};
 use workflow::steps::LlmCall;
 
@@ -76,7 +79,7 @@ impl ModelCall {
         attempt: &Attempt,
         mask: &mut Mask,
         spent: &mut Spent,
-    ) -> Result<Value, StepFailure> {
+    ) -> Result<JsonText, StepFailure> {
         let until = Instant::now() + attempt.timeout.saturating_sub(TIME_TO_TELL);
         let (resolved, credential) = self.resolve(state, attempt).await?;
         credential.note(mask);
@@ -91,6 +94,8 @@ impl ModelCall {
         let mut chat = Chat::of(&self.call, &resolved.model, self.response_format.clone());
         let to = (&resolved, &credential);
         let mut completion = self.complete(state, attempt, to, &chat, until, spent).await?;
+        // What is read out of its text, and the result that it is put into.
+        let _room = state.memory.answer(self.readable(&resolved, &completion)?.saturating_mul(3)).await;
         let json = match &self.response_format {
             ResponseFormat::Text => None,
             ResponseFormat::Json => json_of(&completion.text).await,
@@ -102,6 +107,7 @@ impl ModelCall {
                 Err(wrong) => {
                     chat.push_turn(shown_again(&completion.text), correction(&wrong));
                     completion = self.complete(state, attempt, to, &chat, until, spent).await?;
+                    self.readable(&resolved, &completion)?;
                     satisfying(schema, &completion).await.map_err(|wrong| match completion.finish {
                         FinishReason::Length => cut_off(&resolved, &self.call, &completion),
                         _ => failed(format!(
@@ -114,7 +120,7 @@ impl ModelCall {
                 }
             }),
         };
-        Ok(result(&resolved, completion, json, spent))
+        Ok(result(&resolved, completion, json, spent).into())
     }
 
     /// One question and its answer, counted. An answer without text is a failure.
@@ -154,6 +160,32 @@ impl ModelCall {
                 let came = completion.other.join("; ");
                 Err(failed(format!("{whose} answered without text. What came: {came}.")))
             }
+        }
+    }
+
+    /// What the values take that may be read out of an answer's text.
+    ///
+    /// # Errors
+    /// The failure of a step whose answer is more than a result may be, or takes too much memory.
+    fn readable(&self, resolved: &Resolved, completion: &Completion) -> Result<usize, StepFailure> {
+        let whose = format!("{} ({})", resolved.provider.title(), resolved.model);
+        let bytes = completion.text.len();
+        if bytes > RESULT_MAX_BYTES {
+            let error = format!(
+                "{whose} answered with {bytes} bytes; a result is at most 1 MiB of JSON. Ask for less."
+            );
+            return Err(StepFailure::new(FailureCode::ResultTooLarge, error));
+        }
+        if matches!(self.response_format, ResponseFormat::Text) {
+            return Ok(0);
+        }
+        match cost(completion.text.as_bytes()) {
+            cost if cost > MAX_COST => Err(failed(format!(
+                "{whose}: the answer takes more than {} MiB of memory once it is read, because it consists of very many small \
+                 values. Ask for less.",
+                MAX_COST / 1024 / 1024
+            ))),
+            cost => Ok(cost),
         }
     }
 

@@ -13,6 +13,7 @@ use engine::binding::Binding;
 use engine::{FailureCode, Outcome, RunInput, StepFailure};
 use platform::secrets::Mask;
 use types::error::{ErrorCode, Kind};
+use types::json_text::JsonText;
 use types::mcp::ToolSpec;
 use workflow::steps::{McpCall, Templated};
 
@@ -59,7 +60,7 @@ impl ToolCall {
         state: &AppState,
         attempt: &Attempt,
         mask: &mut Mask,
-    ) -> Result<Value, StepFailure> {
+    ) -> Result<JsonText, StepFailure> {
         let Binding { server_id, version, settings, .. } = &self.binding;
         let arguments = match version {
             Some(version) => {
@@ -79,7 +80,9 @@ impl ToolCall {
         let session = crate::mcp::server::open(state, &attempt.place, &target).await.map_err(failed)?;
         let result =
             session.call(&self.tool, arguments, Some(&attempt.key), settings).await.map_err(failed)?;
-        value(result).map_err(|no_result| match no_result {
+        // As it came, and as the result.
+        let _room = state.memory.answer(result.cost().saturating_mul(2)).await;
+        value(result.to_value()).map(JsonText::from).map_err(|no_result| match no_result {
             NoResult::Failed(said) => {
                 let error = format!("The tool {:?} failed: {said}", self.tool);
                 StepFailure { may_pass: true, ..StepFailure::new(FailureCode::McpToolFailed, error) }

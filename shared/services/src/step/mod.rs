@@ -12,7 +12,7 @@ mod script;
 pub use attempt::{Attempt, Performed};
 pub use effect::Effect;
 pub use named::NamedSteps;
-pub use scope::{RoundScope, StepScope, run_view, step_view};
+pub use scope::{Found, RoundScope, StepScope, View, run_view, step_view};
 pub use script::{CancelHandle, Script, Scripted, Scripts};
 
 /// Whether this version can execute steps of this type.

@@ -1,13 +1,13 @@
 //! The executor of `lua_script`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::scope::StepScope;
+use super::scope::{StepScope, View};
 use engine::{FailureCode, Outcome, StepFailure};
-use lua::{Cancel, FailureKind, Globals, Limits, Pool};
+use lua::{Cancel, FailureKind, Globals, Lent, Limits, Pool};
+use types::json_text::JsonText;
 
 /// A script with all that it may see.
 #[derive(Debug)]
@@ -66,29 +66,33 @@ impl Script {
 
     /// Runs the script on this thread, in a VM of its run's.
     pub fn run(self, scripts: &Scripts) -> Scripted {
-        let steps: Vec<(&str, Value)> =
-            self.scope.steps.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
+        let steps: Vec<(&str, Lent<'_>)> =
+            self.scope.steps.iter().map(|(id, view)| (id.as_str(), lent(view))).collect();
         let round = self.scope.round.as_ref();
         let extra = round.map(super::RoundScope::globals).unwrap_or_default();
+        let body = round.map(|round| outputs(&round.body));
+        let prev =
+            round.filter(|round| round.item.is_none()).map(|round| (round.index, outputs(&round.prev)));
         let globals = Globals {
-            input: &self.scope.input,
+            input: self.scope.input.as_str(),
             steps: &steps,
-            run: &self.scope.run,
-            connection: &self.scope.connection,
+            run: self.scope.run.as_str(),
+            connection: self.scope.connection.as_str(),
             extra: &extra,
-            body: round.map(|round| &round.body),
-            iteration: round.filter(|round| round.item.is_none()).map(|round| (round.index, &round.prev)),
+            body: body.as_deref(),
+            iteration: prev.as_ref().map(|(index, prev)| (*index, prev.as_slice())),
         };
         let limits = Limits { time: self.timeout, ..Limits::default() };
         let ended = scripts.0.run(&self.source, &globals, &limits, &self.cancel);
-        let outcome = match ended.result {
-            Ok(result) => {
-                let bytes = serde_json::to_vec(&result).map_or(0, |json| json.len());
-                Outcome::Success { result: Arc::new(result), bytes }
-            }
+        let outcome = match ended.result.map(JsonText::parse) {
+            Ok(Ok(result)) => Outcome::success(result),
+            // The sandbox writes JSON.
+            Ok(Err(_)) => return Scripted { log: ended.log, ..Scripted::crashed() },
             Err(failure) => {
                 let message = match failure.kind {
-                    FailureKind::ReturnType => format!("step {:?}: {}", self.step_id, failure.message),
+                    FailureKind::ReturnType | FailureKind::InputTooLarge => {
+                        format!("step {:?}: {}", self.step_id, failure.message)
+                    }
                     _ => failure.message,
                 };
                 Outcome::Failure(StepFailure {
@@ -101,11 +105,20 @@ impl Script {
     }
 }
 
+fn lent(view: &View) -> Lent<'_> {
+    Lent::Members(view.iter().map(|(key, text)| (*key, text.as_str().into())).collect())
+}
+
+fn outputs(by_id: &BTreeMap<String, JsonText>) -> Vec<(&str, &str)> {
+    by_id.iter().map(|(id, output)| (id.as_str(), output.as_str())).collect()
+}
+
 fn code(kind: FailureKind) -> FailureCode {
     match kind {
         FailureKind::Error => FailureCode::LuaError,
         FailureKind::Timeout => FailureCode::LuaTimeout,
         FailureKind::Memory => FailureCode::LuaMemory,
+        FailureKind::InputTooLarge => FailureCode::StepInputTooLarge,
         FailureKind::ReturnType => FailureCode::LuaReturnType,
         FailureKind::ResultTooLarge => FailureCode::ResultTooLarge,
         // Only a worker that drops the outcome cancels.

@@ -1,11 +1,12 @@
 //! From the bytes of a delivery that is proven to the input of a run: decoded as its headers say, and read as its sender
 //! writes it.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
 use super::form;
@@ -31,25 +32,35 @@ pub(super) enum Content {
     Challenge(String),
 }
 
-/// Reads a delivery's body.
+/// A delivery's body without its compression.
 ///
 /// # Errors
 /// Unreadable, saying what was expected; too large when it is more than 1 MiB once it is decoded.
-pub(super) fn read(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<Content> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("not a text"));
-    let decoded = decoded(text(CONTENT_ENCODING), body)?;
+pub(super) fn plain<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    let decoded = decoded(text(headers, CONTENT_ENCODING), body)?;
     if decoded.is_none() && body.starts_with(&GZIP) {
         return Err(unreadable(
             "The body looks compressed with gzip, and no header says so; send it with 'Content-Encoding: gzip'.",
         ));
     }
-    let body = decoded.as_deref().unwrap_or(body);
+    Ok(decoded.map_or(Cow::Borrowed(body), Cow::Owned))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("not a text"))
+}
+
+/// What a body without compression says.
+///
+/// # Errors
+/// Unreadable, saying what was expected.
+pub(super) fn read(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<Content> {
     // `curl -d` calls JSON a form; no form begins like an object, and none reads as another value.
     let bare = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let looks_like_json = bare.trim_ascii_start().first() == Some(&b'{')
         || serde_json::from_slice::<serde::de::IgnoredAny>(bare).is_ok();
     let is_json = looks_like_json && sender != Sender::Twilio;
-    let is_form = text(CONTENT_TYPE).is_some_and(form::is_form) && !is_json;
+    let is_form = text(headers, CONTENT_TYPE).is_some_and(form::is_form) && !is_json;
     let object = if is_form { from_form(sender, body)? } else { from_json(body)? };
     Ok(match challenge(sender, &object) {
         Some(challenge) => Content::Challenge(challenge),
@@ -146,6 +157,10 @@ mod tests {
 
     use super::*;
 
+    fn read_whole(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<Content> {
+        read(sender, headers, &plain(headers, body)?)
+    }
+
     const FORM: &str = "application/x-www-form-urlencoded";
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -153,7 +168,7 @@ mod tests {
     }
 
     fn object(sender: Sender, pairs: &[(&'static str, &str)], body: &[u8]) -> Result<Value> {
-        match read(sender, &headers(pairs), body)? {
+        match read_whole(sender, &headers(pairs), body)? {
             Content::Input(object) | Content::Form(object) => Ok(object.into()),
             Content::Challenge(text) => panic!("a challenge: {text}"),
         }
@@ -209,7 +224,7 @@ mod tests {
     fn slacks_questions_are_challenges() {
         let body = json!({ "type": "url_verification", "token": "t", "challenge": "3eZbrw1a" }).to_string();
         let asked = |sender, pairs: &[(&'static str, &str)], body: &str| {
-            read(sender, &headers(pairs), body.as_bytes())
+            read_whole(sender, &headers(pairs), body.as_bytes())
         };
         assert_eq!(asked(Sender::Slack, &[], &body).unwrap(), Content::Challenge("3eZbrw1a".to_owned()));
         let form = [("content-type", FORM)];
@@ -285,7 +300,7 @@ mod tests {
         ) {
             let media = if form { FORM } else { "application/json" };
             for sender in [Sender::Generic, Sender::Github, Sender::Slack, Sender::Twilio] {
-                let _ = read(sender, &headers(&[("content-encoding", encoding), ("content-type", media)]), &body);
+                let _ = read_whole(sender, &headers(&[("content-encoding", encoding), ("content-type", media)]), &body);
             }
         }
     }

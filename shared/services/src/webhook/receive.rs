@@ -23,6 +23,7 @@ use super::signature::{Proven, Signed, Wrong};
 use super::{Extras, REPLAY_SEEN_FOR, SEEN_FOR};
 use crate::auth::bearer;
 use crate::limits::Allowance;
+use crate::memory::room_for;
 use crate::run::{Origin, StartCommand, start};
 use crate::state::AppState;
 use engine::RunStatus;
@@ -186,11 +187,14 @@ async fn accept(
     let allowance = state.limits.subscriptions.take(record.id);
     let _ = delivery.allowance.set(allowance);
     allowance.check("The sender")?;
-    let content = content::read(record.sender, delivery.headers, &body);
-    let content = content.map_err(|error| match error.kind {
+    let unreadable = |error: Error| match error.kind {
         Kind::Unreadable => refused("BODY_UNREADABLE", error),
         _ => error.into(),
-    })?;
+    };
+    let plain = content::plain(delivery.headers, &body).map_err(unreadable)?;
+    // Held until the run is kept.
+    let _room = room_for(state, &plain, false).await?;
+    let content = content::read(record.sender, delivery.headers, &plain).map_err(unreadable)?;
     // Slack sends what people do as forms, and shows them what it is answered.
     let is_quiet = record.sender == Sender::Slack && matches!(content, Content::Form(_));
     let input = match content {

@@ -8,9 +8,8 @@ use tokio::time::sleep_until;
 use super::hands::Wants;
 use super::held::{BegunCall, Drive, LONGEST_UNWRITTEN, latest_begin};
 use super::loops;
-use super::prepare::{self, Start};
+use super::prepare::{self, Call, Start};
 use engine::{Command, Slot, Wait, Work};
-use services::step::Effect;
 use types::Result;
 use types::tokens::Tokens;
 
@@ -18,7 +17,7 @@ use types::tokens::Tokens;
 enum Begun {
     Nothing,
     Script,
-    Call(Box<Effect>),
+    Call(Call),
 }
 
 impl Drive {
@@ -55,7 +54,7 @@ impl Drive {
                         let place = self.place.take();
                         self.begun_scripts.push((slot, place));
                     }
-                    Begun::Call(effect) => self.begun.push(BegunCall { slot, effect, permit }),
+                    Begun::Call(call) => self.begun.push(BegunCall { slot, call, permit }),
                 },
             }
             self.note_news();
@@ -79,9 +78,9 @@ impl Drive {
                 self.apply(begin(&self.owner, None))?;
                 return Ok(Begun::Script);
             }
-            Start::Call(effect, input) => {
-                self.apply(begin(&self.owner, Some(input)))?;
-                return Ok(Begun::Call(effect));
+            Start::Call(call) => {
+                self.apply(begin(&self.owner, Some(call.input.clone())))?;
+                return Ok(Begun::Call(call));
             }
             Start::Await(on, input) => {
                 if let Wait::Child(child) = on {

@@ -4,7 +4,6 @@
 //! only be made while it does. So a stopped parent never leaves a child behind that nobody knows, and a child
 //! whose making was interrupted is made by whoever looks next.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use services::run::{Origin, Reader, Session, StartCommand, StartParams, room_for
 use services::state::AppState;
 use types::error::Kind;
 use types::ids::{RunId, RunRef, WorkflowId};
+use types::json_text::{JsonText, to_value};
 use types::quotas::Quota;
 use types::retry::Backoff;
 use types::{Error, Result};
@@ -59,7 +59,14 @@ pub(crate) async fn call(
         if let Origin::Parent { parent, .. } = &mut command.origin {
             parent.root = Some(root);
         }
+        // Read only now, one after the other, while there is room for it: it is checked, and handed on.
+        let fields = session.step_input(slot).await?.unwrap_or_default();
+        let memory = state.memory.values(fields.cost().saturating_mul(2)).await;
+        if let Some(Value::Object(input)) = fields.at(&["input"]).map(to_value) {
+            command.params.input = input;
+        }
         let outcome = started(state, session, slot, child, workflow_id, command).await?;
+        drop(memory);
         if let Some(outcome) = outcome.or_else(|| (!waits).then(|| goes_on_alone(child))) {
             settle(session, slot, child, outcome);
         }
@@ -157,13 +164,11 @@ async fn request(
         return Ok(Err(refusal(error)));
     }
     let fields = session.step_input(slot).await?.unwrap_or_default();
-    let input = fields.get("input").and_then(Value::as_object).cloned().unwrap_or_default();
-    let version = fields.get("version").and_then(Value::as_u64).and_then(|version| version.try_into().ok());
+    let version = fields.at(&["version"]).and_then(|version| version.get().parse().ok());
     Ok(Ok((
         workflow_id,
         StartCommand {
             params: StartParams {
-                input,
                 version,
                 external_user_id: run.external_user_id.clone(),
                 ..StartParams::default()
@@ -212,16 +217,20 @@ async fn ended(reader: &Reader, child: RunId, called: &WorkflowCall) -> Result<O
         return Ok(refusal(error));
     }
     let output = match &called.output_from {
-        None => Value::Object(reader.outputs().await?),
+        None => {
+            let outputs = reader.outputs().await?;
+            JsonText::object(outputs.iter().map(|(id, output)| (id.as_str(), output)))
+        }
         Some(id) => {
             let Some(step) = reader.plan().find(id) else {
                 return Ok(refusal(format!("output_from: the called version has no step {id:?}.")));
             };
             let (result, _) = reader.values(step).await?;
-            result.map_or(Value::Null, Arc::unwrap_or_clone)
+            result.unwrap_or_default()
         }
     };
-    let result = json!({ "child_run_id": child, "status": run.status, "output": output });
+    let (child, status) = (json!(child).into(), json!(run.status).into());
+    let result = JsonText::object([("child_run_id", &child), ("output", &output), ("status", &status)]);
     Ok(match Outcome::success(result) {
         Outcome::Success { bytes, .. } if bytes > RESULT_MAX_BYTES => {
             let mend = match called.output_from {

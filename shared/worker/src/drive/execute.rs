@@ -7,9 +7,11 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::held::{BegunCall, Drive};
+use super::prepare::Call;
 use super::{observe, prepare};
-use engine::Slot;
-use services::step::{Effect, Script, Scripted};
+use engine::{FailureCode, Outcome, Slot};
+use services::state::AppState;
+use services::step::{Attempt, Performed, Script, Scripted};
 use types::Result;
 
 impl Drive {
@@ -19,7 +21,8 @@ impl Drive {
             let (slot, place) = self.begun_scripts.remove(0);
             if self.session.machine().is_held_by(slot, &self.owner) {
                 match prepare::script(&mut self.session, &mut self.scopes, slot).await {
-                    Ok(script) => self.execute(slot, script, place),
+                    Ok(Ok(script)) => self.execute(slot, script, place),
+                    Ok(Err(too_much)) => self.settle(slot, too_much.into()),
                     Err(error) => {
                         self.begun_scripts.insert(0, (slot, place));
                         return Err(error);
@@ -32,8 +35,8 @@ impl Drive {
 
     /// Performs the calls whose claims are written.
     pub(super) fn perform_begun(&mut self) {
-        for BegunCall { slot, effect, permit } in std::mem::take(&mut self.begun) {
-            self.perform(slot, effect, permit);
+        for BegunCall { slot, call, permit } in std::mem::take(&mut self.begun) {
+            self.perform(slot, call, permit);
         }
     }
 
@@ -51,7 +54,7 @@ impl Drive {
     }
 
     /// Performs a call whose claim is written, unless somebody else moved the run before that.
-    fn perform(&mut self, slot: Slot, effect: Box<Effect>, permit: Option<OwnedSemaphorePermit>) {
+    fn perform(&mut self, slot: Slot, call: Call, permit: Option<OwnedSemaphorePermit>) {
         let machine = self.session.machine();
         if !machine.is_held_by(slot, &self.owner) {
             return;
@@ -64,11 +67,27 @@ impl Drive {
         }
         let state = self.state.clone();
         let work = async move {
-            let performed = effect.perform(&state, &attempt).await;
+            let performed = performed(&state, call, attempt).await;
             drop(permit);
             (slot, performed)
         };
         let call = self.tasks.spawn(work.instrument(observe::step(self.session.machine(), slot)));
         self.hands.takes_call(slot, call);
+    }
+}
+
+/// Makes a call, once there is memory for what it is called with; the time for that is the attempt's.
+async fn performed(state: &AppState, call: Call, attempt: Attempt) -> Performed {
+    let began = Instant::now();
+    // Its fields, and the request that is made of them.
+    let cost = call.cost().saturating_mul(2);
+    let Ok(_memory) = tokio::time::timeout(attempt.timeout, state.memory.values(cost)).await else {
+        let error = "The step's fields are large, and other large ones left no memory for them in its time (timeout_s).";
+        return Outcome::failure(FailureCode::StepTimeout, error).into();
+    };
+    let timeout = attempt.timeout.saturating_sub(began.elapsed());
+    match call.effect() {
+        Ok(effect) => effect.perform(state, &Attempt { timeout, ..attempt }).await,
+        Err(failed) => failed.into(),
     }
 }

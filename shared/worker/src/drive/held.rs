@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::hands::{Hand, Hands, Wants, hand};
+use super::prepare::Call;
 use super::scope::Scopes;
 use engine::{Command, Slot, Work};
 use platform::patience::Patience;
@@ -69,7 +70,7 @@ pub(super) struct Drive {
 /// A call that was begun.
 pub(super) struct BegunCall {
     pub(super) slot: Slot,
-    pub(super) effect: Box<Effect>,
+    pub(super) call: Call,
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -152,12 +153,16 @@ impl Drive {
     }
 
     pub(super) async fn commit_if_much(&mut self) -> Result<()> {
-        let (events, bytes) = self.session.unwritten();
-        if events >= MOST_EVENTS || bytes >= MOST_BYTES || self.session.machine().tasks().len() >= MOST_TASKS
-        {
+        if self.holds_much() {
             self.commit().await?;
         }
         Ok(())
+    }
+
+    /// Whether what is not written yet is as much as one commit may hold.
+    pub(super) fn holds_much(&self) -> bool {
+        let (events, bytes) = self.session.unwritten();
+        events >= MOST_EVENTS || bytes >= MOST_BYTES || self.session.machine().tasks().len() >= MOST_TASKS
     }
 
     /// What is no longer ours to do is dropped.

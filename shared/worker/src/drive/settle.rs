@@ -27,12 +27,16 @@ impl Drive {
                     self.settle(slot, Outcome::failure(FailureCode::DependencyUnavailable, error).into());
                 }
             }
-            next = self.tasks.try_join_next_with_id();
+            // A commit holds what one may hold; the rest stays with its tasks until then.
+            next = match self.holds_much() {
+                true => None,
+                false => self.tasks.try_join_next_with_id(),
+            };
         }
         Ok(())
     }
 
-    fn settle(&mut self, slot: Slot, performed: Performed) {
+    pub(super) fn settle(&mut self, slot: Slot, performed: Performed) {
         self.owes_results |= hand(self.session.machine(), slot) == Hand::Call;
         self.hands.lets_go(slot);
         self.settled += 1;

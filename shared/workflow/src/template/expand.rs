@@ -9,6 +9,7 @@ use super::super::limits::EXPANSION_MAX_BYTES;
 use super::super::size::json_bytes_up_to;
 use super::{Expression, Fallback, Part, Path, Template, TemplateError, has_template};
 use types::json_path::FieldPath;
+use types::json_text;
 use types::suggest::cut;
 
 /// How many characters of an expression an error repeats.
@@ -37,15 +38,9 @@ impl Scope for ValueScope {
 pub fn walk<'a>(value: &'a Value, keys: &[String]) -> Option<&'a Value> {
     keys.iter().try_fold(value, |value, key| match value {
         Value::Object(map) => map.get(key),
-        Value::Array(items) => items.get(array_index(key)?),
+        Value::Array(items) => items.get(json_text::index(key)?),
         _ => None,
     })
-}
-
-/// An index as JSON writes numbers: digits, no sign, no leading zero.
-fn array_index(key: &str) -> Option<usize> {
-    let plain = key == "0" || (!key.starts_with('0') && key.bytes().all(|byte| byte.is_ascii_digit()));
-    if plain { key.parse().ok() } else { None }
 }
 
 /// A string that could not be expanded. Engines fail the step with `TEMPLATE_UNRESOLVED` (or

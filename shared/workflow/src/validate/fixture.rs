@@ -19,7 +19,7 @@ use super::{
     scripts,
     view::{Site, View},
 };
-use lua::{self, Cancel, FailureKind, Globals, Limits, Pool, StepReferences};
+use lua::{self, Cancel, FailureKind, Globals, Lent, Limits, Pool, StepReferences};
 use types::issue::{Check, Issue};
 use types::json_path;
 use types::suggest::quote;
@@ -55,8 +55,8 @@ struct Fixture<'v, 'a> {
     inputs: &'v Inputs<'a>,
     input: Value,
     input_is_known: bool,
-    outputs: BTreeMap<StepIx, Value>,
-    run: Value,
+    outputs: BTreeMap<StepIx, String>,
+    run: String,
     pool: Pool,
     deadline: Instant,
 }
@@ -71,7 +71,7 @@ impl<'v, 'a> Fixture<'v, 'a> {
         let mut outputs = BTreeMap::new();
         for (id, output) in mocks {
             if let Some(ix) = view.edges.ids.get(id) {
-                outputs.insert(*ix, output.clone());
+                outputs.insert(*ix, output.to_string());
             } else if view.owner_of(id).is_none() {
                 findings.push(unknown_mock(view, id));
             }
@@ -85,7 +85,8 @@ impl<'v, 'a> Fixture<'v, 'a> {
             "started_at": "1970-01-01T00:00:00Z", "trigger_type": "api", "external_user_id": null,
             "external_id": null, "principal_id": null, "segment_id": null, "tenant_id": "dry-run",
             "project_id": "dry-run",
-        });
+        })
+        .to_string();
         let (pool, deadline) = (Pool::default(), Instant::now() + ALLOWANCE);
         Self { view, inputs, input, input_is_known, outputs, run, pool, deadline }
     }
@@ -98,19 +99,18 @@ impl<'v, 'a> Fixture<'v, 'a> {
             findings.push(self.incomplete(site, &missing));
             return true;
         }
-        let steps: Vec<(&str, Value)> = read
-            .iter()
-            .filter_map(|ix| {
-                let output = self.outputs.get(ix)?;
-                Some((self.view.id(*ix), json!({ "status": "completed", "result": output, "input": {} })))
-            })
-            .collect();
-        let input = self.input_of(site);
+        let view = |output: &str| {
+            let members = [("status", r#""completed""#), ("result", output), ("input", "{}")];
+            Lent::Members(members.map(|(key, text)| (key, text.to_owned().into())).into())
+        };
+        let steps: Vec<(&str, Lent<'_>)> =
+            read.iter().filter_map(|ix| Some((self.view.id(*ix), view(self.outputs.get(ix)?)))).collect();
+        let input = self.input_of(site).to_string();
         let globals = Globals {
             input: &input,
             steps: &steps,
             run: &self.run,
-            connection: &json!({}),
+            connection: "{}",
             extra: &[],
             body: None,
             iteration: None,

@@ -22,6 +22,7 @@ use super::question::Call;
 use super::resolved::api_key;
 use platform::outbound_http::{Limits, Outbound, OutboundError};
 use platform::secrets::Mask;
+use types::json_cost::cost;
 use workflow::model::Provider;
 
 /// The most bytes of an answer: a result takes 1 MiB, and its text may be escaped.
@@ -48,6 +49,8 @@ pub(super) async fn ask(call: Call<'_>) -> Result<Completion, CompletionError> {
     let answer = world.outbound.send(request, limits).await.map_err(unanswered)?;
     let (status, headers) = (answer.status, answer.headers.clone());
     let bytes = answer.bytes().await.map_err(unanswered)?;
+    // As it came, and masked; what is taken out of it is text.
+    let _room = world.outbound.memory().answer(cost(&bytes).saturating_mul(2)).await;
     let received = Received::read(&bytes, &mask);
     let now = world.clock.now();
     if !status.is_success() {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::text::shown;
 use platform::secrets::Mask;
+use types::json_cost::{MAX_COST, cost};
 use types::json_numbers;
 
 /// A body.
@@ -13,6 +14,8 @@ use types::json_numbers;
 pub(super) enum Received {
     /// JSON.
     Json(Value),
+    /// JSON that would take too much memory.
+    TooManyValues,
     /// Something else.
     Other {
         text: String,
@@ -26,6 +29,9 @@ pub(super) enum Received {
 impl Received {
     pub(super) fn read(bytes: &[u8], mask: &Mask) -> Self {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        if cost(bytes) > MAX_COST {
+            return Self::TooManyValues;
+        }
         match json_numbers::from_slice::<Value>(bytes) {
             Ok(value) => Self::Json(mask.value(value)),
             Err(error) => Self::Other {
@@ -40,7 +46,7 @@ impl Received {
     pub(super) fn json(&self) -> &Value {
         match self {
             Self::Json(value) => value,
-            Self::Other { .. } => &Value::Null,
+            Self::TooManyValues | Self::Other { .. } => &Value::Null,
         }
     }
 
@@ -53,6 +59,10 @@ impl Received {
 
     /// What came in place of JSON, and whether another attempt may bring it.
     pub(super) fn describe(&self, headers: &HeaderMap) -> Option<(String, bool)> {
+        if matches!(self, Self::TooManyValues) {
+            let why = "the answer takes too much memory once it is read, because it consists of very many small values";
+            return Some((why.to_owned(), false));
+        }
         let Self::Other { text, problem, is_cut_off } = self else { return None };
         let media =
             headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();

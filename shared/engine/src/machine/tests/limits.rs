@@ -10,7 +10,7 @@ fn people(count: usize) -> Machine {
 /// Asks whoever is next, and says how many are asked then.
 fn ask_all(machine: &mut Machine) -> usize {
     while let Some(Work::Begin(slot)) = machine.next_work(at(1)) {
-        let input = Arc::new(json!({ "task_type": "approval" }));
+        let input = JsonText::from(json!({ "task_type": "approval" }));
         machine.apply(Command::Await { slot, on: Wait::Person, input }, at(1)).unwrap();
     }
     machine.waiting_for_people().count()
@@ -73,7 +73,7 @@ fn a_loop_whose_outputs_grow_too_large_together_fails() {
     let steps = json!([each("each", "continue_on_error", two, json!({ "retry_count": 3 }))]);
     let mut machine = start(&plan(&steps), &[], &[]);
     open(&mut machine, "each", 3, at(0));
-    let large = || Outcome::Success { result: Arc::new(json!({})), bytes: 500_000 };
+    let large = || Outcome::Success { result: json!({}).into(), bytes: 500_000 };
     let first = inner(&machine, "each", 0, 0);
     execute(&mut machine, first, large(), at(1));
     execute(&mut machine, first.at_place(1), large(), at(1));

@@ -175,7 +175,7 @@ fn an_item_that_takes_too_long_fails_whatever_its_steps_say() {
     assert_eq!(open_rounds(&machine), [(1, 0)]);
     assert!(settle_at(&mut machine, one, success(), at(41)).is_err(), "too late");
     let at_failure = one.at_place(Inner::FAILURE);
-    assert_eq!(machine.page().results[&at_failure]["code"], json!("STEP_TIMEOUT"));
+    assert_eq!(machine.page().results[&at_failure].to_value()["code"], json!("STEP_TIMEOUT"));
 }
 
 #[test]
@@ -268,5 +268,5 @@ fn an_inner_step_that_keeps_its_error_lets_the_round_go_on() {
     let one = inner(&machine, "loop", 0, 0);
     execute(&mut machine, one, broken(), at(1));
     assert_eq!(open_rounds(&machine), [(0, 1)]);
-    assert_eq!(machine.page().results[&one]["error"]["code"], json!("LUA_ERROR"));
+    assert_eq!(machine.page().results[&one].to_value()["error"]["code"], json!("LUA_ERROR"));
 }

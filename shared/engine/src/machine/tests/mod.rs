@@ -14,6 +14,7 @@ use super::*;
 use crate::slot::Inner;
 use crate::{Answer, FailureCode, StopMode, TriggerType};
 use types::ids::{Place, RunId, RunRef, WorkflowId};
+use types::json_text::JsonText;
 use types::tokens::Tokens;
 use workflow::Graph;
 
@@ -81,7 +82,7 @@ fn settle(
 }
 
 fn success() -> Outcome {
-    Outcome::Success { result: Arc::new(json!({})), bytes: 2 }
+    Outcome::Success { result: json!({}).into(), bytes: 2 }
 }
 
 fn failure(code: FailureCode) -> Outcome {
@@ -167,7 +168,7 @@ fn execute(machine: &mut Machine, slot: Slot, outcome: Outcome, now: Timestamp) 
 
 fn open(machine: &mut Machine, id: &str, rounds: u32, now: Timestamp) {
     let step = slot(machine, id).step;
-    let input = Arc::new(json!({}));
+    let input = json!({}).into();
     machine.apply(Command::Open { step, rounds, input }, now).expect("a loop that is ready");
 }
 
@@ -177,7 +178,7 @@ fn close(machine: &mut Machine, id: &str, now: Timestamp) -> Result<(), Refusal>
 }
 
 fn ask(machine: &mut Machine, id: &str, now: Timestamp) -> Result<(), Refusal> {
-    let (slot, input) = (slot(machine, id), Arc::new(json!({ "task_type": "approval" })));
+    let (slot, input) = (slot(machine, id), JsonText::from(json!({ "task_type": "approval" })));
     machine.apply(Command::Await { slot, on: Wait::Person, input }, now)
 }
 
@@ -187,7 +188,7 @@ fn answer(machine: &mut Machine, slot: Slot, approved: bool, now: Timestamp) -> 
 }
 
 fn call_child(machine: &mut Machine, slot: Slot, now: Timestamp) -> RunId {
-    let (child, input) = (RunId::new(now), Arc::new(json!({})));
+    let (child, input) = (RunId::new(now), json!({}).into());
     machine.apply(Command::Await { slot, on: Wait::Child(child), input }, now).expect("ready");
     child
 }

@@ -1,14 +1,12 @@
 //! What steps were called with and have made, which stands on a run's pages: the open one, and closed ones in the store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde_json::Value;
 
 use super::Session;
 use engine::{Page, RunInput, Slot};
 use platform::boxed;
 use types::Result;
+use types::json_text::JsonText;
 use workflow::StepIx;
 
 /// Results of closed pages that are kept in memory for the steps to come.
@@ -21,12 +19,12 @@ impl Session {
     /// # Errors
     /// When the store does not answer.
     #[boxed]
-    pub async fn result(&mut self, slot: Slot) -> Result<Option<Arc<Value>>> {
+    pub async fn result(&mut self, slot: Slot) -> Result<Option<JsonText>> {
         if let Some(result) = self.machine.page().results.get(&slot).or_else(|| self.kept.get(&slot)) {
-            return Ok(Some(Arc::clone(result)));
+            return Ok(Some(result.clone()));
         }
         if let Some(result) = self.closed.as_ref().and_then(|page| page.results.get(&slot)) {
-            return Ok(Some(Arc::clone(result)));
+            return Ok(Some(result.clone()));
         }
         for first_seq in self.pages_of(slot, &self.beside.at.results) {
             let page = self.state.store.page(&self.machine.run().key, first_seq).await?;
@@ -52,11 +50,11 @@ impl Session {
     /// # Errors
     /// When the store does not answer.
     #[boxed]
-    pub async fn made_by_rounds(&self, step: StepIx) -> Result<BTreeMap<Slot, Arc<Value>>> {
+    pub async fn made_by_rounds(&self, step: StepIx) -> Result<BTreeMap<Slot, JsonText>> {
         let mut made = BTreeMap::new();
         let mut take = |page: &Page| {
             let of_loop = page.results.iter().filter(|(slot, _)| slot.step == step && slot.inner.is_some());
-            made.extend(of_loop.map(|(slot, value)| (*slot, Arc::clone(value))));
+            made.extend(of_loop.map(|(slot, value)| (*slot, value.clone())));
         };
         for first_seq in self.beside.at.loops.get(&step).into_iter().flatten() {
             match self.closed.as_ref().filter(|page| page.first_seq == *first_seq) {
@@ -73,9 +71,9 @@ impl Session {
     /// # Errors
     /// When the store does not answer.
     #[boxed]
-    pub async fn step_input(&self, slot: Slot) -> Result<Option<Arc<Value>>> {
+    pub async fn step_input(&self, slot: Slot) -> Result<Option<JsonText>> {
         if let Some(input) = self.machine.page().inputs.get(&slot) {
-            return Ok(Some(Arc::clone(input)));
+            return Ok(Some(input.clone()));
         }
         for first_seq in self.pages_of(slot, &self.beside.at.inputs) {
             let page = match self.closed.as_ref().filter(|page| page.first_seq == first_seq) {
@@ -106,11 +104,14 @@ impl Session {
     }
 
     pub(super) fn keep(&mut self, page: Page) {
-        if self.kept_bytes > MAX_KEPT {
+        if self.room.bytes() > MAX_KEPT {
             self.kept.clear();
-            self.kept_bytes = 0;
+            self.room.clear();
         }
-        self.kept_bytes += page.weight;
-        self.kept.extend(page.results);
+        let bytes = page.results.values().map(JsonText::bytes).sum();
+        // Where many runs keep much, what is not kept is read again.
+        if self.room.grow(bytes) {
+            self.kept.extend(page.results);
+        }
     }
 }

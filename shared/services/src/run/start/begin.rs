@@ -84,7 +84,8 @@ pub async fn start(
     };
     let (machine, mut pages) = Machine::start(plan, new, now);
     pages.push(machine.page().clone());
-    let input = RunInput { input, trigger_steps: params.trigger_steps, mcp };
+    let trigger_steps = params.trigger_steps.into_iter().map(|(step, overlay)| (step, overlay.into()));
+    let input = RunInput { input: input.into(), trigger_steps: trigger_steps.collect(), mcp };
     let beside = (origin.receipt(), origin.trace());
     keep(state, machine, &pages, &input, beside).await
 }

@@ -11,6 +11,7 @@ use engine::SkipReason;
 use engine::{Recovery, Reused, RunStatus, StepState};
 use types::error::ErrorCode;
 use types::ids::{Place, RunRef, WorkflowId};
+use types::json_text::JsonText;
 use types::{Error, Result};
 use workflow::{Plan, StepIx};
 
@@ -64,7 +65,7 @@ pub(super) async fn recover(
         let state = other.run().steps[old.index()].clone();
         let (result, input) = other.values(old).await?;
         let result = result.filter(|_| matches!(state, StepState::Completed { .. }));
-        bytes += result.as_ref().map_or(0, |value| serde_json::to_vec(&**value).map_or(0, |json| json.len()));
+        bytes += result.as_ref().map_or(0, JsonText::bytes);
         if bytes > MOST_TAKEN_OVER {
             return Err(Error::invalid(
                 "params.resume_from_run_id: the results to take over are larger than 32 MiB; use \
@@ -75,12 +76,12 @@ pub(super) async fn recover(
     }
     if params.input.is_empty() {
         let given = other.input().await?;
-        if let Value::Object(input) = given.input {
+        if let Value::Object(input) = given.input.to_value() {
             params.input = input;
         }
         for (step, overlay) in given.trigger_steps {
             if plan.find(&step).is_some() {
-                params.trigger_steps.entry(step).or_insert(overlay);
+                params.trigger_steps.entry(step).or_insert_with(|| overlay.to_value());
             }
         }
     }

@@ -1,12 +1,14 @@
 //! What came of a command.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use engine::{Run, RunStatus};
 use types::clock::Timestamp;
 use types::ids::{RunId, WorkflowId};
+use types::json_text::JsonText;
 
 /// A run that a command was given to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,7 +44,7 @@ pub struct RunStarted {
     /// With `Prefer: wait`, when the run is over: the results of the steps that nothing depends on, by id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub outputs: Option<Map<String, Value>>,
+    pub outputs: Option<BTreeMap<String, JsonText>>,
 }
 
 impl RunControlled {

@@ -1,5 +1,7 @@
 //! What readers see of a run's history.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -11,10 +13,14 @@ use engine::Slot;
 use engine::{Event, EventKind};
 use types::clock::Timestamp;
 use types::ids::{RunId, WorkflowId};
+use types::json_text::JsonText;
 use workflow::{Plan, StepKind, inner_step_id};
 
 /// A result longer than this does not stand in its event; the context has it.
 const LARGEST_IN_EVENT: usize = 32 * 1024;
+
+/// What is told of an event, by name: texts, because inputs and results are among them.
+pub type Data = BTreeMap<&'static str, JsonText>;
 
 /// Something that happened to a run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -39,7 +45,7 @@ pub struct EventView {
     pub timestamp: Timestamp,
     /// More, by type.
     #[schema(value_type = Object)]
-    pub data: Value,
+    pub data: Data,
 }
 
 impl EventView {
@@ -49,10 +55,10 @@ impl EventView {
         if let Some(slot) = event.step
             && let Some(inner) = slot.inner
         {
-            data["loop_step_id"] = json!(plan.step(slot.step).step.id);
-            data["index"] = json!(inner.round);
+            data.insert("loop_step_id", json!(plan.step(slot.step).step.id).into());
+            data.insert("index", json!(inner.round).into());
             if is_while(plan, slot) {
-                data["iteration"] = json!(inner.round);
+                data.insert("iteration", json!(inner.round).into());
             }
         }
         Self {
@@ -82,73 +88,86 @@ fn is_while(plan: &Plan, slot: Slot) -> bool {
 }
 
 /// An event's type and data, but for its place in a loop.
-fn told(event: &Event, page: &Page, plan: &Plan) -> (&'static str, Value) {
+fn told(event: &Event, page: &Page, plan: &Plan) -> (&'static str, Data) {
     match &event.kind {
         EventKind::RunStarted { trigger_type, version, resumed_from } => {
-            let mut data = json!({ "trigger_type": trigger_type, "version": version });
+            let mut data = of([("trigger_type", json!(trigger_type)), ("version", json!(version))]);
             if let Some(run) = resumed_from {
-                data["resumed_from_run_id"] = json!(run);
+                data.insert("resumed_from_run_id", json!(run).into());
             }
             ("run_started", data)
         }
         EventKind::StateChanged { from, to, reason, input_keys } => {
-            let mut data = json!({ "from": from, "to": to, "reason": reason });
+            let mut data = of([("from", json!(from)), ("to", json!(to)), ("reason", json!(reason))]);
             if !input_keys.is_empty() {
-                data["input_keys"] = json!(input_keys);
+                data.insert("input_keys", json!(input_keys).into());
             }
             ("state_changed", data)
         }
         EventKind::StepStarted { attempt } => {
-            let input = event.step.and_then(|step| page.inputs.get(&step));
-            let input = input.map_or_else(|| json!({}), |input| Value::clone(input));
-            ("step_started", json!({ "attempt": attempt, "input": input }))
+            let input = event.step.and_then(|step| page.inputs.get(&step)).cloned();
+            let mut data = of([("attempt", json!(attempt))]);
+            data.insert("input", input.unwrap_or_else(|| json!({}).into()));
+            ("step_started", data)
         }
         EventKind::StepCompleted { duration_ms } => {
-            ("step_completed", completed(event, page, json!({ "duration_ms": duration_ms })))
+            ("step_completed", completed(event, page, of([("duration_ms", json!(duration_ms))])))
         }
-        EventKind::StepReused => ("step_completed", completed(event, page, json!({ "reused": true }))),
-        EventKind::StepSkipped { reason } => ("step_completed", json!({ "skipped": true, "reason": reason })),
+        EventKind::StepReused => ("step_completed", completed(event, page, of([("reused", json!(true))]))),
+        EventKind::StepSkipped { reason } => {
+            ("step_completed", of([("skipped", json!(true)), ("reason", json!(reason))]))
+        }
         EventKind::StepFailed { attempt, code, error, retry_in_ms } => {
-            let mut data = json!({ "attempt": attempt, "code": code, "error": error,
-                                   "will_retry": retry_in_ms.is_some() });
+            let mut data = of([
+                ("attempt", json!(attempt)),
+                ("code", json!(code)),
+                ("error", json!(error)),
+                ("will_retry", json!(retry_in_ms.is_some())),
+            ]);
             if let Some(wait) = retry_in_ms {
-                data["retry_in_s"] = json!(std::time::Duration::from_millis(*wait).as_secs_f64());
+                let seconds = std::time::Duration::from_millis(*wait).as_secs_f64();
+                data.insert("retry_in_s", json!(seconds).into());
             }
             ("step_failed", data)
         }
         EventKind::StepCancelled { caused_by, stopped } => {
             let reason = if *stopped { "run_stopped" } else { "run_failed" };
-            let mut data = json!({ "cancelled": true, "reason": reason });
+            let mut data = of([("cancelled", json!(true)), ("reason", json!(reason))]);
             if let Some(step) = caused_by {
-                data["caused_by_step_id"] = json!(plan.step(*step).step.id);
+                data.insert("caused_by_step_id", json!(plan.step(*step).step.id).into());
             }
             ("step_cancelled", data)
         }
-        EventKind::StepLog { lines } => ("step_log", json!({ "lines": lines })),
+        EventKind::StepLog { lines } => ("step_log", of([("lines", json!(lines))])),
         EventKind::HumanTaskCreated { .. } => ("human_task_created", task(event, plan)),
         EventKind::HumanTaskCompleted { .. } => ("human_task_completed", task(event, plan)),
         EventKind::IterationCompleted { index, failed } => {
             let status = if *failed { "failed" } else { "completed" };
-            ("iteration_completed", json!({ "index": index, "status": status }))
+            ("iteration_completed", of([("index", json!(index)), ("status", json!(status))]))
         }
     }
 }
 
+fn of<const N: usize>(data: [(&'static str, Value); N]) -> Data {
+    data.into_iter().map(|(name, value)| (name, value.into())).collect()
+}
+
 /// What is told of a human task.
-fn task(event: &Event, plan: &Plan) -> Value {
-    let Some(slot) = event.step else { return json!({}) };
+fn task(event: &Event, plan: &Plan) -> Data {
+    let Some(slot) = event.step else { return Data::new() };
     let task_type = match &plan.step(slot.step).step.kind {
         StepKind::HumanTask(task) => task.task_type.as_str(),
         _ => REVIEW,
     };
-    let mut data = json!({ "task_id": slot.task_id(plan), "task_type": task_type });
+    let mut data = of([("task_id", json!(slot.task_id(plan))), ("task_type", json!(task_type))]);
     match &event.kind {
-        EventKind::HumanTaskCreated { expires_at: Some(at) } => data["expires_at"] = json!(at),
+        EventKind::HumanTaskCreated { expires_at: Some(at) } => {
+            data.insert("expires_at", json!(at).into());
+        }
         EventKind::HumanTaskCompleted { approved, completed_by, notes } => {
-            data["approved"] = json!(approved);
-            data["completed_by"] = json!(completed_by);
+            data.extend(of([("approved", json!(approved)), ("completed_by", json!(completed_by))]));
             if let Some(notes) = notes {
-                data["notes"] = json!(notes);
+                data.insert("notes", json!(notes).into());
             }
         }
         _ => {}
@@ -156,14 +175,13 @@ fn task(event: &Event, plan: &Plan) -> Value {
     data
 }
 
-fn completed(event: &Event, page: &Page, more: Value) -> Value {
+fn completed(event: &Event, page: &Page, more: Data) -> Data {
     let mut data = more;
     if let Some(result) = event.step.and_then(|step| page.results.get(&step)) {
-        let fits = serde_json::to_vec(&**result).is_ok_and(|json| json.len() <= LARGEST_IN_EVENT);
-        if fits {
-            data["result"] = Value::clone(result);
+        if result.bytes() <= LARGEST_IN_EVENT {
+            data.insert("result", result.clone());
         } else {
-            data["result_truncated"] = json!(true);
+            data.insert("result_truncated", json!(true).into());
         }
     }
     data

@@ -1,7 +1,6 @@
 //! Does to a machine what workers, people, children, callers and time do to a run, and tells the reference.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, json};
@@ -16,6 +15,7 @@ use crate::machine::{Machine, TaskChange, Wait};
 use crate::slot::Slot;
 use crate::{Answer, Command, FailureCode, Outcome, Refusal, RunStatus, StepFailure, StopMode};
 use types::ids::RunId;
+use types::json_text::JsonText;
 use types::tokens::Tokens;
 
 type Checked = Result<(), TestCaseError>;
@@ -124,7 +124,7 @@ impl Driver {
         }
         let kind = &self.model.specs[slot.step.index()].kind;
         let mut begun = Begun { at: self.now, ..Begun::default() };
-        let input = Arc::new(json!({ "task_type": "approval" }));
+        let input = JsonText::from(json!({ "task_type": "approval" }));
         match kind {
             Kind::Loop(spec) if slot.inner.is_none() => {
                 let rounds = spec.total;
@@ -346,7 +346,7 @@ impl Driver {
         self.refused(child_ended, of_others)?;
         if !is_ready || !running {
             self.refused(Command::Begin { slot, owner: stranger, input: None }, of_workers)?;
-            let input = Arc::new(json!({}));
+            let input = json!({}).into();
             self.refused(Command::Await { slot, on: Wait::Person, input }, of_workers)?;
         }
         if !is_person {
@@ -357,7 +357,7 @@ impl Driver {
 }
 
 fn success(yes: bool, bytes: usize) -> (Outcome, Did) {
-    (Outcome::Success { result: Arc::new(json!({ "pass": yes })), bytes }, Did::Success { bytes, yes })
+    (Outcome::Success { result: json!({ "pass": yes }).into(), bytes }, Did::Success { bytes, yes })
 }
 
 fn answer(slot: Slot, approved: bool) -> Command {
