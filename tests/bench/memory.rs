@@ -175,8 +175,13 @@ fn objects(count: usize) -> String {
     format!("[{}0]", r#"{"":0},"#.repeat(count))
 }
 
+/// A step that has the time that it takes on a busy machine.
+fn patient(step: Value) -> Value {
+    with(step, &json!({ "timeout_s": 30 }))
+}
+
 fn makers(count: usize, script: &str) -> Vec<Value> {
-    (0..count).map(|at| lua(&format!("m{at}"), script)).collect()
+    (0..count).map(|at| patient(lua(&format!("m{at}"), script))).collect()
 }
 
 fn ids(count: usize) -> Vec<String> {
@@ -189,7 +194,7 @@ fn readers(count: usize, script: &str) -> Value {
     let after: Vec<&str> = ids.iter().map(String::as_str).collect();
     let all = "local n = 0 for k, v in pairs(steps) do n = n + 1 end return { n = n }";
     let mut steps = makers(count, script);
-    steps.push(with(lua_after("read", &after, all), &json!({ "timeout_s": 30 })));
+    steps.push(patient(lua_after("read", &after, all)));
     graph(steps)
 }
 
@@ -206,7 +211,7 @@ fn items(body: &[Value]) -> Value {
     let numbers: Vec<u32> = (0..500).collect();
     let each = it::for_each("each", &json!(numbers), body);
     let each = with(each, &json!({ "depends_on": ["m0"], "for_each_max_parallel": 100 }));
-    graph([lua("m0", OBJECTS), each])
+    graph([patient(lua("m0", OBJECTS)), each])
 }
 
 /// A case: its name, whether it is one run, and what came of it.
@@ -228,31 +233,33 @@ async fn case(local: &Local, name: &str) -> String {
                 let step = lua_after(&format!("c{at}"), &["m0"], "return {}");
                 with(step, &json!({ "condition": "{{ steps.m0.result.t }}" }))
             });
-            local.run(&graph([lua("m0", OBJECTS)].into_iter().chain(conditions))).await
+            local.run(&graph([patient(lua("m0", OBJECTS))].into_iter().chain(conditions))).await
         }
         "for_each of 500 items that read one result" => {
             let read = lua("read", "return { n = #steps.m0.result.t }");
-            local.run(&items(&[with(read, &json!({ "timeout_s": 30 }))])).await
+            local.run(&items(&[patient(read)])).await
         }
         "for_each over 500 items of one result" => {
             let split = "local t = {} for i = 1, 500 do t[i] = {} for j = 1, 250 do t[i][j] = { a = 1 } end end return { t = t }";
             let each =
                 it::for_each("each", &json!("{{ steps.m0.result.t }}"), &[lua("n", "return { n = #item }")]);
-            local.run(&graph([lua("m0", split), with(each, &json!({ "depends_on": ["m0"] }))])).await
+            local.run(&graph([patient(lua("m0", split)), with(each, &json!({ "depends_on": ["m0"] }))])).await
         }
         "while that hands a large value on" => {
             let hand = "local t = {} for i = 1, 1200 do t[i] = { a = i } end return { t = t }";
-            local.run(&graph([repeat("loop", 50, "{{ body.hand.nope }}", &[lua("hand", hand)])])).await
+            local
+                .run(&graph([repeat("loop", 50, "{{ body.hand.nope }}", &[patient(lua("hand", hand))])]))
+                .await
         }
         "children with large inputs and outputs" => {
-            let child = local.publish(&graph([lua("m", OBJECTS)])).await;
+            let child = local.publish(&graph([patient(lua("m", OBJECTS))])).await;
             let call = |at: usize| {
                 let step =
                     it::call(&format!("c{at}"), &["m0"], &child, &json!({ "x": "{{ steps.m0.result.t }}" }));
                 with(step, &json!({ "continue_on_error": true }))
             };
             let half = OBJECTS.replace("130000", "60000");
-            local.run(&graph([lua("m0", &half)].into_iter().chain((0..12).map(call)))).await
+            local.run(&graph([patient(lua("m0", &half))].into_iter().chain((0..12).map(call)))).await
         }
         "64 runs at once, each with 4 results and a reader" => local.runs(&readers(4, OBJECTS), 64).await,
         "48 starts at once with 1 MB of tiny objects" => {
@@ -291,7 +298,7 @@ async fn case(local: &Local, name: &str) -> String {
             local.post("/v1/llm-provider-keys", &key).await;
             let ask = |at: usize| {
                 json!({ "id": format!("a{at}"), "type": "llm_call", "model_ref": "direct.openai.gpt-4.1", "prompt": "?",
-                        "response_format": "json", "continue_on_error": true })
+                        "llm_params": { "response_format": "json_object" }, "continue_on_error": true })
             };
             local.run(&graph((0..8).map(ask))).await
         }

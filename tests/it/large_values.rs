@@ -27,8 +27,12 @@ fn makers(count: usize, script: &str) -> (Vec<Value>, Vec<String>) {
 
 async fn run(acme: &Workspace, steps: Vec<Value>) -> Run {
     let run = acme.begin(&graph(steps), json!({})).await;
-    run.finished().await;
-    run.finished().await;
+    // Megabytes take their time on a busy machine.
+    for _ in 0..6 {
+        if !run.finished().await["ended_at"].is_null() {
+            break;
+        }
+    }
     run
 }
 
@@ -52,10 +56,10 @@ async fn scripts_and_templates_read_large_results() {
     let condition = lua_after("condition", &after, "return { ok = true }");
     steps.push(with(condition, &json!({ "condition": "{{ steps.m2.result.t.5.a }} == 1" })));
     let run = run(&acme, steps).await;
-    assert_eq!(run.result("two").await, json!({ "n": 260_000, "last": 1 }), "{:#}", run.view().await);
-    let output = run.result("templates").await["output"]["a"]["got"].clone();
-    assert_eq!(output, json!({ "numbers": [1, 1, 1], "last": 1 }));
-    assert_eq!(run.result("condition").await["ok"], true);
+    let outputs = run.view().await["outputs"].clone();
+    assert_eq!(outputs["two"], json!({ "n": 260_000, "last": 1 }), "{outputs:#}");
+    assert_eq!(outputs["templates"]["output"]["a"]["got"], json!({ "numbers": [1, 1, 1], "last": 1 }));
+    assert_eq!(outputs["condition"]["ok"], true);
 }
 
 #[tokio::test]
@@ -65,7 +69,7 @@ async fn a_script_that_reads_too_much_is_told_how_much() {
     for (size, script, words) in [
         // Text beyond what is loaded for one step; values beyond what a script may hold.
         (34, "return { t = string.rep('x', 1040000) }", "33554432 (32 MiB)"),
-        (24, OBJECTS, "64 MiB of memory"),
+        (6, OBJECTS, "64 MiB of memory"),
     ] {
         let (mut steps, ids) = makers(size, script);
         let after: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -103,14 +107,14 @@ async fn fields_that_explode_fail_before_they_are_read() {
 #[tokio::test]
 async fn every_round_of_a_loop_reads_one_large_result() {
     let (_app, acme) = acme().await;
-    let numbers: Vec<u32> = (0..40).collect();
+    let numbers: Vec<u32> = (0..8).collect();
     let body = [patient(lua("read", "return { n = #steps.m0.result.t + item }"))];
     let each = with(for_each("each", &json!(numbers), &body), &json!({ "depends_on": ["m0"] }));
     let run = run(&acme, vec![patient(lua("m0", OBJECTS)), each]).await;
-    let result = run.result("each").await;
+    let result = run.view().await["outputs"]["each"].clone();
     assert_eq!(
-        (&result["succeeded_count"], &result["results"][39]["result"]["n"]),
-        (&json!(40), &json!(130_039))
+        (&result["succeeded_count"], &result["results"][7]["result"]["n"]),
+        (&json!(8), &json!(130_007))
     );
 }
 
@@ -119,7 +123,7 @@ async fn bodies_that_explode_are_refused_and_others_start() {
     let (_app, acme) = acme().await;
     let workflow = acme.publish(&graph([lua("a", "return { n = #input.x }")])).await;
     let path = format!("/v1/workflows/{workflow}/command");
-    let body = |input: &str| format!(r#"{{"command":"start","params":{{"input":{input}}}}}"#);
+    let body = |input: &str| format!(r#"{{"command":"start","params":{{"trigger_payload":{input}}}}}"#);
     let refused =
         acme.client.send("POST", &path, body(&tiny_objects(149_000))).await.refused(413, "TOO_LARGE");
     let error = refused["error"].as_str().unwrap_or_default();
@@ -127,7 +131,7 @@ async fn bodies_that_explode_are_refused_and_others_start() {
     let record = r#"{"id":12345,"name":"Some name","email":"alex@example.com","tags":["a","b"]},"#;
     let records = format!(r#"{{"x":[{}0]}}"#, record.repeat(13_000));
     for input in [tiny_objects(40_000), records] {
-        let started = acme.client.send("POST", &path, body(&input)).await.expect(202);
+        let started = acme.client.send("POST", &path, body(&input)).await.expect(200);
         let run = acme.known_run(&workflow, started["run_id"].as_str().unwrap_or_default());
         assert_eq!(run.finished().await["status"], "completed");
         let context = run.context().await;
@@ -171,7 +175,7 @@ async fn tools_answers_that_explode_are_not_read() {
 async fn models_answers_that_explode_are_not_read() {
     let (_app, acme) = acme().await;
     for (count, code, words) in [
-        (500_000, "RESULT_TOO_LARGE", "1 MiB"),
+        (250_000, "RESULT_TOO_LARGE", "1 MiB"),
         (145_000, "LLM_REQUEST_FAILED", "64 MiB of memory"),
         (20_000, "", ""),
     ] {
@@ -180,7 +184,7 @@ async fn models_answers_that_explode_are_not_read() {
                           "name": format!("k{count}") });
         let key = acme.llm_key(&key).await;
         let ask = json!({ "id": "a", "type": "llm_call", "model_ref": "direct.openai.gpt-4.1", "prompt": "?",
-                          "llm_credential_id": key, "response_format": "json" });
+                          "llm_credential_id": key, "llm_params": { "response_format": "json_object" } });
         let view = run(&acme, vec![ask]).await.view().await;
         assert_eq!(view["failure_code"].as_str().unwrap_or_default(), code, "{:#}", view["error"]);
         assert!(view["error"].as_str().unwrap_or_default().contains(words), "{:#}", view["error"]);

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::api::{ErrorBody, retry_after_s, status};
-use shared::platform::memory::Covered;
+use shared::services::memory::Covered;
 use shared::services::platform_mcp::{AGAIN, Remote};
 use shared::types::error::ErrorCode;
 use shared::types::error::Kind;

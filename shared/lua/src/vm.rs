@@ -210,6 +210,9 @@ fn library(lua: &Lua, compiled: &OnceLock<Option<Vec<u8>>>, source: &str) -> mlu
 fn lend(lua: &Lua, globals: &Globals<'_>, limits: &Limits) -> Result<(), Failure> {
     let host = |error: mlua::Error| Failure::host(&error, limits);
     let values = known_values(lua).map_err(host)?;
+    if lua.used_memory() > limits.memory_bytes {
+        return Err(Failure::memory(limits));
+    }
     let importer = Importer::lending(lua, &values, limits.memory_bytes);
     let import = |lent: &Lent<'_>| importer.lent(lent).map_err(|error| Failure::of_lending(&error, limits));
     let environment = lua.globals();

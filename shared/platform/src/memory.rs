@@ -42,7 +42,7 @@ struct Pool {
 /// The right to hold a value. None was needed for a small one.
 #[derive(Debug)]
 pub struct Permit {
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// An extension of a request that is a part of another one in this process, whose permit is for both.
@@ -74,12 +74,19 @@ impl Pool {
     /// Whoever asks for more than there is gets all of it.
     async fn acquire(&self, cost: usize) -> Permit {
         if cost <= SMALL {
-            return Permit { _permit: None };
+            return Permit { permit: None };
         }
         let units = cost.div_ceil(UNIT).min(self.units);
         let permits = Arc::clone(&self.permits).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
         // The semaphore is never closed.
-        Permit { _permit: permits.await.ok() }
+        Permit { permit: permits.await.ok() }
+    }
+}
+
+impl Permit {
+    /// Whether it is for something large.
+    pub fn was_needed(&self) -> bool {
+        self.permit.is_some()
     }
 }
 

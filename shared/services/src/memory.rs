@@ -1,11 +1,14 @@
 //! Room for what is read out of a request's body.
 
+use platform::boxed;
 use platform::memory::Permit;
 use types::error::{ErrorCode, Kind};
 use types::json_cost::{MAX_COST, cost};
 use types::{Error, Result};
 
 use crate::state::AppState;
+
+pub use platform::memory::Covered;
 
 /// How often a body stands in memory at most while a request is carried out: as it was read, and as it is kept.
 const COPIES: usize = 2;
@@ -15,6 +18,7 @@ const COPIES: usize = 2;
 ///
 /// # Errors
 /// Too large, when they take more than any may; unavailable, when other large ones take all there is.
+#[boxed]
 pub async fn room_for(state: &AppState, body: &[u8], is_covered: bool) -> Result<Option<Permit>> {
     let cost = cost(body);
     if cost > MAX_COST {

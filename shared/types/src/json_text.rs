@@ -136,7 +136,7 @@ fn look<'a>(wanted: &Wanted<'_>, raw: &'a RawValue, found: &mut [Option<&'a RawV
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     deserializer.disable_recursion_limit();
     // It is JSON: what is not found is not there.
-    let _ = Look { wanted, found }.deserialize(&mut deserializer);
+    let _ = deserializer.deserialize_any(Look { wanted, found });
 }
 
 /// Goes through a value and takes what is wanted of it.

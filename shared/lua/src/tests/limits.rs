@@ -77,15 +77,14 @@ fn the_values_a_script_reads_count_as_its_memory() {
     let limits = Limits { memory_bytes: 2 * 1024 * 1024, ..Limits::default() };
     let fixture =
         Fixture { limits, ..Fixture::with_input(json!({ "list": vec![json!({ "a": 1 }); 20_000] })) };
-    assert_eq!(
-        fixture.failure("return {}").message,
-        "the script and the values it reads need more than 2 MiB of memory"
-    );
+    let failure = fixture.failure("return {}");
+    assert_eq!(failure.kind, FailureKind::InputTooLarge);
+    assert!(failure.message.contains("take more than 2 MiB of memory. Name the steps"), "{failure}");
     let steps = vec![("a", json!({ "result": "x".repeat(3 * 1024 * 1024) }))];
     let limits = Limits { memory_bytes: 2 * 1024 * 1024, ..Limits::default() };
     assert_eq!(
         Fixture { steps, limits, ..Fixture::default() }.failure("return {}").kind,
-        FailureKind::Memory
+        FailureKind::InputTooLarge
     );
 }
 

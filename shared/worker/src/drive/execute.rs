@@ -1,6 +1,7 @@
 //! What was begun is executed: scripts on threads, calls as tasks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -81,11 +82,12 @@ async fn performed(state: &AppState, call: Call, attempt: Attempt) -> Performed 
     let began = Instant::now();
     // Its fields, and the request that is made of them.
     let cost = call.cost().saturating_mul(2);
-    let Ok(_memory) = tokio::time::timeout(attempt.timeout, state.memory.values(cost)).await else {
+    let Ok(memory) = tokio::time::timeout(attempt.timeout, state.memory.values(cost)).await else {
         let error = "The step's fields are large, and other large ones left no memory for them in its time (timeout_s).";
         return Outcome::failure(FailureCode::StepTimeout, error).into();
     };
-    let timeout = attempt.timeout.saturating_sub(began.elapsed());
+    let waited = if memory.was_needed() { began.elapsed() } else { Duration::ZERO };
+    let timeout = attempt.timeout.saturating_sub(waited);
     match call.effect() {
         Ok(effect) => effect.perform(state, &Attempt { timeout, ..attempt }).await,
         Err(failed) => failed.into(),
