@@ -42,6 +42,11 @@ pub(crate) const TABLE: &str = "agentruntime";
 /// The file with the table, in the data directory.
 pub(crate) const TABLE_FILE: &str = "dynamodb.sqlite";
 
+/// The file that names the runs under way, in the data directory.
+const JOURNAL_FILE: &str = "under_way";
+/// For how long after its start a process begins nothing before the first run that an earlier one may have died of.
+const FOR_THE_FIRST: Duration = Duration::from_secs(10);
+
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -88,6 +93,7 @@ pub struct Process {
     pub credentials: Credentials,
     /// Where `credentials.json` is.
     pub credentials_path: PathBuf,
+    state: AppState,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     dynamo: EmbeddedDynamo,
@@ -136,6 +142,10 @@ impl Process {
         let credentials = credentials.map_err(other)?;
         let credentials_path = data_dir.join("credentials.json");
         credentials.write(&credentials_path).map_err(|error| unusable(&error))?;
+        if !options.ephemeral {
+            let kept = state.under_way.keep_journal(&data_dir.join(JOURNAL_FILE));
+            kept.map_err(|error| unusable(&error))?;
+        }
         // The queue is empty, whatever an earlier process had in its own: every message is derived from the rows. What
         // cannot be taken up now is by a later sweep; it keeps nobody from everything else.
         if let Err(error) = shared::worker::sweep(&state, EVERY_DEADLINE).await {
@@ -143,6 +153,7 @@ impl Process {
         }
 
         let (stop, stopped) = watch::channel(false);
+        tokio::spawn(let_all_begin(state.clone()));
         let tasks = vec![
             tokio::spawn(serve(
                 listener,
@@ -151,13 +162,14 @@ impl Process {
                 stopped.clone(),
             )),
             tokio::spawn(crate::worker::poll(state.clone(), messages, stopped.clone())),
-            tokio::spawn(tick(state, dynamo.clone(), stopped)),
+            tokio::spawn(tick(state.clone(), dynamo.clone(), stopped)),
         ];
-        Ok(Self { credentials, credentials_path, stop, tasks, dynamo, queue, _temporary: temporary })
+        Ok(Self { credentials, credentials_path, state, stop, tasks, dynamo, queue, _temporary: temporary })
     }
 
     /// Takes no more requests or messages, finishes those under way, and closes the stores.
     pub async fn stop(self) {
+        self.state.under_way.ends_in_order();
         self.stop.send_replace(true);
         for task in self.tasks {
             let _ = task.await;
@@ -203,6 +215,11 @@ fn config(options: &Options, port: u16) -> Config {
         metrics: MetricsSink::Off,
         quotas: options.quotas.clone(),
     }
+}
+
+async fn let_all_begin(state: AppState) {
+    tokio::time::sleep(FOR_THE_FIRST).await;
+    state.under_way.lets_all_begin();
 }
 
 async fn tick(state: AppState, dynamo: EmbeddedDynamo, mut stop: watch::Receiver<bool>) {

@@ -51,6 +51,7 @@ mod pats;
 mod people;
 mod planted_secrets;
 mod platform_mcp;
+mod poison;
 mod pr_review;
 mod process_restart;
 mod promises;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -47,6 +48,14 @@ impl LocalProcess {
         Self::run(Command::new(program).args(arguments).stderr(Stdio::null()), data_dir)
     }
 
+    /// The same with this variable in its environment.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn with_env(program: &Path, data_dir: &Path, variable: Option<(&str, String)>) -> Self {
+        Self::run(Command::new(program).envs(variable), data_dir)
+    }
+
     fn run(command: &mut Command, data_dir: &Path) -> Self {
         let command = command.args(["--port", "0", "--data-dir"]).arg(data_dir).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -71,6 +80,26 @@ impl LocalProcess {
     /// Ends it as a power cut would: SIGKILL, and nothing can be finished.
     pub fn kill(mut self) {
         self.end();
+    }
+
+    /// Tells it to end, as whoever operates it does.
+    ///
+    /// # Panics
+    /// When there is no program to tell it with.
+    pub fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        told.expect("the program kill");
+    }
+
+    /// Whether it has ended by itself, which may take it a moment.
+    pub fn has_ended(&mut self) -> bool {
+        for _ in 0..200 {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
     }
 
     fn end(&mut self) {

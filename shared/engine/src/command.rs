@@ -117,6 +117,31 @@ pub enum Command {
         /// Leases of attempts that began earlier are over whatever they say: their workers are known to be
         /// dead. The local process sets it to its own start.
         dead_before: Option<Timestamp>,
+        /// These were told to end, so that nothing is to be found out about the run.
+        in_order: bool,
+    },
+    /// Be alone with the run in a process, before anything of it is done there: it was under way in one that died.
+    Isolate {
+        /// The session.
+        owner: String,
+        /// Its process.
+        process: String,
+        /// Until when others keep off.
+        until: Timestamp,
+    },
+    /// Say that the run was alone for long enough, and the process lives.
+    Rejoin {
+        /// The session.
+        owner: String,
+    },
+    /// Hold it against the run when a process died that was alone with it.
+    Recover {
+        /// The process that looks, which lives.
+        process: String,
+        /// As for [`Command::Reap`].
+        dead_before: Option<Timestamp>,
+        /// As for [`Command::Reap`].
+        in_order: bool,
     },
 }
 

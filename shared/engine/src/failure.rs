@@ -28,8 +28,10 @@ pub enum FailureCode {
     InsufficientCredits,
     /// A result is larger than 1 MiB of JSON.
     ResultTooLarge,
-    /// A step's attempt did not end in its time, or the workers that ran it died again and again.
+    /// A step's attempt did not end in its time.
     StepTimeout,
+    /// The process died again and again while the run was alone in it.
+    WorkerLost,
     /// Nobody answered a human task in time, or it could not be put to anybody.
     HumanTaskFailed,
     /// A run that a step called could not be started, failed or was stopped.
@@ -65,6 +67,7 @@ impl FailureCode {
             Self::InsufficientCredits => "INSUFFICIENT_CREDITS",
             Self::ResultTooLarge => "RESULT_TOO_LARGE",
             Self::StepTimeout => "STEP_TIMEOUT",
+            Self::WorkerLost => "WORKER_LOST",
             Self::HumanTaskFailed => "HUMAN_TASK_FAILED",
             Self::ChildRunFailed => "CHILD_RUN_FAILED",
             Self::DescendantLimitReached => "DESCENDANT_LIMIT_REACHED",
@@ -98,6 +101,7 @@ impl FailureCode {
             | Self::DescendantLimitReached
             | Self::ForEachFailed
             | Self::RunStalledOrTimedOut
+            | Self::WorkerLost
             | Self::DrainTimeout
             | Self::RunStopped => false,
         }

@@ -28,6 +28,6 @@ pub use machine::{Machine, OpenTask, REVIEW, TaskChange, Work};
 pub use page::Page;
 
 pub use slot::{Inner, Slot};
-pub use state::{NewRun, Parent, Recovery, Reused, Root, Run, RunInput};
+pub use state::{Isolated, Isolation, NewRun, Parent, Recovery, Reused, Root, Run, RunInput};
 pub use status::{RunStatus, SkipReason, TriggerType, Usage};
 pub use step_state::{Held, Lease, Loop, Round, StepState, Wait};

@@ -4,13 +4,14 @@
 //! What has to be done next (which steps are ready, when somebody must look again) is derived from the state
 //! and never stored, so that a lost message or a crash cannot lose it. Here is what every command has in common;
 //! `attempts` is what workers do to single steps, `graph` lets dependants go, `rounds` moves loops, `waits` answers people and
-//! children, `control` pauses, stops and retries, `reap` lets time pass, `count` is what the
+//! children, `isolation` finds out what processes die of, `control` pauses, stops and retries, `reap` lets time pass, `count` is what the
 //! counters see of all that, `queries` tells what is next.
 
 mod attempts;
 mod control;
 mod count;
 mod graph;
+mod isolation;
 mod queries;
 mod reap;
 mod rounds;
@@ -122,6 +123,7 @@ impl Machine {
             orphans: Vec::new(),
             retries: 0,
             attempts_before: BTreeMap::new(),
+            isolation: None,
             usage: Usage::default(),
             tally: Tally::default(),
             bill: Bill::at_price(new.price),
@@ -263,27 +265,10 @@ impl Machine {
     /// When the state does not allow it.
     pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<(), Refusal> {
         let status = self.run.status;
-        let goes_on = matches!(status, RunStatus::Running | RunStatus::Paused | RunStatus::Draining);
-        let allowed = match &command {
-            Command::Begin { .. } | Command::Open { .. } | Command::Await { .. } | Command::Skip { .. } => {
-                status == RunStatus::Running
-            }
-            Command::Settle { .. }
-            | Command::Close { .. }
-            | Command::Answer { .. }
-            | Command::ChildEnded { .. }
-            | Command::Reap { .. }
-            | Command::GiveUp => goes_on,
-            Command::Pause | Command::RunDry => status == RunStatus::Running,
-            Command::Resume => status == RunStatus::Paused,
-            Command::Stop(_) => goes_on,
-            Command::Retry { .. } => matches!(status, RunStatus::Failed | RunStatus::Stopped),
-            Command::Disown { .. } => true,
-        };
-        if !allowed {
+        if !allows(status, &command) {
             return Err(Refusal::Status(status));
         }
-        let is_progress = !matches!(command, Command::Reap { .. } | Command::GiveUp | Command::Disown { .. });
+        let is_progress = is_progress(&command);
         match command {
             Command::Begin { slot, owner, input } => self.begin(slot, owner, input, now)?,
             Command::Open { step, rounds, input } => self.open_loop(step, rounds, input, now)?,
@@ -307,7 +292,12 @@ impl Machine {
                 self.run.orphans.retain(|child| !children.contains(child));
                 self.changed_silently = true;
             }
-            Command::Reap { dead_before } => self.reap(dead_before, now),
+            Command::Reap { dead_before, in_order } => self.reap(dead_before, in_order, now),
+            Command::Isolate { owner, process, until } => self.isolate(owner, process, until, now)?,
+            Command::Rejoin { owner } => self.rejoin(&owner)?,
+            Command::Recover { process, dead_before, in_order } => {
+                self.recover(&process, dead_before, in_order, now);
+            }
             Command::GiveUp => self.give_up(now),
             Command::RunDry => self.run_dry(now),
         }
@@ -378,6 +368,7 @@ impl Machine {
 
     fn end(&mut self, status: RunStatus, reason: &str, now: Timestamp) {
         self.run.ended_at = Some(now);
+        self.run.isolation = None;
         self.run.paused_at = None;
         self.run.drain_until = None;
         self.change_status(status, reason, now);
@@ -396,6 +387,43 @@ impl Machine {
             EventKind::StateChanged { from, to, reason: reason.to_owned(), input_keys },
         );
     }
+}
+
+/// Whether a run in this state takes the command.
+fn allows(status: RunStatus, command: &Command) -> bool {
+    let goes_on = matches!(status, RunStatus::Running | RunStatus::Paused | RunStatus::Draining);
+    match command {
+        Command::Begin { .. } | Command::Open { .. } | Command::Await { .. } | Command::Skip { .. } => {
+            status == RunStatus::Running
+        }
+        Command::Settle { .. }
+        | Command::Close { .. }
+        | Command::Answer { .. }
+        | Command::ChildEnded { .. }
+        | Command::Reap { .. }
+        | Command::Isolate { .. }
+        | Command::Rejoin { .. }
+        | Command::Recover { .. }
+        | Command::GiveUp => goes_on,
+        Command::Pause | Command::RunDry => status == RunStatus::Running,
+        Command::Resume => status == RunStatus::Paused,
+        Command::Stop(_) => goes_on,
+        Command::Retry { .. } => matches!(status, RunStatus::Failed | RunStatus::Stopped),
+        Command::Disown { .. } => true,
+    }
+}
+
+/// Whether a run gets on by the command.
+const fn is_progress(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Reap { .. }
+            | Command::Recover { .. }
+            | Command::Isolate { .. }
+            | Command::Rejoin { .. }
+            | Command::GiveUp
+            | Command::Disown { .. }
+    )
 }
 
 fn step_ix(index: usize) -> StepIx {

@@ -41,6 +41,32 @@ pub struct Root {
     pub retry: u32,
 }
 
+/// A run is executed alone in its process the next time: it may be what its process died of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Isolation {
+    /// How often a process died while the run was alone in it.
+    #[serde(default)]
+    pub lost: u32,
+    /// Who is alone with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Isolated>,
+}
+
+/// Who is alone with a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Isolated {
+    /// The session.
+    pub owner: String,
+    /// Its process.
+    pub process: String,
+    /// Since when.
+    #[serde(with = "clock::millis")]
+    pub since: Timestamp,
+    /// Until when others keep off.
+    #[serde(with = "clock::millis")]
+    pub until: Timestamp,
+}
+
 /// What a run was started with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunInput {
@@ -163,6 +189,9 @@ pub struct Run {
     /// Attempts of steps before the latest retry of the whole run: their numbers go on, their counts do not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attempts_before: BTreeMap<StepIx, u32>,
+    /// That it is executed alone in its process, after it was under way in one that died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// What it has used.
     #[serde(default)]
     pub usage: Usage,

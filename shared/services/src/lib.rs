@@ -25,6 +25,7 @@ pub mod state;
 pub mod step;
 pub mod tasks;
 pub mod triggers;
+pub mod under_way;
 pub mod webhook;
 pub mod workflows;
 pub mod workspaces;

@@ -13,6 +13,7 @@ use crate::live_runs::LiveRuns;
 use crate::llm::LlmKeys;
 use crate::mcp::Mcp;
 use crate::run::{PlanCache, RunWatch};
+use crate::under_way::UnderWay;
 use crate::webhook::Webhooks;
 use clients::llm::SystemKeys;
 use clients::stripe::ProviderKeys;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub webhooks: Webhooks,
     /// Those who wait for runs in this process.
     pub watch: RunWatch,
+    /// Runs that are under way in this process.
+    pub under_way: UnderWay,
     /// Permits for running scripts.
     pub scripts: Arc<Semaphore>,
     /// Permits for calls of MCP servers and models.
@@ -126,6 +129,7 @@ impl AppState {
             plans: PlanCache::default(),
             webhooks: Webhooks::default(),
             watch: RunWatch::default(),
+            under_way: UnderWay::default(),
             scripts: Arc::new(Semaphore::new(config.script_parallelism)),
             calls: Arc::new(Semaphore::new(config.call_parallelism)),
             mcp: Mcp::default(),

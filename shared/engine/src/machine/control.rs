@@ -81,6 +81,7 @@ impl Machine {
         let reason = match (cause, failure.code) {
             (Some(_), _) => "step_failed",
             (None, FailureCode::InsufficientCredits) => "insufficient_credits",
+            (None, FailureCode::WorkerLost) => "worker_lost",
             (None, _) => "stalled",
         };
         self.run.failure = Some(failure);

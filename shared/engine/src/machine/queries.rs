@@ -228,7 +228,8 @@ impl Machine {
         let leases = self.unsettled().filter_map(of).min();
         let changes = self.next_change().map(|at| at.max(now).plus(CHANGE_MARGIN));
         let work = self.next_work(now).map(|_| pick_up);
-        let next = [leases, changes, work].into_iter().flatten().min();
+        let alone = self.isolated().map(|held| held.until);
+        let next = [leases, changes, work, alone].into_iter().flatten().min();
         match self.run.status {
             // Something must bring a run on that is neither waiting nor worked on.
             RunStatus::Running if !self.is_waiting() => next.or(Some(pick_up)),

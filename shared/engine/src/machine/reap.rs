@@ -10,8 +10,6 @@ use crate::{FailureCode, Inner};
 use types::clock::Timestamp;
 use workflow::{StepIx, StepKind};
 
-/// How often workers may die on one attempt before the step is held responsible.
-const MOST_LOST: u32 = 5;
 /// What a run may stand still beyond its longest step timeout and backoff.
 const STALL_MARGIN: Duration = Duration::from_secs(15 * 60);
 /// … and beyond that while there is something to begin, which whoever looks at it then does. Nobody may have looked:
@@ -19,14 +17,14 @@ const STALL_MARGIN: Duration = Duration::from_secs(15 * 60);
 const LONGEST_OUTAGE: Duration = Duration::from_secs(24 * 3600);
 
 impl Machine {
-    pub(super) fn reap(&mut self, dead_before: Option<Timestamp>, now: Timestamp) {
+    pub(super) fn reap(&mut self, dead_before: Option<Timestamp>, in_order: bool, now: Timestamp) {
         let slots: Vec<Slot> = self.unsettled().map(|(slot, _)| slot).collect();
         for slot in slots {
             // A failure before may have ended the loop, or the run.
             if self.run.status.is_terminal() {
                 return;
             }
-            if self.reap_step(slot, dead_before, now) {
+            if self.reap_step(slot, dead_before, in_order, now) {
                 // The end of a long wait is a step forward: what follows from it has yet to be begun.
                 self.run.progress_at = now;
                 self.changed_silently = true;
@@ -57,7 +55,13 @@ impl Machine {
     }
 
     /// Whether the time of what is under way there was up.
-    fn reap_step(&mut self, slot: Slot, dead_before: Option<Timestamp>, now: Timestamp) -> bool {
+    fn reap_step(
+        &mut self,
+        slot: Slot,
+        dead_before: Option<Timestamp>,
+        in_order: bool,
+        now: Timestamp,
+    ) -> bool {
         let Some(state) = self.state(slot).cloned() else { return false };
         let time_runs = self.run.status != RunStatus::Paused;
         if time_runs && self.round_is_late(slot, now) {
@@ -71,15 +75,16 @@ impl Machine {
         }
         match state {
             StepState::Running { attempt, started_at, lease, lost } => {
-                if lease.until > now && dead_before.is_none_or(|dead| started_at >= dead) {
+                let was_before = dead_before.is_some_and(|dead| started_at < dead);
+                if lease.until > now && !was_before {
                     return false;
                 }
-                if lost < MOST_LOST {
-                    self.set(slot, StepState::Queued { attempt, not_before: now, lost: lost + 1 });
-                } else {
-                    let error = format!("The worker died {MOST_LOST} times while it ran this step.");
-                    self.time_out(slot, attempt, started_at, error, now);
+                // Whether the run was the reason is found out when it is alone.
+                if !(was_before && in_order) {
+                    self.suspect();
                 }
+                let lost = lost.saturating_add(1);
+                self.set(slot, StepState::Queued { attempt, not_before: now, lost });
             }
             StepState::Waiting { attempt, started_at, until: Some(until), on }
                 if time_runs && until <= now =>

@@ -16,6 +16,7 @@ use platform::patience::Patience;
 use services::run::{Commit, Session};
 use services::state::AppState;
 use services::step::{Effect, Performed, Scripts};
+use services::under_way::Turn;
 use types::clock::Timestamp;
 use types::ids::RunId;
 use types::{Error, Result};
@@ -65,6 +66,10 @@ pub(super) struct Drive {
     pub(super) unwritten_since: Option<Instant>,
     /// In this process, for the script that is begun next.
     pub(super) place: Option<OwnedSemaphorePermit>,
+    /// The run's turn in this process.
+    pub(super) turn: Option<Turn>,
+    /// Until when it keeps others from beginning, while it is alone.
+    pub(super) alone_until: Option<Instant>,
 }
 
 /// A call that was begun.
@@ -106,6 +111,8 @@ impl Drive {
             to_call: Vec::new(),
             unwritten_since: None,
             place: None,
+            turn: None,
+            alone_until: None,
         })
     }
 

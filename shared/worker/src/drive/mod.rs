@@ -2,9 +2,9 @@
 //! hand over what is left.
 //!
 //! Scripts touch nothing outside their run, so they are executed before anybody has claimed them: until the
-//! commit nobody has seen anything, and a crash runs them again. Three cases claim first: another worker is on
-//! the run too, this one has asked for help, or the message has been here before (its worker may have died of
-//! the step, and only a written claim counts that).
+//! commit nobody has seen anything, and a crash runs them again. Four cases claim first: another worker is on
+//! the run too, this one has asked for help, the message has been here before, or the run is alone in this process because
+//! one may have died of it (`alone`).
 //!
 //! Steps with an effect outside are always claimed first, and all that happened before is written with the claim:
 //! one write begins a call, the next one settles it (and begins what follows).
@@ -13,6 +13,7 @@
 //! store that does not answer is waited for until the calls' leases end (`platform::patience`), and an error anywhere in a
 //! run leaves what is in flight alone until it has ended and is written.
 
+mod alone;
 mod begin;
 mod children;
 mod execute;
@@ -30,11 +31,12 @@ use tokio::time::{Instant, sleep_until};
 
 use self::hands::Wants;
 use self::held::{Drive, LONGEST_UNWRITTEN};
-use engine::{Command, Slot};
+use engine::Slot;
 use platform::patience::Patience;
 use platform::queue::Wake;
 use services::run::Session;
 use services::state::AppState;
+use services::under_way::Turn;
 use types::Result;
 use types::ids::RunId;
 
@@ -47,23 +49,28 @@ pub(crate) async fn drive(
     patience: &Patience,
 ) -> Result<()> {
     let run = &wake.run;
+    let turn = alone::first_turn(state, run, again).await;
     let Some(mut session) = Session::load_to_work(state, run).await? else {
+        state.under_way.is_cleared(run);
         tracing::warn!("a message names a run that does not exist");
         return Ok(());
     };
     if session.machine().run().status.is_terminal() {
+        state.under_way.is_cleared(run);
         return children::after_the_end(state, &mut session).await;
     }
     let drive = Drive::new(state, session, again, until, patience).await?;
-    drive.run(wake, again).await
+    drive.run(wake, again, turn).await
 }
 
 impl Drive {
-    async fn run(mut self, wake: &Wake, again: bool) -> Result<()> {
-        // Refused only when the run has ended, and then there is nothing to give up.
-        let _ = self.session.apply(Command::Reap { dead_before: self.state.config.dead_before });
+    async fn run(mut self, wake: &Wake, again: bool, turn: Option<Turn>) -> Result<()> {
+        self.recover();
         if wake.overdue {
             self.session.was_overdue();
+        }
+        if !self.take_turn(turn).await? {
+            return Ok(());
         }
         // What cannot be seen of a child does not hold up the rest of the run.
         let unseen = self.look_at_children(wake, again).await;
@@ -72,6 +79,7 @@ impl Drive {
             Err(error) => self.bring_home(error).await,
         };
         self.hands.drop_all();
+        self.end_turn().await;
         ended?;
         if self.is_over() {
             return children::after_the_end(&self.state, &mut self.session).await;
@@ -118,6 +126,9 @@ impl Drive {
             () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => {
                 self.commit().await?;
                 self.ask_for_help().await;
+            }
+            () = sleep_until(self.alone_until.unwrap_or(self.until)), if self.alone_until.is_some() => {
+                self.let_others_begin().await;
             }
             () = self.hands.time_to_look(self.session.machine()), if self.hands.is_calling() => {
                 self.look().await;

@@ -47,7 +47,7 @@ impl Drive {
         }
         if matches!(outcome, Outcome::Failure(_)) && slot.inner.is_some() {
             // It may have failed because the time of its round or its loop is up, and then that is the reason.
-            let _ = self.session.apply(Command::Reap { dead_before: None });
+            let _ = self.session.apply(Command::Reap { dead_before: None, in_order: false });
         }
         let command = Command::Settle { slot, owner: self.owner.clone(), outcome, log, tokens };
         if let Err(refusal) = self.session.apply(command) {

@@ -23,6 +23,7 @@ fn run() -> Run {
         without_mcp: false,
         orphans: Vec::new(),
         retries: 0,
+        isolation: None,
         attempts_before: BTreeMap::new(),
         usage: Usage::default(),
         bill: Bill::default(),

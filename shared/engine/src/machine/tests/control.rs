@@ -258,7 +258,7 @@ fn a_run_is_only_told_what_its_state_allows() {
         Command::Stop(StopMode::Graceful),
         Command::Stop(StopMode::Immediate),
         Command::Retry { from: None, without_mcp: false, input_keys: Vec::new() },
-        Command::Reap { dead_before: None },
+        Command::Reap { dead_before: None, in_order: false },
     ] {
         assert_eq!(machine.apply(command, at(3)), completed);
     }

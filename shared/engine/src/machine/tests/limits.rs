@@ -113,7 +113,7 @@ fn a_run_that_nobody_looked_at_for_hours_goes_on_and_after_a_day_it_has_stalled(
     assert_eq!(failure_code(&machine), Some(FailureCode::RunStalledOrTimedOut));
     let (mut machine, allowed) = standing_still();
     let later = at(allowed + 30 * 24 * 3600);
-    machine.apply(Command::Reap { dead_before: Some(later) }, later).unwrap();
+    machine.apply(Command::Reap { dead_before: Some(later), in_order: false }, later).unwrap();
     assert_eq!(machine.run().status, RunStatus::Running, "before its process began nobody could look");
 }
 

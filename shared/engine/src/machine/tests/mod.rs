@@ -1,6 +1,7 @@
 //! The transition function, alone: no storage, no clock but the one in the command.
 
 mod control;
+mod isolation;
 mod limits;
 mod loops;
 mod model;
@@ -194,7 +195,7 @@ fn call_child(machine: &mut Machine, slot: Slot, now: Timestamp) -> RunId {
 }
 
 fn reap(machine: &mut Machine, now: Timestamp) {
-    machine.apply(Command::Reap { dead_before: None }, now).expect("a run that goes on");
+    machine.apply(Command::Reap { dead_before: None, in_order: false }, now).expect("a run that goes on");
 }
 
 fn failure_code(machine: &Machine) -> Option<FailureCode> {

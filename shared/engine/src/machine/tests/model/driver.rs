@@ -233,7 +233,7 @@ impl Driver {
         let later = [0, 0, 1, 1, 5, 5, 15, 15, 16, 16, 35, 35, 120, 1000, 4000, 100_000];
         self.now += later[pick % later.len()];
         let dead_before = (pick / later.len()).is_multiple_of(4).then_some(self.now + 1);
-        let command = Command::Reap { dead_before: dead_before.map(at) };
+        let command = Command::Reap { dead_before: dead_before.map(at), in_order: false };
         if self.model.status.is_terminal() {
             return self.refused(command, Refusal::Status(self.model.status));
         }

@@ -108,9 +108,6 @@ impl Place {
                 (Did::Failure { code, at, retry_after }, Stand::UnderWay { .. }) => {
                     failed(*code, *at, *retry_after, attempt)
                 }
-                (Did::Dead { at }, Stand::UnderWay { .. }) if lost == 5 => {
-                    failed(FailureCode::StepTimeout, *at, 0, attempt)
-                }
                 (Did::Dead { at }, Stand::UnderWay { .. }) => ready(attempt, Some(*at), lost + 1),
                 (Did::Cut, Stand::Ready(_) | Stand::UnderWay { .. }) => {
                     Stand::Over { attempt, end: End::Cut }
