@@ -106,7 +106,10 @@ enum Pass {
     #[expect(dead_code, reason = "held until it is dropped")]
     Beside(OwnedRwLockReadGuard<()>),
     /// With the suspects' turn: while one is alone the others do not use up their patience.
-    Alone(OwnedRwLockWriteGuard<()>, Option<OwnedMutexGuard<()>>),
+    Alone(
+        OwnedRwLockWriteGuard<()>,
+        #[expect(dead_code, reason = "held until it is dropped")] Option<OwnedMutexGuard<()>>,
+    ),
     /// Between the two.
     None,
 }
