@@ -56,8 +56,8 @@ async fn a_connection_is_created_read_listed_changed_and_deleted() {
     assert_eq!(patched["credential_keys"], json!(["api_key", "extra"]));
     let shown = acme.client.get(&format!("{here}/credentials")).await.expect(200);
     let expected = json!({ "credentials": [
-        { "name": "api_key", "length": 17, "last_four": "0001", "updated_at": now },
-        { "name": "extra", "length": 16, "last_four": "d-02", "updated_at": "2026-09-21T14:13:21.000Z" },
+        { "name": "api_key", "length": 17, "last_four": "0001", "secret": true, "updated_at": now },
+        { "name": "extra", "length": 16, "last_four": "d-02", "secret": true, "updated_at": "2026-09-21T14:13:21.000Z" },
     ] });
     assert_eq!(shown, expected);
     assert_eq!(secrets(&app).len(), 1, "the values before are destroyed");

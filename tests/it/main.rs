@@ -34,6 +34,7 @@ mod llm_secrets;
 mod llm_wire;
 mod loops;
 mod lua_steps;
+mod masking;
 mod mcp;
 mod mcp_answers;
 mod mcp_hostile;

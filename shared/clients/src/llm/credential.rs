@@ -85,11 +85,14 @@ impl Credential {
         values.into_iter().flatten()
     }
 
-    /// Remembers what must not be seen. An access key's id is no secret.
+    /// Those of its values that are secrets. An access key's id is none.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretString)> {
+        self.values().filter(|(name, _)| *name != "access_key_id")
+    }
+
+    /// Remembers what must not be seen.
     pub fn note(&self, mask: &mut Mask) {
-        for (_, value) in self.values().filter(|(name, _)| *name != "access_key_id") {
-            mask.note(value);
-        }
+        self.secrets().for_each(|(_, value)| mask.note(value));
     }
 
     /// What may be shown: the last four characters of a value that is longer than 12.

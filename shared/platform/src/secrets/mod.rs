@@ -23,7 +23,7 @@ use types::Result;
 
 #[cfg(feature = "lambda")]
 pub use manager::SecretsManager;
-pub use mask::{MASK, Mask, SHORTEST};
+pub use mask::{MASK, MIN_LENGTH, Mask, is_short};
 pub use reference::{SecretKind, SecretRef};
 
 /// The most bytes of a secret: Secrets Manager's limit.

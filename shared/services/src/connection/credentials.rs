@@ -8,6 +8,8 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::secret_parts;
+use platform::secrets::{MIN_LENGTH, is_short};
 use store::service::Service;
 use types::clock::Timestamp;
 use types::text;
@@ -117,9 +119,33 @@ pub struct MaskedCredential {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "9f3c")]
     pub last_four: Option<String>,
+    /// Whether it is a secret, or holds one, which is masked in answers of servers. User names, regions and ids of accounts
+    /// are none.
+    pub secret: bool,
     /// When it was last set.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+}
+
+/// What whoever keeps a credential should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct CredentialWarning {
+    /// Its name.
+    #[schema(example = "password")]
+    pub name: String,
+    /// What is to be known.
+    pub message: String,
+}
+
+impl CredentialWarning {
+    /// Of a secret that is too short to be found in other texts.
+    pub(crate) fn short(name: &str) -> Self {
+        let message = format!(
+            "This secret has fewer than {MIN_LENGTH} characters: in what servers answer it is masked only where a text is \
+             nothing else. Use a longer one where you can."
+        );
+        Self { name: name.to_owned(), message }
+    }
 }
 
 impl Credentials {
@@ -138,9 +164,22 @@ impl Credentials {
         self.0.first().map(|each| &each.value)
     }
 
-    /// Every value, to be masked wherever it turns up.
-    pub fn values(&self) -> impl Iterator<Item = &SecretString> {
-        self.0.iter().map(|each| &each.value)
+    /// What of them must not be seen, wherever it turns up.
+    pub fn secrets(&self, service: Service) -> impl Iterator<Item = SecretString> {
+        secret_parts::secrets(service, &self.pairs()).into_iter().map(|(_, secret)| secret.into())
+    }
+
+    /// What whoever keeps them should know.
+    pub fn warnings(&self, service: Service) -> Vec<CredentialWarning> {
+        let pairs = self.pairs();
+        let secrets = secret_parts::secrets(service, &pairs);
+        let has_short = |name: &str| secrets.iter().any(|(other, secret)| *other == name && is_short(secret));
+        let short = pairs.iter().filter(|(name, _)| has_short(name));
+        short.map(|(name, _)| CredentialWarning::short(name)).collect()
+    }
+
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|each| (each.key.as_str(), each.value.expose_secret())).collect()
     }
 
     /// Merges changes by key: a text sets one, null removes one. New ones come last.
@@ -211,13 +250,14 @@ impl Credentials {
     }
 
     /// What may be shown of them.
-    pub fn masked(&self) -> Vec<MaskedCredential> {
+    pub fn masked(&self, service: Service) -> Vec<MaskedCredential> {
         let mask = |each: &Credential| {
             let value = each.value.expose_secret();
             let length = value.chars().count();
             let last_four =
                 (length > SHOWN_BEYOND).then(|| value.chars().skip(length - 4).collect::<String>());
-            MaskedCredential { name: each.key.clone(), length, last_four, updated_at: each.updated_at }
+            let secret = secret_parts::is_secret(service, &each.key);
+            MaskedCredential { name: each.key.clone(), length, last_four, secret, updated_at: each.updated_at }
         };
         self.0.iter().map(mask).collect()
     }
@@ -278,9 +318,9 @@ mod tests {
         assert_eq!(credentials.first().unwrap().expose_secret(), "5");
         let read = Credentials::read(&credentials.write().unwrap()).unwrap();
         assert_eq!(read.keys(), credentials.keys());
-        assert_eq!(read.masked(), credentials.masked());
-        assert_eq!(read.masked()[0].updated_at, at(2));
-        assert_eq!(read.masked()[1].updated_at, at(1));
+        assert_eq!(read.masked(Service::Custom), credentials.masked(Service::Custom));
+        assert_eq!(read.masked(Service::Custom)[0].updated_at, at(2));
+        assert_eq!(read.masked(Service::Custom)[1].updated_at, at(1));
     }
 
     #[test]
@@ -289,7 +329,7 @@ mod tests {
         let sent = changes(r#"{"short":"123456789012","long":"1234567890123","wide":"ääääääääääääöüßé"}"#);
         credentials.merge(&sent.unwrap(), at(1)).unwrap();
         let shown: Vec<_> =
-            credentials.masked().into_iter().map(|each| (each.length, each.last_four)).collect();
+            credentials.masked(Service::Custom).into_iter().map(|each| (each.length, each.last_four)).collect();
         let expected = [(12, None), (13, Some("0123".to_owned())), (16, Some("öüßé".to_owned()))];
         assert_eq!(shown, expected);
     }

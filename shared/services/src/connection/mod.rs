@@ -5,12 +5,13 @@
 //! [`store::ConnectionUse`](store::ConnectionUse).
 
 mod credentials;
+mod secret_parts;
 mod view;
 
 use std::time::Duration;
 
 pub use credentials::{
-    CredentialChanges, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS, MaskedCredential,
+    CredentialChanges, CredentialWarning, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS, MaskedCredential,
 };
 pub use view::{ConnectionStatus, ConnectionView};
 
@@ -63,16 +64,24 @@ pub struct ConnectionChange {
 /// nothing was made.
 #[boxed]
 pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionView> {
-    Ok(ConnectionView::new(made(state, place, new).await?, []))
-}
-
-async fn made(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionRecord> {
     let now = state.clock.now();
     let mut credentials = Credentials::default();
     credentials.merge(&new.credentials, now)?;
     credentials.check(new.service)?;
+    let warnings = credentials.warnings(new.service);
+    let record = made(state, place, new, &credentials).await?;
+    Ok(ConnectionView::new(record, []).warning(warnings))
+}
+
+async fn made(
+    state: &AppState,
+    place: &Place,
+    new: NewConnection,
+    credentials: &Credentials,
+) -> Result<ConnectionRecord> {
+    let now = state.clock.now();
     let id = ConnectionId::new(now);
-    let (new, credentials) = (&new, &credentials);
+    let new = &new;
     let make = |guard| async move {
         let deposit = keep(state, place, id, credentials).await?;
         let record = ConnectionRecord {
@@ -127,8 +136,8 @@ pub async fn change(
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<ConnectionView> {
-    let record = changed(state, place, id, change).await?;
-    with_users(state, record).await
+    let (record, warnings) = changed(state, place, id, change).await?;
+    Ok(with_users(state, record).await?.warning(warnings))
 }
 
 async fn changed(
@@ -136,12 +145,12 @@ async fn changed(
     place: &Place,
     id: ConnectionId,
     change: &ConnectionChange,
-) -> Result<ConnectionRecord> {
+) -> Result<(ConnectionRecord, Vec<CredentialWarning>)> {
     let mut missing = None;
     for _ in 0..MOST_TRIES {
         let mut record = find(state, place, id).await?;
         match change_once(state, &mut record, change, missing).await {
-            Ok(()) => return Ok(record),
+            Ok(warnings) => return Ok((record, warnings)),
             Err(Attempt::Missing(version)) if missing == Some(version) => return Err(not_seen_yet(id)),
             Err(Attempt::Missing(version)) => missing = Some(version),
             Err(Attempt::Overtaken) => {}
@@ -181,14 +190,15 @@ async fn change_once(
     record: &mut ConnectionRecord,
     change: &ConnectionChange,
     missing: Option<SecretVersion>,
-) -> Result<(), Attempt> {
+) -> Result<Vec<CredentialWarning>, Attempt> {
     let (now, is_settled) = (state.clock.now(), is_settled(state, record));
     record.updated_at = now;
     if let Some(name) = &change.name {
         record.name.clone_from(name);
     }
     let Some(changes) = &change.credentials else {
-        return Ok(state.store.save_connection(record, None).await?);
+        state.store.save_connection(record, None).await?;
+        return Ok(Vec::new());
     };
     let before = record.secret_ref();
     let mut credentials = match state.secrets.read(&before).await? {
@@ -207,7 +217,7 @@ async fn change_once(
         return Err(error.into());
     }
     destroy(state, &before).await;
-    Ok(())
+    Ok(credentials.warnings(record.service))
 }
 
 async fn keep(
@@ -321,8 +331,8 @@ pub async fn masked_credentials(
     place: &Place,
     id: ConnectionId,
 ) -> Result<Vec<MaskedCredential>> {
-    let (_, credentials) = credentials(state, place, id).await?;
-    Ok(credentials.masked())
+    let (record, credentials) = credentials(state, place, id).await?;
+    Ok(credentials.masked(record.service))
 }
 
 /// The credentials of a connection, which may have been read up to a minute ago if they have not changed since.

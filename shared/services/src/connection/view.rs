@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::credentials::CredentialWarning;
 use store::service::Service;
 use store::{ConnectionRecord, ConnectionUser};
 use types::clock::Timestamp;
@@ -46,6 +47,9 @@ pub struct ConnectionView {
     /// When somebody changed it.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+    /// What is to be known of credentials, where they were just set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<CredentialWarning>,
 }
 
 impl ConnectionView {
@@ -61,7 +65,13 @@ impl ConnectionView {
             used_by: instances(users),
             created_at: record.created_at,
             updated_at: record.updated_at,
+            warnings: Vec::new(),
         }
+    }
+
+    /// The same, with what is to be known of its credentials.
+    pub(super) fn warning(self, warnings: Vec<CredentialWarning>) -> Self {
+        Self { warnings, ..self }
     }
 }
 

@@ -1,13 +1,15 @@
 //! The keys of a project and the deployment's as callers manage and see them, and what a model's name comes to.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{self, Access};
 use super::resolve::{Asked, resolve};
 use super::view::{KeyView, ResolvedView};
+use crate::connection::CredentialWarning;
 use crate::state::AppState;
 use clients::llm::Credential;
 use platform::boxed;
+use platform::secrets::is_short;
 use store::{Listed, LlmKeyRecord};
 use types::ids::{LlmKeyId, Place};
 use types::{Error, Result};
@@ -72,9 +74,16 @@ pub struct GivenKey {
 #[boxed]
 pub async fn create(state: &AppState, place: &Place, new: GivenKey) -> Result<KeyView> {
     let access = new.access.access()?;
+    let warnings = warnings(&access.credential);
     let new = keys::NewKey { provider: new.provider, name: new.name, is_default: new.is_default, access };
     let record = keys::create(state, place, new).await?;
-    among_all(state, place, record).await
+    Ok(among_all(state, place, record).await?.warning(warnings))
+}
+
+/// What whoever keeps these values should know.
+fn warnings(credential: &Credential) -> Vec<CredentialWarning> {
+    let short = credential.secrets().filter(|(_, value)| is_short(value.expose_secret()));
+    short.map(|(name, _)| CredentialWarning::short(name)).collect()
 }
 
 /// Puts other values in place of a key's.
@@ -83,8 +92,10 @@ pub async fn create(state: &AppState, place: &Place, new: GivenKey) -> Result<Ke
 /// Invalid when the values are no whole; else as [`keys::rotate`].
 #[boxed]
 pub async fn rotate(state: &AppState, place: &Place, id: LlmKeyId, given: GivenAccess) -> Result<KeyView> {
-    let record = keys::rotate(state, place, id, given.access()?).await?;
-    among_all(state, place, record).await
+    let access = given.access()?;
+    let warnings = warnings(&access.credential);
+    let record = keys::rotate(state, place, id, access).await?;
+    Ok(among_all(state, place, record).await?.warning(warnings))
 }
 
 /// Changes what a key is called, and lets steps that name no key use it.

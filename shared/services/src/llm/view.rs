@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::keys::default_of;
+use crate::connection::CredentialWarning;
 use clients::llm::{KeySource, Resolved, SystemKey};
 use store::LlmKeyRecord;
 use types::clock::Timestamp;
@@ -51,9 +52,17 @@ pub struct KeyView {
     /// When it got other values.
     #[schema(value_type = Option<String>, format = DateTime)]
     rotated_at: Option<Timestamp>,
+    /// What is to be known of the values, where they were just set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<CredentialWarning>,
 }
 
 impl KeyView {
+    /// The same, with what is to be known of its values.
+    pub(super) fn warning(self, warnings: Vec<CredentialWarning>) -> Self {
+        Self { warnings, ..self }
+    }
+
     /// A project's key, among all of them.
     pub(super) fn new(record: LlmKeyRecord, all: &[LlmKeyRecord]) -> Self {
         let is_default = default_of(all, record.provider).is_some_and(|key| key.id == record.id);
@@ -70,6 +79,7 @@ impl KeyView {
             created_at: Some(record.created_at),
             updated_at: Some(record.updated_at),
             rotated_at: record.rotated_at,
+            warnings: Vec::new(),
         }
     }
 
@@ -88,6 +98,7 @@ impl KeyView {
             created_at: None,
             updated_at: None,
             rotated_at: None,
+            warnings: Vec::new(),
         }
     }
 }

@@ -97,8 +97,8 @@ async fn target(
             _ => Err(unavailable("The profile places credentials, and there is no connection for them.")),
         };
     };
-    let credentials = match connection::credentials(state, place, id).await {
-        Ok((_, credentials)) => credentials,
+    let (record, credentials) = match connection::credentials(state, place, id).await {
+        Ok(found) => found,
         Err(error) if error.kind == Kind::NotFound => {
             return Err(unavailable(&format!("The connection {id} is not there any more.")));
         }
@@ -106,9 +106,9 @@ async fn target(
         Err(error) => return Err(error),
     };
     let mut own = Mask::default();
-    for value in credentials.values() {
-        mask.note(value);
-        own.note(value);
+    for secret in credentials.secrets(record.service) {
+        mask.note(&secret);
+        own.note(&secret);
     }
     target.mask = Arc::new(own);
     target.authenticated = true;
