@@ -175,7 +175,10 @@ async fn every_route_that_changes_something_leaves_an_entry() {
         caller.send(route.method(), &some_path(route.template()), route.body).await;
         let left = entries(&acme, &format!("?since={}", clock.now())).await.len();
         let changes_nothing = route.method() == "GET" && !route.name.ends_with("/reveal")
-            || ["/validate", "/resolve"].iter().any(|end| route.name.ends_with(end));
+            // What sends a credential is traced, and a check of a server alone sends none.
+            || ["workflows/validate", "{id}/validate", "/resolve"].iter().any(|end| route.name.ends_with(end))
+                && !route.name.contains("/instances/{id}/validate")
+            || route.name.ends_with("discounts/validate");
         assert_eq!(left, usize::from(!changes_nothing), "{}", route.name);
     }
 }

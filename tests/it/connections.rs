@@ -42,7 +42,7 @@ async fn a_connection_is_created_read_listed_changed_and_deleted() {
     let now = "2026-09-21T14:13:20.000Z";
     let expected = json!({
         "id": id, "name": "Ticket system", "provider": "custom", "service": "api_key", "status": "active",
-        "credential_keys": ["api_key"], "used_by": [], "created_at": now, "updated_at": now,
+        "credential_keys": ["api_key"], "allowed_hosts": [], "used_by": [], "created_at": now, "updated_at": now,
     });
     assert_eq!(made, expected);
     let here = format!("{LIST}/{id}");

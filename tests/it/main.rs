@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod allowed_hosts;
 mod analytics;
 mod audit;
 mod billing_ledger;

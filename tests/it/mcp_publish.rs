@@ -206,14 +206,14 @@ async fn a_server_that_wants_credentials_says_how_to_name_them() {
     }
     let validity = acme.client.post(&format!("{server}/validate"), &json!({})).await.expect(200);
     assert!(validity["checks"][1]["message"].as_str().unwrap().contains("connection_id"), "{validity:#}");
-    let wrong = acme.connection("tok-wrong-0001").await;
+    let wrong = acme.connection_to("tok-wrong-0001", &mcp.url).await;
     let refused =
         acme.client.post(&discover, &json!({ "connection_id": wrong })).await.refused(422, "MCP_SERVER");
     assert!(
         refused["error"].as_str().unwrap().contains("does not take the connection's credentials"),
         "{refused:#}"
     );
-    let right = acme.connection("tok-0001-0002").await;
+    let right = acme.connection_to("tok-0001-0002", &mcp.url).await;
     let found = acme.client.post(&discover, &json!({ "connection_id": right })).await.expect(200);
     assert_eq!(found["authenticated"], true);
 

@@ -235,6 +235,14 @@ impl Workspace {
         id(&self.client.post("/v1/connections", &new).await.expect(201))
     }
 
+    /// The same, for the host of the server at this address.
+    pub async fn connection_to(&self, key: &str, url: &str) -> String {
+        let host = url.split('/').nth(2).unwrap_or_default();
+        let new = json!({ "display_name": "C", "provider": "tickets", "service": "api_key",
+                          "credentials": { "api_key": key }, "allowed_hosts": [host] });
+        id(&self.client.post("/v1/connections", &new).await.expect(201))
+    }
+
     /// Lets calls of an instance carry a connection's key as bearer.
     pub async fn mcp_profile(&self, instance: &str, connection: &str) -> String {
         let spec = json!({ "connection_id": connection,

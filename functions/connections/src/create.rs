@@ -25,6 +25,10 @@ pub struct CreateConnection {
     /// The credentials, by name: up to 50 texts of at most 16 KiB, 60 KiB together. What is needed goes by `service`.
     #[schema(value_type = std::collections::HashMap<String, String>, example = json!({ "api_key": "…" }))]
     credentials: CredentialChanges,
+    /// The hosts that the credentials may be sent to, each with its port unless that is 443: up to 20. They are sent nowhere
+    /// else. When absent, those of servers that the connection is bound to within a day by the token that makes it.
+    #[schema(max_items = 20, example = json!(["mcp.example.com"]))]
+    allowed_hosts: Option<Vec<String>>,
 }
 
 /// Create a connection. The credentials go to the secret store and are never shown again.
@@ -40,7 +44,8 @@ pub async fn create_connection(
         provider: text::name("provider", &new.provider)?,
         service: new.service,
         credentials: new.credentials,
+        allowed_hosts: new.allowed_hosts,
     };
-    let created = connection::create(&state, &caller.place, new).await?;
+    let created = connection::create(&state, &caller, new).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }

@@ -20,6 +20,10 @@ pub struct PatchConnection {
     /// Credentials by name, merged with those that are there: a text sets one, null removes one.
     #[schema(value_type = Option<std::collections::HashMap<String, Option<String>>>, example = json!({ "api_key": "…" }))]
     credentials: Option<CredentialChanges>,
+    /// The hosts that the credentials may be sent to, as a whole. To add one, send all `credentials` again in the same
+    /// request; to remove some, this is enough.
+    #[schema(max_items = 20, example = json!(["mcp.example.com"]))]
+    allowed_hosts: Option<Vec<String>>,
 }
 
 /// Change a connection. Steps that begin after the answer use the new credentials.
@@ -33,6 +37,7 @@ pub async fn patch_connection(
     Body(patch): Body<PatchConnection>,
 ) -> Result<Json<ConnectionView>> {
     let name = patch.display_name.map(|name| text::name("display_name", &name)).transpose()?;
-    let wanted = ConnectionChange { name, credentials: patch.credentials };
-    change(&state, &caller.place, id, &wanted).await.map(Json)
+    let wanted =
+        ConnectionChange { name, credentials: patch.credentials, allowed_hosts: patch.allowed_hosts };
+    change(&state, &caller, id, &wanted).await.map(Json)
 }

@@ -63,6 +63,6 @@ pub async fn put_overrides(
     Body(body): Body<ConnectionOverrides>,
 ) -> Result<Json<Replaced>> {
     let pairs: Vec<_> = body.overrides.iter().map(|each| (each.instance_id, each.connection_id)).collect();
-    overrides::replace(&state, &caller.place, id, &pairs).await?;
+    overrides::replace(&state, &caller, id, &pairs).await?;
     Ok(Json(Replaced { status: "ok" }))
 }

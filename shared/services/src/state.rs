@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::audit::NotedUses;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::limits::Limiter;
@@ -71,6 +72,8 @@ pub struct Shared {
     pub system_keys: SystemKeys,
     /// The deployment's of its payment provider.
     pub provider_keys: ProviderKeys,
+    /// Uses of credentials that are in the audit trail.
+    pub noted_uses: NotedUses,
     /// Figures for CloudWatch.
     pub metrics: Metrics,
     /// The memory for large values.
@@ -137,6 +140,7 @@ impl AppState {
             llm_keys: LlmKeys::default(),
             system_keys: SystemKeys::new(&config.llm_system_secret, &config.bedrock_region),
             provider_keys: ProviderKeys::new(&config.plans.stripe_secret),
+            noted_uses: NotedUses::default(),
             metrics: Metrics::new(config.metrics.clone()),
             memory,
             clock,

@@ -20,7 +20,7 @@ use super::{QuotaGuard, Store, StoreError};
 use crate::service::Service;
 use platform::secrets::{SecretKind, SecretRef};
 use types::clock::Timestamp;
-use types::ids::{ConnectionId, InstanceId, Place, SecretVersion, WorkflowId};
+use types::ids::{ConnectionId, InstanceId, PatId, Place, SecretVersion, WorkflowId};
 
 /// The most users of one connection that are looked at.
 const MOST_USERS: i32 = 1_000;
@@ -43,12 +43,27 @@ pub struct ConnectionRecord {
     pub credential_keys: Vec<String>,
     /// Which of its secrets holds the credentials.
     pub secret: SecretVersion,
+    /// The hosts that its credentials may be sent to. A row of an older version has none until they are settled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allowed_hosts: Option<Vec<String>>,
+    /// With which token all its values were entered, while it takes the hosts of servers that it is bound to with that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entered: Option<Entered>,
     /// Counts the changes of this row and of who uses it.
     pub revision: u64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When somebody changed it.
     pub updated_at: Timestamp,
+}
+
+/// That the values of a connection were entered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entered {
+    /// With this token.
+    pub pat_id: PatId,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl ConnectionRecord {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use types::clock::Timestamp;
-use types::ids::{AuditId, MemberId, PatId, Place};
+use types::ids::{AuditId, ConnectionId, MemberId, PatId, Place};
 use types::role::Role;
 
 /// How long entries are kept.
@@ -44,6 +44,19 @@ pub struct Actor {
     pub role: Option<Role>,
 }
 
+/// A credential that leaves, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialUse {
+    /// The connection whose credentials they are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub connection_id: Option<ConnectionId>,
+    /// The key of a model provider; one of the deployment's by its name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub provider_key_id: Option<String>,
+    /// The host, with its port unless that is 443.
+    pub host: String,
+}
+
 /// An entry of the audit trail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuditRecord {
@@ -61,6 +74,9 @@ pub struct AuditRecord {
     /// What was made: its id; of a version its number.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub made: Option<String>,
+    /// The credential that was sent out, or would have been.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sent: Option<CredentialUse>,
     /// Who.
     pub actor: Actor,
     /// Finds the request in the logs.
@@ -82,6 +98,7 @@ impl AuditRecord {
             action: action.into(),
             target: target.chars().take(LONGEST_TARGET).collect(),
             made: None,
+            sent: None,
             actor,
             request_id: String::new(),
             outcome: Outcome::Begun,

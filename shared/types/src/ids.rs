@@ -196,6 +196,19 @@ impl AuditId {
         let millis = u64::try_from(time.as_millis()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
     }
+
+    /// The one entry of this time about something, whoever writes it.
+    pub fn of_time(time: Timestamp, about: &[&str]) -> Self {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(0);
+        let mut hash = Sha256::new();
+        for part in about {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        let mut random = [0; 10];
+        random.iter_mut().zip(hash.finalize()).for_each(|(to, byte)| *to = byte);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
 }
 
 impl SecretVersion {

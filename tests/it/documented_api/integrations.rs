@@ -139,6 +139,14 @@ pub(super) async fn register_an_mcp_server(reader: &Reader, connection: &str) {
 
 async fn bind_a_connection(reader: &Reader, server: &str, instance: &str, connection: &str) {
     let api = &reader.api;
+    // Whoever enters the values says where they may go.
+    let refused =
+        api.post(&format!("{server}/connections/{connection}/validate"), &json!({})).await.expect(200);
+    assert!(refused["checks"][0]["message"].as_str().unwrap().contains("allowed_hosts"), "{refused:#}");
+    let url = text(&api.get(server).await.expect(200), "canonical_url");
+    let allow = json!({ "allowed_hosts": [url.split('/').nth(2)],
+                        "credentials": { "api_key": "value-of-the-desk-key" } });
+    api.patch(&format!("/v1/connections/{connection}"), &allow).await.expect(200);
     let bound =
         api.post(&format!("{server}/connections/{connection}/validate"), &json!({})).await.expect(200);
     assert_eq!(bound["valid"], true, "{bound:#}");

@@ -44,7 +44,7 @@ pub async fn call_tool(
     Path((id, tool_name)): Path<(InstanceId, String)>,
     Body(body): Body<CallTool>,
 ) -> Result<Json<ToolAnswer>> {
-    let answer = match try_tool(&state, &caller.place, id, &tool_name, body.arguments).await? {
+    let answer = match try_tool(&state, &caller, id, &tool_name, body.arguments).await? {
         Ok(result) => ToolAnswer { is_error: false, result: Some(result), error: None },
         Err(error) => ToolAnswer { is_error: true, result: None, error: Some(error) },
     };

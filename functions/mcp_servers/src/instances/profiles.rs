@@ -75,7 +75,7 @@ pub async fn create_profile(
     Body(new): Body<CreateProfile>,
 ) -> Result<(StatusCode, Json<ProfileView>)> {
     let name = text::name("name", &new.name)?;
-    let created = instance::create_profile(&state, &caller.place, id, name, &new.source_spec).await?;
+    let created = instance::create_profile(&state, &caller, id, name, &new.source_spec).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -91,7 +91,7 @@ pub async fn patch_profile(
     Body(patch): Body<PatchProfile>,
 ) -> Result<Json<ProfileView>> {
     let name = patch.name.map(|name| text::name("name", &name)).transpose()?;
-    instance::change_profile(&state, &caller.place, at, name, patch.source_spec).await.map(Json)
+    instance::change_profile(&state, &caller, at, name, patch.source_spec).await.map(Json)
 }
 
 /// Make a profile the one that counts. Runs under way keep what they were started with.
@@ -103,5 +103,5 @@ pub async fn set_active_profile(
     CanWriteMcp(caller): CanWriteMcp,
     Path(at): Path<(InstanceId, ProfileId)>,
 ) -> Result<Json<ProfileView>> {
-    instance::set_active(&state, &caller.place, at).await.map(Json)
+    instance::set_active(&state, &caller, at).await.map(Json)
 }

@@ -15,5 +15,5 @@ pub async fn validate_instance(
     CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<InstanceId>,
 ) -> Result<Json<Validity>> {
-    validate::instance(&state, &caller.place, id).await.map(Json)
+    validate::instance(&state, &caller, id).await.map(Json)
 }

@@ -30,5 +30,5 @@ pub async fn discover_tools(
     Path(id): Path<McpServerId>,
     Body(with): Body<Discover>,
 ) -> Result<Json<Discovered>> {
-    discover(&state, &caller.place, id, with.connection_id).await.map(Json)
+    discover(&state, &caller, id, with.connection_id).await.map(Json)
 }

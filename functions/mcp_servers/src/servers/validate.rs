@@ -15,7 +15,7 @@ pub async fn validate_server(
     CanWriteMcp(caller): CanWriteMcp,
     Path(id): Path<McpServerId>,
 ) -> Result<Json<Validity>> {
-    validate::server(&state, &caller.place, id).await.map(Json)
+    validate::server(&state, &caller, id).await.map(Json)
 }
 
 /// Check whether a server can be used with a connection's credentials.
@@ -27,5 +27,5 @@ pub async fn validate_connection(
     CanWriteMcp(caller): CanWriteMcp,
     Path((id, connection_id)): Path<(McpServerId, ConnectionId)>,
 ) -> Result<Json<Validity>> {
-    validate::server_with_connection(&state, &caller.place, id, connection_id).await.map(Json)
+    validate::server_with_connection(&state, &caller, id, connection_id).await.map(Json)
 }

@@ -86,6 +86,21 @@ pub struct Resolved {
     pub source: KeySource,
 }
 
+impl Resolved {
+    /// Where the provider answers.
+    pub fn base_url(&self) -> String {
+        match (&self.key.base_url, self.provider.base_url()) {
+            (Some(base), _) => base.trim().to_owned(),
+            (None, Some(base)) => base.to_owned(),
+            (None, None) => {
+                let region = self.key.region.as_deref().unwrap_or_default();
+                let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                format!("https://bedrock-runtime.{region}.{domain}")
+            }
+        }
+    }
+}
+
 /// The value of a key, where it is one.
 pub(super) fn api_key(credential: &Credential) -> Option<&SecretString> {
     match credential {

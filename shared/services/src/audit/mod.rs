@@ -6,9 +6,13 @@
 mod action;
 mod entry;
 mod list;
+mod noted;
+mod sending;
 mod view;
 
 pub use action::{Traced, traced};
 pub use entry::{Author, Entry, Riding, begin, end, ride};
 pub use list::{TrailFilter, list};
+pub use noted::NotedUses;
+pub use sending::{Sender, note_sending};
 pub use view::{AuditEntry, AuditOutcome};

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use store::{Actor, AuditRecord};
 use types::clock::Timestamp;
-use types::ids::AuditId;
+use types::ids::{AuditId, ConnectionId};
 
 /// An entry of the audit trail.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +32,17 @@ pub struct AuditEntry {
     /// What was made: its id; of a version its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<String>,
+    /// With the action `credential.send`: the connection whose credentials were sent, or were refused to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    connection_id: Option<ConnectionId>,
+    /// With the action `credential.send`: the key of a model provider that was sent; one of the deployment's by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_key_id: Option<String>,
+    /// With the action `credential.send`: where to, with the port unless that is 443.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mcp.example.com")]
+    host: Option<String>,
     /// Finds the request in the logs.
     request_id: String,
 }
@@ -63,9 +74,26 @@ impl From<store::AuditOutcome> for AuditOutcome {
 
 impl From<AuditRecord> for AuditEntry {
     fn from(record: AuditRecord) -> Self {
-        let AuditRecord { id, at, action, outcome, status, actor, target, made, request_id, place: _ } =
+        let AuditRecord { id, at, action, outcome, status, actor, target, made, sent, request_id, place: _ } =
             record;
         let outcome = outcome.into();
-        Self { id, at, action, outcome, status, actor, target, made, request_id }
+        let (connection_id, provider_key_id, host) = match sent {
+            Some(sent) => (sent.connection_id, sent.provider_key_id, Some(sent.host)),
+            None => (None, None, None),
+        };
+        Self {
+            id,
+            at,
+            action,
+            outcome,
+            status,
+            actor,
+            target,
+            made,
+            connection_id,
+            provider_key_id,
+            host,
+            request_id,
+        }
     }
 }

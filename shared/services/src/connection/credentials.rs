@@ -31,6 +31,13 @@ const SHOWN_BEYOND: usize = 12;
 #[derive(Debug, Default)]
 pub struct CredentialChanges(Vec<(String, Option<SecretString>)>);
 
+impl CredentialChanges {
+    /// Whether they set each of these keys.
+    pub fn sets_all(&self, keys: &[String]) -> bool {
+        keys.iter().all(|key| self.0.iter().any(|(name, value)| name == key && value.is_some()))
+    }
+}
+
 impl<'de> Deserialize<'de> for CredentialChanges {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Changes;
@@ -257,7 +264,13 @@ impl Credentials {
             let last_four =
                 (length > SHOWN_BEYOND).then(|| value.chars().skip(length - 4).collect::<String>());
             let secret = secret_parts::is_secret(service, &each.key);
-            MaskedCredential { name: each.key.clone(), length, last_four, secret, updated_at: each.updated_at }
+            MaskedCredential {
+                name: each.key.clone(),
+                length,
+                last_four,
+                secret,
+                updated_at: each.updated_at,
+            }
         };
         self.0.iter().map(mask).collect()
     }
@@ -328,8 +341,11 @@ mod tests {
         let mut credentials = Credentials::default();
         let sent = changes(r#"{"short":"123456789012","long":"1234567890123","wide":"ääääääääääääöüßé"}"#);
         credentials.merge(&sent.unwrap(), at(1)).unwrap();
-        let shown: Vec<_> =
-            credentials.masked(Service::Custom).into_iter().map(|each| (each.length, each.last_four)).collect();
+        let shown: Vec<_> = credentials
+            .masked(Service::Custom)
+            .into_iter()
+            .map(|each| (each.length, each.last_four))
+            .collect();
         let expected = [(12, None), (13, Some("0123".to_owned())), (16, Some("öüßé".to_owned()))];
         assert_eq!(shown, expected);
     }

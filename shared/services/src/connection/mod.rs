@@ -5,22 +5,25 @@
 //! [`store::ConnectionUse`](store::ConnectionUse).
 
 mod credentials;
+pub mod hosts;
 mod secret_parts;
 mod view;
 
 use std::time::Duration;
 
 pub use credentials::{
-    CredentialChanges, CredentialWarning, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS, MaskedCredential,
+    CredentialChanges, CredentialWarning, Credentials, LARGEST_VALUE, LONGEST_KEY, MOST_KEYS,
+    MaskedCredential,
 };
 pub use view::{ConnectionStatus, ConnectionView};
 
+use crate::auth::Caller;
 use crate::custody::{Deposit, deposit, destroy};
 use crate::quotas::within;
 use crate::state::AppState;
 use platform::boxed;
 use platform::secrets::SecretKind;
-use store::{ConnectionRecord, ConnectionUser, Counted, Listed, QuotaGuard, StoreError};
+use store::{ConnectionRecord, ConnectionUser, Counted, Entered, Listed, QuotaGuard, StoreError};
 use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, Place, SecretVersion};
 use types::{Error, Result};
@@ -46,6 +49,8 @@ pub struct NewConnection {
     pub service: Service,
     /// The credentials.
     pub credentials: CredentialChanges,
+    /// The hosts that they may be sent to; when absent, those of servers that the caller binds it to.
+    pub allowed_hosts: Option<Vec<String>>,
 }
 
 /// What to change of a connection; its texts were checked.
@@ -55,33 +60,38 @@ pub struct ConnectionChange {
     pub name: Option<String>,
     /// Merged by key.
     pub credentials: Option<CredentialChanges>,
+    /// The hosts that they may be sent to.
+    pub allowed_hosts: Option<Vec<String>>,
 }
 
 /// Makes a connection.
 ///
 /// # Errors
-/// Invalid when the credentials are not what the service needs; conflict when the project has as many as it may; unavailable when a store does not answer, and then
-/// nothing was made.
+/// Invalid when the credentials are not what the service needs; conflict when the project has as many as it may;
+/// unavailable when a store does not answer, and then nothing was made.
 #[boxed]
-pub async fn create(state: &AppState, place: &Place, new: NewConnection) -> Result<ConnectionView> {
+pub async fn create(state: &AppState, caller: &Caller, new: NewConnection) -> Result<ConnectionView> {
     let now = state.clock.now();
     let mut credentials = Credentials::default();
     credentials.merge(&new.credentials, now)?;
     credentials.check(new.service)?;
     let warnings = credentials.warnings(new.service);
-    let record = made(state, place, new, &credentials).await?;
+    let record = made(state, caller, new, &credentials).await?;
     Ok(ConnectionView::new(record, []).warning(warnings))
 }
 
 async fn made(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     new: NewConnection,
     credentials: &Credentials,
 ) -> Result<ConnectionRecord> {
-    let now = state.clock.now();
+    let (place, now) = (&caller.place, state.clock.now());
+    let allowed_hosts = new.allowed_hosts.as_deref().map(hosts::checked).transpose()?;
     let id = ConnectionId::new(now);
-    let new = &new;
+    let entered = allowed_hosts.is_none().then_some(Entered { pat_id: caller.pat_id, at: now });
+    let hosts = allowed_hosts.unwrap_or_default();
+    let (new, hosts, entered) = (&new, &hosts, &entered);
     let make = |guard| async move {
         let deposit = keep(state, place, id, credentials).await?;
         let record = ConnectionRecord {
@@ -92,6 +102,8 @@ async fn made(
             service: new.service,
             credential_keys: credentials.keys(),
             secret: deposit.secret().version,
+            allowed_hosts: Some(hosts.clone()),
+            entered: entered.clone(),
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -132,24 +144,25 @@ async fn kept(
 #[boxed]
 pub async fn change(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<ConnectionView> {
-    let (record, warnings) = changed(state, place, id, change).await?;
+    let (record, warnings) = changed(state, caller, id, change).await?;
     Ok(with_users(state, record).await?.warning(warnings))
 }
 
 async fn changed(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<(ConnectionRecord, Vec<CredentialWarning>)> {
+    let hosts = change.allowed_hosts.as_deref().map(hosts::checked).transpose()?;
     let mut missing = None;
     for _ in 0..MOST_TRIES {
-        let mut record = find(state, place, id).await?;
-        match change_once(state, &mut record, change, missing).await {
+        let mut record = hosts::settled(state, find(state, &caller.place, id).await?).await?;
+        match change_once(state, caller, &mut record, (change, hosts.as_deref()), missing).await {
             Ok(warnings) => return Ok((record, warnings)),
             Err(Attempt::Missing(version)) if missing == Some(version) => return Err(not_seen_yet(id)),
             Err(Attempt::Missing(version)) => missing = Some(version),
@@ -187,8 +200,9 @@ impl From<StoreError> for Attempt {
 
 async fn change_once(
     state: &AppState,
+    caller: &Caller,
     record: &mut ConnectionRecord,
-    change: &ConnectionChange,
+    (change, hosts): (&ConnectionChange, Option<&[String]>),
     missing: Option<SecretVersion>,
 ) -> Result<Vec<CredentialWarning>, Attempt> {
     let (now, is_settled) = (state.clock.now(), is_settled(state, record));
@@ -197,6 +211,7 @@ async fn change_once(
         record.name.clone_from(name);
     }
     let Some(changes) = &change.credentials else {
+        hosts::change(record, hosts, false)?;
         state.store.save_connection(record, None).await?;
         return Ok(Vec::new());
     };
@@ -209,6 +224,9 @@ async fn change_once(
     };
     credentials.merge(changes, now)?;
     credentials.check(record.service)?;
+    let is_entered = changes.sets_all(&credentials.keys());
+    hosts::change(record, hosts, is_entered)?;
+    hosts::entered(record, caller.pat_id, now, is_entered);
     let deposit = keep(state, &record.place, record.id, &credentials).await?;
     record.secret = deposit.secret().version;
     record.credential_keys = credentials.keys();

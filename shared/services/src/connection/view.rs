@@ -38,6 +38,10 @@ pub struct ConnectionView {
     /// The names of its credentials.
     #[schema(example = json!(["api_key"]))]
     credential_keys: Vec<String>,
+    /// The hosts that its credentials may be sent to, each with its port unless that is 443; null for a connection of an older
+    /// version that has not been used since.
+    #[schema(example = json!(["mcp.example.com"]))]
+    allowed_hosts: Option<Vec<String>>,
     /// The instances of MCP servers that use it: by their active profile, or by a workflow's override.
     #[schema(value_type = Vec<uuid::Uuid>)]
     used_by: Vec<InstanceId>,
@@ -62,6 +66,7 @@ impl ConnectionView {
             service: record.service,
             status: ConnectionStatus::Active,
             credential_keys: record.credential_keys,
+            allowed_hosts: record.allowed_hosts,
             used_by: instances(users),
             created_at: record.created_at,
             updated_at: record.updated_at,

@@ -8,6 +8,9 @@ use super::catalog;
 use super::server::{self, NewServer};
 use super::target::{binding_of, of_binding};
 use super::view::ProfileView;
+use crate::audit::Sender;
+use crate::auth::Caller;
+use crate::connection::hosts;
 use crate::lists;
 use crate::quotas::{check as check_quota, within};
 use crate::state::AppState;
@@ -302,11 +305,12 @@ pub async fn list_profiles(
 #[boxed]
 pub async fn create_profile(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     id: InstanceId,
     name: String,
     spec: &SourceSpec,
 ) -> Result<ProfileView> {
+    let place = &caller.place;
     let (mut instance, server) = find_with_server(state, place, id).await?;
     check(state, &server, spec).await?;
     check_quota(state, &Counted::McpProfiles(place.clone(), id)).await?;
@@ -320,7 +324,7 @@ pub async fn create_profile(
         updated_at: now,
     };
     if instance.active_profile.is_none() {
-        activate(state, &mut instance, &mut profile, spec).await?;
+        activate(state, caller, &server, &mut instance, &mut profile, spec).await?;
     } else {
         state.store.save_profile(place, id, &mut profile).await?;
     }
@@ -329,10 +333,15 @@ pub async fn create_profile(
 
 async fn activate(
     state: &AppState,
+    caller: &Caller,
+    server: &McpServerRecord,
     instance: &mut InstanceRecord,
     profile: &mut ProfileRecord,
     spec: &SourceSpec,
 ) -> Result<()> {
+    if let Some(connection) = spec.connection_id {
+        hosts::binding(state, &caller.place, connection, caller.pat_id, &server.canonical_url).await?;
+    }
     let before = instance.source()?.connection_id;
     instance.active_profile = Some(profile.id);
     instance.source = Some(profile.source_spec.clone());
@@ -357,11 +366,12 @@ async fn find_profile(
 #[boxed]
 pub async fn change_profile(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     (instance_id, id): (InstanceId, ProfileId),
     name: Option<String>,
     spec: Option<SourceSpec>,
 ) -> Result<ProfileView> {
+    let place = &caller.place;
     let (mut instance, server) = find_with_server(state, place, instance_id).await?;
     let mut profile = find_profile(state, place, instance_id, id).await?;
     profile.name = name.unwrap_or(profile.name);
@@ -372,7 +382,7 @@ pub async fn change_profile(
     profile.updated_at = state.clock.now();
     if instance.active_profile == Some(id) {
         let spec = connection_of(&profile.source_spec)?;
-        activate(state, &mut instance, &mut profile, &spec).await?;
+        activate(state, caller, &server, &mut instance, &mut profile, &spec).await?;
     } else {
         state.store.save_profile(place, instance_id, &mut profile).await?;
     }
@@ -386,14 +396,15 @@ pub async fn change_profile(
 #[boxed]
 pub async fn set_active(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     (instance_id, id): (InstanceId, ProfileId),
 ) -> Result<ProfileView> {
+    let place = &caller.place;
     let (mut instance, server) = find_with_server(state, place, instance_id).await?;
     let mut profile = find_profile(state, place, instance_id, id).await?;
     let spec = connection_of(&profile.source_spec)?;
     check(state, &server, &spec).await?;
-    activate(state, &mut instance, &mut profile, &spec).await?;
+    activate(state, caller, &server, &mut instance, &mut profile, &spec).await?;
     ProfileView::new(&instance, profile)
 }
 
@@ -405,11 +416,12 @@ pub async fn set_active(
 #[boxed]
 pub async fn try_tool(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     id: InstanceId,
     tool: &str,
     arguments: Map<String, Value>,
 ) -> Result<Result<Value, String>> {
+    let place = &caller.place;
     let (instance, server) = find_with_server(state, place, id).await?;
     if !instance.enabled || server.status == ServerStatus::Disabled {
         let message = "The instance or its server is disabled.";
@@ -428,7 +440,7 @@ pub async fn try_tool(
         }
     };
     let mut mask = Mask::default();
-    let target = of_binding(state, place, &binding, &mut mask).await?;
+    let target = of_binding(state, place, &binding, &Sender::Caller(caller, "try a tool"), &mut mask).await?;
     let calling = async {
         let session = server::open(state, place, &target).await?;
         session.call(tool, arguments, None, &binding.settings).await

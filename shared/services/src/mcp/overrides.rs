@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::connection;
+use crate::auth::Caller;
+use crate::connection::{self, hosts};
 use crate::state::AppState;
 use platform::boxed;
 use types::error::Kind;
-use types::ids::{ConnectionId, InstanceId, Place, WorkflowId};
+use types::ids::{ConnectionId, InstanceId, McpServerId, Place, WorkflowId};
 use types::mcp::Overrides;
 use types::{Error, Result};
 
@@ -32,10 +33,11 @@ pub async fn get(state: &AppState, place: &Place, workflow: WorkflowId) -> Resul
 #[boxed]
 pub async fn replace(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     workflow: WorkflowId,
     pairs: &[(InstanceId, ConnectionId)],
 ) -> Result<()> {
+    let place = &caller.place;
     if state.store.workflow(place, workflow).await?.is_none() {
         return Err(Error::not_found("workflow"));
     }
@@ -46,9 +48,8 @@ pub async fn replace(
     if by_instance.len() < pairs.len() {
         return Err(Error::invalid("overrides: an instance stands there twice."));
     }
-    let known: BTreeSet<InstanceId> =
-        state.store.instances_of(place, by_instance.keys().copied()).await?.into_keys().collect();
-    if let Some(unknown) = by_instance.keys().find(|id| !known.contains(id)) {
+    let known = state.store.instances_of(place, by_instance.keys().copied()).await?;
+    if let Some(unknown) = by_instance.keys().find(|id| !known.contains_key(id)) {
         return Err(Error::invalid(format!("overrides: there is no instance {unknown} in this project.")));
     }
     for id in by_instance.values().copied().collect::<BTreeSet<_>>() {
@@ -63,6 +64,15 @@ pub async fn replace(
         }
     }
     let before = state.store.overrides(place, workflow).await?;
+    let servers: BTreeSet<McpServerId> = known.values().map(|instance| instance.server_id).collect();
+    let servers = state.store.mcp_servers_of(place, servers).await?;
+    for (instance, connection) in &by_instance {
+        let is_new = before.by_instance.get(instance) != Some(connection);
+        let server = known.get(instance).and_then(|instance| servers.get(&instance.server_id));
+        if let Some(server) = server.filter(|_| is_new) {
+            hosts::binding(state, place, *connection, caller.pat_id, &server.canonical_url).await?;
+        }
+    }
     let after = Overrides { by_instance, revision: before.revision + 1 };
     Ok(state.store.save_overrides(place, workflow, &before, &after).await?)
 }

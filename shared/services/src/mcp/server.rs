@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::slug;
 use super::view::ServerView;
+use crate::connection::hosts;
 use crate::quotas::within;
 use crate::state::AppState;
 use clients::mcp::{McpError, Session, Target};
@@ -171,7 +172,12 @@ pub async fn change(
         record.name = name;
     }
     if let Some(url) = change.url {
-        record.canonical_url = checked_url(state, &url)?;
+        let url = checked_url(state, &url)?;
+        if url != record.canonical_url {
+            // Connections of older versions are bound to where the server is now.
+            hosts::settle_all(state, place).await?;
+        }
+        record.canonical_url = url;
     }
     record.auth_mode = change.auth_mode.unwrap_or(record.auth_mode);
     record.description = change.description.unwrap_or(record.description);

@@ -7,14 +7,15 @@ use http::HeaderMap;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
-use crate::connection::{self, Credentials};
+use crate::audit::{self, Sender};
+use crate::connection::{self, Credentials, hosts};
 use crate::state::AppState;
 use clients::mcp::McpError;
 use clients::mcp::Target;
 use engine::binding::Binding;
 use platform::boxed;
 use platform::secrets::Mask;
-use store::{InstanceRecord, McpServerRecord};
+use store::{ConnectionRecord, CredentialUse, InstanceRecord, McpServerRecord};
 use types::error::{ErrorCode, Kind};
 use types::ids::{ConnectionId, Place};
 use types::mcp::{AuthMode, InjectAs, Injection, SourceSpec};
@@ -60,9 +61,11 @@ pub async fn of_server(
     state: &AppState,
     server: &McpServerRecord,
     connection: Option<ConnectionId>,
+    sender: &Sender<'_>,
     mask: &mut Mask,
 ) -> Result<Target> {
-    target(state, &server.place, &server.canonical_url, (server.auth_mode, &[]), connection, mask).await
+    let how = (server.auth_mode, &[][..]);
+    target(state, &server.place, &server.canonical_url, how, connection, sender, mask).await
 }
 
 /// The target of a binding.
@@ -74,10 +77,11 @@ pub async fn of_binding(
     state: &AppState,
     place: &Place,
     binding: &Binding,
+    sender: &Sender<'_>,
     mask: &mut Mask,
 ) -> Result<Target> {
     let how = (binding.auth_mode, &binding.inject[..]);
-    target(state, place, &binding.url, how, binding.connection_id, mask).await
+    target(state, place, &binding.url, how, binding.connection_id, sender, mask).await
 }
 
 async fn target(
@@ -86,6 +90,7 @@ async fn target(
     url: &str,
     (auth_mode, inject): (AuthMode, &[Injection]),
     connection: Option<ConnectionId>,
+    sender: &Sender<'_>,
     mask: &mut Mask,
 ) -> Result<Target> {
     let url = state.outbound.url(url).map_err(McpError::from)?;
@@ -112,8 +117,27 @@ async fn target(
     }
     target.mask = Arc::new(own);
     target.authenticated = true;
+    if auth_mode != AuthMode::None || !inject.is_empty() {
+        may_be_sent(state, record, &target, sender).await?;
+    }
     apply(&mut target, auth_mode, inject, &credentials)?;
     Ok(target)
+}
+
+/// Whether a connection's credentials may be sent to a target; leaves a trace in either case.
+async fn may_be_sent(
+    state: &AppState,
+    record: ConnectionRecord,
+    target: &Target,
+    sender: &Sender<'_>,
+) -> Result<()> {
+    let record = hosts::settled(state, record).await?;
+    let host = hosts::host_of(&target.url).unwrap_or_default();
+    let refused = hosts::check(&record, &host);
+    let status = refused.as_ref().map_or_else(|_| 422, |()| 200);
+    let sent = CredentialUse { connection_id: Some(record.id), provider_key_id: None, host };
+    audit::note_sending(state, &record.place, sender, sent, status).await?;
+    refused
 }
 
 fn apply(

@@ -6,6 +6,8 @@ use utoipa::ToSchema;
 use super::instance::find_with_server;
 use super::server::{ASKING, find, open};
 use super::target::{binding_of, of_binding, of_server};
+use crate::audit::Sender;
+use crate::auth::Caller;
 use crate::connection;
 use crate::state::AppState;
 use clients::mcp::tools::Offer;
@@ -14,8 +16,11 @@ use platform::boxed;
 use platform::secrets::Mask;
 use store::McpServerRecord;
 use types::Result;
-use types::ids::{ConnectionId, InstanceId, McpServerId, Place};
+use types::ids::{ConnectionId, InstanceId, McpServerId};
 use types::mcp::ToolSpec;
+
+/// As the audit trail names it.
+const VALIDATING: &str = "validate";
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -68,9 +73,9 @@ pub struct Validity {
 /// # Errors
 /// Not found.
 #[boxed]
-pub async fn server(state: &AppState, place: &Place, id: McpServerId) -> Result<Validity> {
-    let server = find(state, place, id).await?;
-    Ok(with(state, &server, None).await)
+pub async fn server(state: &AppState, caller: &Caller, id: McpServerId) -> Result<Validity> {
+    let server = find(state, &caller.place, id).await?;
+    Ok(with(state, caller, &server, None).await)
 }
 
 /// Checks a server with a connection's credentials.
@@ -80,18 +85,24 @@ pub async fn server(state: &AppState, place: &Place, id: McpServerId) -> Result<
 #[boxed]
 pub async fn server_with_connection(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     id: McpServerId,
     connection: ConnectionId,
 ) -> Result<Validity> {
-    let server = find(state, place, id).await?;
-    connection::find(state, place, connection).await?;
-    Ok(with(state, &server, Some(connection)).await)
+    let server = find(state, &caller.place, id).await?;
+    connection::find(state, &caller.place, connection).await?;
+    Ok(with(state, caller, &server, Some(connection)).await)
 }
 
-async fn with(state: &AppState, server: &McpServerRecord, connection: Option<ConnectionId>) -> Validity {
+async fn with(
+    state: &AppState,
+    caller: &Caller,
+    server: &McpServerRecord,
+    connection: Option<ConnectionId>,
+) -> Validity {
     let mut mask = Mask::default();
-    let target = of_server(state, server, connection, &mut mask).await;
+    let sender = Sender::Caller(caller, VALIDATING);
+    let target = of_server(state, server, connection, &sender, &mut mask).await;
     validate(state, server, target, &mask).await
 }
 
@@ -100,11 +111,12 @@ async fn with(state: &AppState, server: &McpServerRecord, connection: Option<Con
 /// # Errors
 /// Not found; internal when its row is damaged.
 #[boxed]
-pub async fn instance(state: &AppState, place: &Place, id: InstanceId) -> Result<Validity> {
+pub async fn instance(state: &AppState, caller: &Caller, id: InstanceId) -> Result<Validity> {
+    let place = &caller.place;
     let (instance, server) = find_with_server(state, place, id).await?;
     let binding = binding_of(&instance, &server, None)?;
     let mut mask = Mask::default();
-    let target = of_binding(state, place, &binding, &mut mask).await;
+    let target = of_binding(state, place, &binding, &Sender::Caller(caller, VALIDATING), &mut mask).await;
     Ok(validate(state, &server, target, &mask).await)
 }
 

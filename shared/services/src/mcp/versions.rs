@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::server::{ASKING, find, open, set_status};
 use super::target::{binding_of, of_binding, of_server};
 use super::view::{Discovered, McpVersionView};
+use crate::audit::Sender;
+use crate::auth::Caller;
 use crate::lists;
 use crate::state::AppState;
 use clients::mcp::Target;
@@ -48,13 +50,15 @@ pub struct Publish {
 #[boxed]
 pub async fn discover(
     state: &AppState,
-    place: &Place,
+    caller: &Caller,
     id: McpServerId,
     connection: Option<ConnectionId>,
 ) -> Result<Discovered> {
+    let place = &caller.place;
     let mut record = find(state, place, id).await?;
     let mut mask = Mask::default();
-    let target = target(state, &record, connection, &mut mask).await?;
+    let sender = Sender::Caller(caller, "discover");
+    let target = target(state, &record, connection, &sender, &mut mask).await?;
     let asking = async {
         let session = open(state, place, &target).await?;
         let offer = tools::ask(&session).await?;
@@ -93,6 +97,7 @@ async fn target(
     state: &AppState,
     record: &McpServerRecord,
     connection: Option<ConnectionId>,
+    sender: &Sender<'_>,
     mask: &mut Mask,
 ) -> Result<Target> {
     if connection.is_none() && record.auth_mode != AuthMode::None {
@@ -100,11 +105,11 @@ async fn target(
         for instance in instances.iter().filter(|each| each.server_id == record.id && each.enabled) {
             let binding = binding_of(instance, record, None)?;
             if binding.connection_id.is_some() {
-                return of_binding(state, &record.place, &binding, mask).await;
+                return of_binding(state, &record.place, &binding, sender, mask).await;
             }
         }
     }
-    of_server(state, record, connection, mask).await
+    of_server(state, record, connection, sender, mask).await
 }
 
 fn masked(error: Error, mask: &Mask) -> Error {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::audit::{self, Sender};
+use crate::connection::hosts::host_of;
 use crate::llm::{Asked, resolve};
 use crate::state::AppState;
 use clients::llm::chat::{Call, Chat, Completion, CompletionError, FinishReason, World, ask};
@@ -16,7 +18,9 @@ use clients::llm::{Credential, Resolved};
 use engine::{FailureCode, Outcome, StepFailure};
 use json_schema::{self, Rejected};
 use platform::blocking::blocking;
+use platform::outbound_http::Url;
 use platform::secrets::Mask;
+use store::CredentialUse;
 use types::error::{Error, ErrorCode, Kind};
 use types::json_cost::{MAX_COST, cost};
 use types::json_numbers;
@@ -91,6 +95,7 @@ impl ModelCall {
         if let ResponseFormat::Schema(schema) = &self.response_format {
             usable(schema).await?;
         }
+        note_sending(state, attempt, &resolved, &credential).await?;
         let mut chat = Chat::of(&self.call, &resolved.model, self.response_format.clone());
         let to = (&resolved, &credential);
         let mut completion = self.complete(state, attempt, to, &chat, until, spent).await?;
@@ -207,6 +212,21 @@ impl ModelCall {
         let message = "The key was changed while the step began; another attempt reads it anew.";
         Err(StepFailure { may_pass: true, ..StepFailure::new(FailureCode::ConnectionUnavailable, message) })
     }
+}
+
+/// Notes that a key is sent to its provider.
+async fn note_sending(
+    state: &AppState,
+    attempt: &Attempt,
+    resolved: &Resolved,
+    credential: &Credential,
+) -> Result<(), StepFailure> {
+    // What cannot be called is refused where it would be.
+    let host = Url::parse(&resolved.base_url()).ok().and_then(|url| host_of(&url));
+    let Some(host) = host.filter(|_| !matches!(credential, Credential::None)) else { return Ok(()) };
+    let sent = CredentialUse { connection_id: None, provider_key_id: Some(resolved.key.id.clone()), host };
+    let sender = Sender::Step(&attempt.key);
+    audit::note_sending(state, &attempt.place, &sender, sent, 200).await.map_err(unresolved)
 }
 
 fn result(resolved: &Resolved, completion: Completion, json: Option<Value>, spent: &Spent) -> Value {

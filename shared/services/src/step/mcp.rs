@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::audit::Sender;
 use crate::mcp::bind::{Reference, key};
 use crate::mcp::target::of_binding;
 use crate::state::AppState;
@@ -70,7 +71,8 @@ impl ToolCall {
             // Nothing is published: the server decides.
             None => self.arguments.clone(),
         };
-        let target = of_binding(state, &attempt.place, &self.binding, mask).await;
+        let target =
+            of_binding(state, &attempt.place, &self.binding, &Sender::Step(&attempt.key), mask).await;
         let target = target.map_err(|error| unready(&error))?;
         let what = format!("The tool {:?} could not be called", self.tool);
         let failed = |error: McpError| StepFailure {
@@ -109,7 +111,9 @@ impl ToolCall {
 fn unready(error: &types::Error) -> StepFailure {
     let code = match error.kind {
         Kind::Unavailable { .. } | Kind::Internal => FailureCode::DependencyUnavailable,
-        _ if error.code == ErrorCode::ConnectionUnavailable => FailureCode::ConnectionUnavailable,
+        _ if matches!(error.code, ErrorCode::ConnectionUnavailable | ErrorCode::ConnectionHostNotAllowed) => {
+            FailureCode::ConnectionUnavailable
+        }
         _ => FailureCode::McpToolFailed,
     };
     StepFailure::new(code, error.message.clone())

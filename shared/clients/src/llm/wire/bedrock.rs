@@ -14,11 +14,6 @@ use types::tokens::Tokens;
 /// Families that can be made to use a tool.
 const WITH_TOOL_CHOICE: [&str; 2] = ["anthropic.", "amazon.nova"];
 
-pub(super) fn base_url(region: &str) -> String {
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://bedrock-runtime.{region}.{domain}")
-}
-
 pub(super) fn write(chat: &Chat) -> Written {
     let can_choose = WITH_TOOL_CHOICE.iter().any(|family| chat.model.contains(family));
     let schema = chat.object_schema().filter(|_| can_choose);

@@ -126,12 +126,7 @@ async fn request(call: Call<'_>, mask: &mut Mask) -> Result<http::Request<Vec<u8
         Provider::Bedrock => bedrock::write(chat),
     };
     let region = resolved.key.region.as_deref().unwrap_or_default();
-    let base = match (&resolved.key.base_url, resolved.provider.base_url()) {
-        (Some(base), _) => base.clone(),
-        (None, Some(base)) => base.to_owned(),
-        (None, None) => bedrock::base_url(region),
-    };
-    let uri = address(world.outbound, resolved.provider, &base, &written.path)?;
+    let uri = address(world.outbound, resolved.provider, &resolved.base_url(), &written.path)?;
     let body = serde_json::to_vec(&written.body)
         .map_err(|error| format!("the question cannot be written: {error}"))?;
     let mut request = http::Request::post(&uri)
