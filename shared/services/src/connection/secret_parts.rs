@@ -226,7 +226,7 @@ fn in_document(value: &Value, name: &str, parts: &mut Vec<String>) {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| in_document(value, name, parts)),
         Value::Array(items) => items.iter().for_each(|item| in_document(item, name, parts)),
         Value::String(text) if !text.trim().is_empty() && names_secret(name) => {
-            parts.push(text.trim().to_owned())
+            parts.push(text.trim().to_owned());
         }
         _ => {}
     }
