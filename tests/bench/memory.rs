@@ -215,6 +215,7 @@ fn items(body: &[Value]) -> Value {
 }
 
 /// A case: its name, whether it is one run, and what came of it.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn case(local: &Local, name: &str) -> String {
     match name {
         "40 results, one script that reads all" => local.run(&readers(40, OBJECTS)).await,

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::api::{ErrorBody, retry_after_s, status};
-use shared::services::memory::Covered;
+use shared::services::memory::COVERED;
 use shared::services::platform_mcp::{AGAIN, Remote};
 use shared::types::error::ErrorCode;
 use shared::types::error::Kind;
@@ -139,7 +139,7 @@ fn written(caller: &HeaderMap, call: Call) -> Result<Request<Bytes>> {
 
 async fn within(router: Router, mut request: Request<Bytes>) -> Result<Response<Bytes>> {
     // The message that it is made of has room for both.
-    request.extensions_mut().insert(Covered);
+    request.extensions_mut().insert(COVERED);
     let Ok(response) = router.oneshot(request.map(Body::from)).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await;

@@ -8,7 +8,8 @@ use types::{Error, Result};
 
 use crate::state::AppState;
 
-pub use platform::memory::Covered;
+/// What a request carries that is covered already by one around it.
+pub const COVERED: platform::memory::Covered = platform::memory::Covered;
 
 /// How often a body stands in memory at most while a request is carried out: as it was read, and as it is kept.
 const COPIES: usize = 2;

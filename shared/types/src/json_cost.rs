@@ -87,7 +87,7 @@ fn array(count: usize) -> usize {
 fn map(count: usize) -> usize {
     match count {
         0 => 0,
-        ..=MEMBERS_OF_ONE_NODE => block(MAP_NODE),
+        1..=MEMBERS_OF_ONE_NODE => block(MAP_NODE),
         _ => LARGE_MAP + PER_MEMBER * count + PER_MEMBER / BLOCK.0 * count,
     }
 }

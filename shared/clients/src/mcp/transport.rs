@@ -253,11 +253,11 @@ impl Backend {
         asked: &Asked,
         id: RequestId,
         opened: Option<String>,
-        result: JsonText,
+        result: &JsonText,
     ) -> Result<(ServerJsonRpcMessage, Option<String>), McpError> {
         self.state().sent_again.remove(&asked.id.to_string());
         if !asked.is_handshake {
-            return Ok((ServerJsonRpcMessage::response(opaque(&result), id), None));
+            return Ok((ServerJsonRpcMessage::response(opaque(result), id), None));
         }
         let greeting = message::greeting(&result.to_value())?;
         if opened.as_ref().is_some_and(|id| id.len() > MAX_SESSION_ID) {
@@ -372,7 +372,7 @@ impl StreamableHttpClient for Backend {
         let opened = answer.headers.get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
         let asked = Asked { session: opened.clone().or_else(|| asked.session.clone()), ..asked };
         let result = self.answer(&asked, answer).await.map_err(failed)?;
-        let (reply, session) = self.reply(&asked, id, opened, result).map_err(failed)?;
+        let (reply, session) = self.reply(&asked, id, opened, &result).map_err(failed)?;
         Ok(StreamableHttpPostResponse::Json(reply, session))
     }
 

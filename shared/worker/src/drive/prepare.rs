@@ -84,6 +84,7 @@ fn misfits(misfit: &Misfit) -> Outcome {
 }
 
 /// Decides how a step begins.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of step")]
 pub(crate) async fn start(session: &mut Session, scopes: &mut Scopes, slot: Slot) -> Result<Start> {
     if session.machine().is_condition(slot) {
         return condition(session, scopes, slot).await;

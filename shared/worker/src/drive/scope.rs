@@ -210,10 +210,11 @@ impl Scopes {
             }
         }
         if named.has(&planned.step.id) {
-            let mut view = View::new();
-            view.push(("index", json!(inner.round).into()));
-            view.push(("input", fields.fields.clone()));
-            view.push(("item", item.clone().unwrap_or_default()));
+            let view: View = vec![
+                ("index", json!(inner.round).into()),
+                ("input", fields.fields.clone()),
+                ("item", item.clone().unwrap_or_default()),
+            ];
             wanted.put(&planned.step.id, view);
         }
         Ok(RoundScope { index: inner.round, item, body: outputs, prev })
