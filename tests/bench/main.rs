@@ -15,6 +15,7 @@ mod crowd;
 mod functions;
 mod ingress;
 mod load;
+mod masking;
 mod memory;
 mod meter;
 mod prices;
@@ -70,6 +71,7 @@ enum Section {
     Ingress,
     Cost,
     Functions,
+    Masking,
     Memory,
 }
 
@@ -102,6 +104,9 @@ async fn main() -> ExitCode {
         let program = arguments.server.clone().unwrap_or_else(server::program);
         let data = tempfile::tempdir().expect("a directory for data");
         ok &= crowd::print(&program, data.path()).await;
+    }
+    if wanted(Section::Masking) {
+        masking::print();
     }
     if wanted(Section::Memory) {
         let program = arguments.server.clone().unwrap_or_else(server::program);

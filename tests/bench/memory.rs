@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use crate::procfs;
 
 /// Beside what the process has at its start, in MB.
-const MOST: u64 = 512;
+const MAX: u64 = 512;
 /// The same while one run does its worst.
-const MOST_OF_A_RUN: u64 = 200;
+const MAX_OF_A_RUN: u64 = 200;
 /// How long a case may take.
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 /// One result of nearly a megabyte: the most values that it holds.
 const OBJECTS: &str = "local t = {} for i = 1, 130000 do t[i] = { a = 1 } end return { n = 1, t = t }";
 
@@ -37,7 +37,7 @@ impl Local {
 
     async fn send(&self, method: reqwest::Method, path: &str, body: Option<String>) -> (StatusCode, Value) {
         let url = format!("{}{path}", self.process.base_url);
-        let mut request = self.http.request(method, url).bearer_auth(&self.process.token).timeout(LONGEST);
+        let mut request = self.http.request(method, url).bearer_auth(&self.process.token).timeout(MAX_WAIT);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
@@ -75,7 +75,7 @@ impl Local {
     }
 
     async fn ended(&self, run: &str) -> String {
-        let until = Instant::now() + LONGEST;
+        let until = Instant::now() + MAX_WAIT;
         while Instant::now() < until {
             let summary = self.get(&format!("{run}/summary")).await;
             match summary["status"].as_str() {
@@ -119,7 +119,7 @@ impl Local {
                     Some(body) => http.post(url).header("content-type", "application/json").body(body),
                     None => http.get(url),
                 };
-                let answer = request.bearer_auth(token).timeout(LONGEST).send().await;
+                let answer = request.bearer_auth(token).timeout(MAX_WAIT).send().await;
                 match answer {
                     Ok(answer) => {
                         let status = answer.status().as_u16().to_string();
@@ -357,7 +357,7 @@ pub async fn print_and_check(program: &Path) -> bool {
             _ => case(&local, name).await,
         };
         let beside = procfs::memory(local.process.id()).peak.saturating_sub(local.base);
-        let bound = if is_one_run { MOST_OF_A_RUN } else { MOST };
+        let bound = if is_one_run { MAX_OF_A_RUN } else { MAX };
         let mark = if beside > bound { " !" } else { "" };
         ok &= beside <= bound;
         let seconds = began.elapsed().as_secs_f64();

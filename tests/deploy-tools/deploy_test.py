@@ -298,7 +298,9 @@ def access(stack, token):
         page = expect(stack.call("GET", f"/v1/audit?limit=100{cursor}", token), 200)
         told += [entry["action"] for entry in page["entries"]]
         cursor = f"&cursor={page['next_cursor']}" if page.get("next_cursor") else None
-    assert told[0] == "project.restore" and "run.start" in told and told[-1] == "workspace.create", told
+    # The hour's uses of a credential stand where the hour began, among what was done in it.
+    done = [action for action in told if action != "credential.send"]
+    assert done[0] == "project.restore" and "run.start" in done and done[-1] == "workspace.create", told
 
 
 def figures(stack, token):

@@ -13,6 +13,34 @@ use shared::worker::{Message, handle};
 /// More starts than a process may need until it is rid of what it dies of.
 const MAX_STARTS: usize = 12;
 
+/// Between two looks at what another process does.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// Waits until the journal of runs under way, which a process keeps beside its data, is like this.
+async fn journal_is(data: &Path, like: impl Fn(&str) -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !std::fs::read_to_string(data.join("under_way")).is_ok_and(|journal| like(&journal)) {
+        assert!(Instant::now() < until, "the journal never came to be so");
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+/// The journal names a run that is under way.
+fn names_a_run(journal: &str) -> bool {
+    journal.contains("run_id")
+}
+
+/// The journal names a suspect twice: as it was when the process began, and as it is now that it is alone.
+fn has_one_alone(journal: &str) -> bool {
+    let entries: Vec<Value> = journal.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let is_like = |one: &Value, other: &Value| {
+        one["run_id"] == other["run_id"]
+            && one["suspected"] == other["suspected"]
+            && one["alone"].as_u64() > other["alone"].as_u64()
+    };
+    entries.iter().any(|one| entries.iter().any(|other| is_like(one, other)))
+}
+
 /// A local process on this data, and its API.
 struct Api {
     http: Client,
@@ -82,7 +110,7 @@ impl Api {
             if is_claimed || !view["ended_at"].is_null() {
                 return Some(view);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         None
     }
@@ -153,8 +181,8 @@ async fn a_run_during_which_its_process_is_killed_each_time_fails() {
     let innocent = nine(&api, &other, &small()).await;
     let poison = api.publish(&token, &endless).await;
     let poison = api.begin(&token, &poison, 100).await;
-    // Nothing of it is written yet.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // It is under way, and no row says so yet.
+    journal_is(data.path(), |journal| journal.contains("000000000100")).await;
     let (mut deaths, mut claimed_at) = (0, Value::Null);
     let view = loop {
         api.process.kill();
@@ -186,11 +214,14 @@ async fn long_runs_beside_others_survive_kills() {
     let mut api = Api::start(data.path(), None);
     let token = api.process.token.clone();
     let runs = nine(&api, &token, &graph([busy("a", 5, 30)])).await;
-    for _ in 0..6 {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        api.process.kill();
+    journal_is(data.path(), names_a_run).await;
+    api.process.kill();
+    for _ in 0..5 {
         api = Api::start(data.path(), None);
+        journal_is(data.path(), has_one_alone).await;
+        api.process.kill();
     }
+    api = Api::start(data.path(), None);
     for run in runs {
         let mut over = false;
         for _ in 0..12 {
@@ -209,10 +240,10 @@ async fn a_process_that_was_told_to_end_is_no_loss() {
     let workflow = api.publish(&token, &graph([busy("a", 12, 30)])).await;
     let run = api.begin(&token, &workflow, 1).await;
     for _ in 0..6 {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        journal_is(data.path(), names_a_run).await;
         // It waits for what is under way, and is not given the time.
         api.process.terminate();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        journal_is(data.path(), |journal| journal.starts_with("in order")).await;
         api.process.kill();
         api = Api::start(data.path(), None);
     }
@@ -270,7 +301,7 @@ async fn is_claimed(run: &Run, now: String) {
     let is_claimed = |step: &Value| step["status"] == "running" && step["started_at"] == now.as_str();
     while !is_claimed(&run.step("a").await) {
         assert_eq!(run.status().await, "running");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 

@@ -31,7 +31,7 @@ pub fn cost(json: &[u8]) -> usize {
             b'"' => {
                 let start = at + 1;
                 at = end_of_string(json, start);
-                cost += text(at - start);
+                cost += block(at - start);
             }
             b'{' | b'[' => {
                 if open.len() == MAX_DEPTH {
@@ -74,10 +74,6 @@ fn end_of_string(json: &[u8], mut at: usize) -> usize {
 
 fn block(bytes: usize) -> usize {
     if bytes == 0 { 0 } else { bytes + (bytes / BLOCK.0).max(BLOCK.1) }
-}
-
-fn text(bytes: usize) -> usize {
-    block(bytes)
 }
 
 fn array(count: usize) -> usize {

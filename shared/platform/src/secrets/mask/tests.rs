@@ -391,26 +391,3 @@ proptest! {
         prop_assert_eq!(mask.text(&masked), masked.as_str());
     }
 }
-
-#[test]
-#[ignore = "prints figures: cargo nextest run --run-ignored all -E 'test(throughput_of_masking)' --no-capture"]
-fn throughput_of_masking() {
-    let mask = mask(&["sk-proj-0123456789abcdefghijklmnopqrstuvwxyz", "hunter2-hunter2"]);
-    let item = json!({ "id": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", "title": "A sentence with \"quotes\" & <signs>.",
-                       "path": "/srv/data/reports/2026/report.pdf", "n": 12345.5, "tags": ["a", "b"] });
-    let json = serde_json::to_string(&vec![item; 10_000]).unwrap();
-    for (what, text) in [
-        ("JSON", json.clone()),
-        ("JSON in JSON", json!(json).to_string()),
-        ("Base64", STANDARD.encode(&json)),
-        ("percent", Encoder::Percent.encode(&json)),
-        ("prose", "The quick brown fox jumps over the lazy dog. ".repeat(40_000)),
-    ] {
-        let began = std::time::Instant::now();
-        mask.text(&text);
-        let seconds = began.elapsed().as_secs_f64();
-        #[allow(clippy::cast_precision_loss)]
-        let size = text.len() as f64 / 1e6;
-        println!("{what}: {size:.1} MB, {:.0} MB/s", size / seconds);
-    }
-}
