@@ -11,7 +11,7 @@ use shared::billing::Metering;
 use shared::billing::plans::PlanSettings;
 use shared::platform::metrics::MetricsSink;
 use shared::platform::outbound_http::OutboundPolicy;
-use shared::platform::queue::{InProcessQueue, MOST_RECEIVES, Queue};
+use shared::platform::queue::{InProcessQueue, MOST_RECEIVES};
 use shared::services::config::{BODY_DEADLINE, Config, PlatformMcp};
 use shared::services::limits::Limit;
 use shared::services::state::Clients;
@@ -130,10 +130,9 @@ impl Process {
         }
         // Nobody looks at the dead letters here: the log names each.
         let (queue, _) = InProcessQueue::with_dead_letters(&Clock::System, VISIBILITY, MOST_RECEIVES);
-        let messages: Arc<dyn Queue> = queue.clone();
         let clients = Clients {
             dynamodb: dynamo_client(&dynamo, []),
-            queue: Arc::clone(&messages),
+            queue: queue.clone(),
             secrets: Arc::new(LocalSecrets(secrets.clone())),
         };
         let state = AppState::new(config(&options, address.port()), Clock::System, clients);
@@ -161,7 +160,7 @@ impl Process {
                 ConnectionLimits::default(),
                 stopped.clone(),
             )),
-            tokio::spawn(crate::worker::poll(state.clone(), messages, stopped.clone())),
+            tokio::spawn(crate::worker::poll(state.clone(), Arc::clone(&queue), stopped.clone())),
             tokio::spawn(tick(state.clone(), dynamo.clone(), stopped)),
         ];
         Ok(Self { credentials, credentials_path, state, stop, tasks, dynamo, queue, _temporary: temporary })
@@ -196,7 +195,8 @@ fn config(options: &Options, port: u16) -> Config {
         },
         bedrock_region: String::new(),
         public_base_url: base_url.trim_end_matches('/').to_owned(),
-        script_parallelism: std::thread::available_parallelism().map_or(4, |cores| cores.get() * 2),
+        // Two at least, so that no tenant has all of them.
+        script_parallelism: std::thread::available_parallelism().map_or(4, |cores| (cores.get() * 2).max(2)),
         watch_interval: WATCH_INTERVAL,
         // Workers of earlier processes are dead with their processes.
         dead_before: Some(Clock::System.now()),

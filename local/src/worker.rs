@@ -1,13 +1,17 @@
 //! The poller that stands in for Lambda's: it receives messages, hands each to the worker, and deletes those
 //! that were handled. A message that fails comes back when its visibility timeout is over, and goes to the
 //! dead letters after a few times.
+//!
+//! Runs have permits, which are shared by tenant: what of a tenant has none stays in the queue, where it is in nobody's way.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::AppState;
-use shared::platform::queue::{LARGEST_BATCH, LONGEST_WAIT, Message, Queue, Receipt};
-use tokio::sync::{Semaphore, mpsc, watch};
+use shared::platform::fair_semaphore::{Bounds, FairSemaphore};
+use shared::platform::queue::{InProcessQueue, LARGEST_BATCH, LONGEST_WAIT, Queue, Receipt, counted_tenant};
+use shared::worker::Received;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -19,33 +23,29 @@ const AFTER_FAILURE: Duration = Duration::from_millis(200);
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Polls until `stop` changes, then waits for what is under way.
-pub async fn poll(state: AppState, queue: Arc<dyn Queue>, mut stop: watch::Receiver<bool>) {
+pub async fn poll(state: AppState, queue: Arc<InProcessQueue>, mut stop: watch::Receiver<bool>) {
     let (handled, to_delete) = mpsc::channel(1024);
     let deleting = tokio::spawn(delete(Arc::clone(&queue), to_delete));
-    let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let permits = FairSemaphore::new(Bounds::of_waits(SIDE_BY_SIDE));
     let mut tasks = JoinSet::new();
     loop {
         while tasks.try_join_next().is_some() {}
-        let free = tokio::select! {
-            permit = Arc::clone(&hands).acquire_owned() => permit,
-            _ = stop.changed() => break,
+        // What needs no permit has nothing for one.
+        let admit = |group: &str| match counted_tenant(group) {
+            Some(tenant) => permits.try_acquire(&(&tenant).into()).map(Some),
+            None => Some(None),
         };
-        let Ok(first) = free else { break };
         let received = tokio::select! {
-            received = queue.receive(hands.available_permits() + 1, LONGEST_WAIT) => received,
+            received = queue.receive_admitted(LARGEST_BATCH, LONGEST_WAIT, admit) => received,
+            () = permits.released() => continue,
             _ = stop.changed() => break,
         };
-        let mut permit = Some(first);
         match received {
             Ok(messages) => {
-                for message in messages {
-                    // There are as many permits as messages were asked for.
-                    let permit = permit.take().or_else(|| Arc::clone(&hands).try_acquire_owned().ok());
-                    let (state, handled) = (state.clone(), handled.clone());
-                    tasks.spawn(async move {
-                        handle(&state, message, &handled).await;
-                        drop(permit);
-                    });
+                for (message, permit) in messages {
+                    let receipt = message.receipt.clone();
+                    let received = Received { permit, ..message.into() };
+                    tasks.spawn(handle(state.clone(), received, receipt, handled.clone()));
                 }
             }
             Err(error) => {
@@ -59,9 +59,8 @@ pub async fn poll(state: AppState, queue: Arc<dyn Queue>, mut stop: watch::Recei
     let _ = deleting.await;
 }
 
-async fn handle(state: &AppState, message: Message, handled: &mpsc::Sender<Receipt>) {
-    let receipt = message.receipt.clone();
-    let failed = shared::worker::handle(state, [message], Instant::now() + NEVER).await;
+async fn handle(state: AppState, received: Received, receipt: Receipt, handled: mpsc::Sender<Receipt>) {
+    let failed = shared::worker::handle(&state, [received], Instant::now() + NEVER).await;
     if failed.is_empty() {
         // Only when the process ends is there nobody to delete it.
         let _ = handled.send(receipt).await;
@@ -69,7 +68,7 @@ async fn handle(state: &AppState, message: Message, handled: &mpsc::Sender<Recei
 }
 
 /// Deletes handled messages, as many at a time as have come together.
-async fn delete(queue: Arc<dyn Queue>, mut handled: mpsc::Receiver<Receipt>) {
+async fn delete(queue: Arc<InProcessQueue>, mut handled: mpsc::Receiver<Receipt>) {
     let mut receipts = Vec::with_capacity(LARGEST_BATCH);
     while handled.recv_many(&mut receipts, LARGEST_BATCH).await > 0 {
         if let Err(error) = queue.delete(&receipts).await {

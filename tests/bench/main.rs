@@ -12,6 +12,7 @@ mod budget;
 mod client;
 mod cost;
 mod crowd;
+mod fairness;
 mod functions;
 mod ingress;
 mod load;
@@ -25,6 +26,7 @@ mod server;
 mod shapes;
 mod stand_in;
 mod start_up;
+mod tenant;
 mod units;
 
 use std::path::PathBuf;
@@ -70,6 +72,7 @@ enum Section {
     Analytics,
     Ingress,
     Cost,
+    Fairness,
     Functions,
     Masking,
     Memory,
@@ -107,6 +110,10 @@ async fn main() -> ExitCode {
     }
     if wanted(Section::Masking) {
         masking::print();
+    }
+    if wanted(Section::Fairness) {
+        let program = arguments.server.clone().unwrap_or_else(server::program);
+        ok &= fairness::print_and_check(&program).await;
     }
     if wanted(Section::Memory) {
         let program = arguments.server.clone().unwrap_or_else(server::program);

@@ -1,30 +1,38 @@
 //! The most memory that the local process takes while graphs do their worst: a process for each case, on data of its own.
 
+use std::ops::Deref;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use it::{LocalProcess, Models, RawMcp, RawReply, graph, lua, lua_after, openai_says, repeat, with};
-use reqwest::StatusCode;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::procfs;
+use crate::tenant::Tenant;
 
 /// Beside what the process has at its start, in MB.
 const MAX: u64 = 512;
 /// The same while one run does its worst.
 const MAX_OF_A_RUN: u64 = 200;
-/// How long a case may take.
-const MAX_WAIT: Duration = Duration::from_secs(300);
 /// One result of nearly a megabyte: the most values that it holds.
 const OBJECTS: &str = "local t = {} for i = 1, 130000 do t[i] = { a = 1 } end return { n = 1, t = t }";
 
-/// A local process, and how to call it.
+/// A local process, and the tenant that does its worst.
 struct Local {
     process: LocalProcess,
-    http: reqwest::Client,
+    tenant: Tenant,
     base: u64,
     _data: tempfile::TempDir,
+}
+
+impl Deref for Local {
+    type Target = Tenant;
+
+    fn deref(&self) -> &Tenant {
+        &self.tenant
+    }
 }
 
 impl Local {
@@ -32,60 +40,8 @@ impl Local {
         let data = tempfile::tempdir().expect("a directory for data");
         let process = LocalProcess::with(program, data.path(), &["--allow-private-outbound"]);
         let base = procfs::memory(process.id()).peak;
-        Self { process, http: it::http_client(), base, _data: data }
-    }
-
-    async fn send(&self, method: reqwest::Method, path: &str, body: Option<String>) -> (StatusCode, Value) {
-        let url = format!("{}{path}", self.process.base_url);
-        let mut request = self.http.request(method, url).bearer_auth(&self.process.token).timeout(MAX_WAIT);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        match request.send().await {
-            Ok(answer) => {
-                let status = answer.status();
-                let bytes = answer.bytes().await.unwrap_or_default();
-                (status, serde_json::from_slice(&bytes).unwrap_or_default())
-            }
-            Err(_) => (StatusCode::BAD_GATEWAY, Value::Null),
-        }
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Value {
-        let (status, answer) = self.send(reqwest::Method::POST, path, Some(body.to_string())).await;
-        assert!(status.is_success(), "POST {path}: {status} {answer:#}");
-        answer
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.send(reqwest::Method::GET, path, None).await.1
-    }
-
-    async fn publish(&self, graph: &Value) -> String {
-        let made = self.post("/v1/workflows", &json!({ "name": "w", "graph": graph })).await;
-        let id = made["id"].as_str().expect("an id").to_owned();
-        self.post(&format!("/v1/workflows/{id}/versions"), &json!({})).await;
-        id
-    }
-
-    async fn start_run(&self, workflow: &str) -> String {
-        let path = format!("/v1/workflows/{workflow}/command");
-        let started = self.post(&path, &json!({ "command": "start" })).await;
-        format!("/v1/workflows/{workflow}/runs/{}", started["run_id"].as_str().expect("an id"))
-    }
-
-    async fn ended(&self, run: &str) -> String {
-        let until = Instant::now() + MAX_WAIT;
-        while Instant::now() < until {
-            let summary = self.get(&format!("{run}/summary")).await;
-            match summary["status"].as_str() {
-                None => return "no answer".to_owned(),
-                Some("failed") => return summary["failure_code"].as_str().unwrap_or_default().to_owned(),
-                Some(status @ ("completed" | "stopped")) => return status.to_owned(),
-                Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-        "not over".to_owned()
+        let tenant = Tenant::new(&process.base_url, &process.token);
+        Self { process, tenant, base, _data: data }
     }
 
     /// Runs a graph to its end.
@@ -112,22 +68,10 @@ impl Local {
     async fn at_once(&self, times: usize, path: &str, body: Option<String>) -> String {
         let mut all = JoinSet::new();
         for _ in 0..times {
-            let (http, token) = (self.http.clone(), self.process.token.clone());
-            let (url, body) = (format!("{}{path}", self.process.base_url), body.clone());
+            let (tenant, path, body) = (self.tenant.clone(), path.to_owned(), body.clone());
             all.spawn(async move {
-                let request = match body {
-                    Some(body) => http.post(url).header("content-type", "application/json").body(body),
-                    None => http.get(url),
-                };
-                let answer = request.bearer_auth(token).timeout(MAX_WAIT).send().await;
-                match answer {
-                    Ok(answer) => {
-                        let status = answer.status().as_u16().to_string();
-                        drop(answer.bytes().await);
-                        status
-                    }
-                    Err(_) => "no answer".to_owned(),
-                }
+                let method = if body.is_some() { Method::POST } else { Method::GET };
+                tenant.status(method, &path, body).await
             });
         }
         summed_up(all.join_all().await)
@@ -149,14 +93,7 @@ impl Local {
     }
 
     async fn run_tool(&self, url: &str) -> String {
-        let new = json!({ "name": "Back office", "canonical_url": url });
-        let server = self.post("/v1/mcp/servers", &new).await;
-        let id = server["id"].as_str().expect("an id").to_owned();
-        let path = format!("/v1/mcp/servers/{id}");
-        self.post(&format!("{path}/discover"), &json!({})).await;
-        self.post(&format!("{path}/versions"), &json!({ "activate": true })).await;
-        let instance = self.post("/v1/mcp/instances", &json!({ "server_id": id })).await;
-        let instance = instance["id"].as_str().expect("an id").to_owned();
+        let instance = self.mcp_instance(url).await;
         let calls = (0..8).map(|at| it::tool_call(&format!("c{at}"), &[], &instance, "t", &json!({})));
         let calls: Vec<Value> = calls.map(|step| with(step, &json!({ "continue_on_error": true }))).collect();
         self.run(&graph(calls)).await

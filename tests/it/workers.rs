@@ -7,9 +7,10 @@ use it::{Models, Run, TestApp, Workspace, for_each, graph, human, lua, lua_after
 use serde_json::{Value, json};
 use shared::engine::Work;
 use shared::engine::{Command, Outcome, Slot};
+use shared::platform::fair_semaphore::{FairPermit, Holder};
 use shared::services::run::Session;
 use shared::types::clock::{Clock, Timestamp};
-use shared::types::ids::{Place, RunRef};
+use shared::types::ids::{Place, RunRef, TenantId};
 use shared::types::tokens::Tokens;
 use shared::worker::Message;
 use tokio::time::Instant;
@@ -72,8 +73,11 @@ async fn a_script_is_not_claimed_before_there_is_room_to_run_it() {
     let (app, acme) = acme(Clock::System).await;
     let run = acme.begin(&graph([lua("a", "return {}")]), json!({})).await;
     let messages = app.take_messages().await;
-    let permits = u32::try_from(app.state.scripts.available_permits()).unwrap();
-    let busy = std::sync::Arc::clone(&app.state.scripts).acquire_many_owned(permits).await.unwrap();
+    let tenants = [acme.tenant_id.as_str(), "another"].map(|tenant| tenant.parse().unwrap());
+    let holders = tenants.each_ref().map(|tenant: &TenantId| Holder::from(tenant));
+    let scripts = &app.state.scripts;
+    let all_of = |holder| std::iter::from_fn(move || scripts.try_acquire(holder));
+    let busy: Vec<FairPermit> = holders.iter().flat_map(all_of).collect();
     // A message that has come before is claimed first; its lease would run while the script waits for its turn.
     invoke(&app, &messages[0], 2, Duration::from_millis(10_200)).await;
     assert_eq!(run.step("a").await["status"], "pending");

@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod blocking;
 pub mod cache;
+pub mod fair_semaphore;
 pub mod memory;
 pub mod metrics;
 pub mod outbound_http;

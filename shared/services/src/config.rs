@@ -32,7 +32,7 @@ pub struct Config {
     /// Where callers and senders reach the API, such as `https://api.example.com`: addresses that are handed out begin with
     /// it. A request's own `Host` is its sender's choice.
     pub public_base_url: String,
-    /// How many scripts run at once in this process; each may take 64 MiB.
+    /// How many scripts run at once in this process, each of which may take 64 MiB; and how many checks of graphs and schemas.
     pub script_parallelism: usize,
     /// How long a request that waits for a run waits before it looks itself. Where commits happen in the same
     /// process they wake it, and this is only a fallback.
@@ -118,9 +118,9 @@ impl Config {
     }
 }
 
-/// Scripts may take a quarter of the memory: 64 MiB each.
+/// Scripts may take half of the memory: 64 MiB each. Two at least, so that no tenant has all of them.
 fn scripts_within(memory_mib: usize) -> usize {
-    (memory_mib / 256).clamp(1, 16)
+    (memory_mib / 128).clamp(2, 16)
 }
 
 /// Answers of servers are at most 4 MiB and mostly some KiB.
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_done_at_once_fits_the_memory() {
         let within = |memory| (scripts_within(memory), calls_within(memory));
-        assert_eq!([128, 512, 1024, 1769].map(within), [(1, 32), (2, 128), (4, 256), (6, 442)]);
+        assert_eq!([128, 512, 1024, 1769].map(within), [(2, 32), (4, 128), (8, 256), (13, 442)]);
         assert_eq!(within(10_240), (16, 512));
     }
 }

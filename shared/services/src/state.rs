@@ -4,8 +4,6 @@ use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::audit::NotedUses;
 use crate::auth::Authenticator;
 use crate::config::Config;
@@ -18,6 +16,8 @@ use crate::under_way::UnderWay;
 use crate::webhook::Webhooks;
 use clients::llm::SystemKeys;
 use clients::stripe::ProviderKeys;
+use platform::blocking::Threads;
+use platform::fair_semaphore::{Bounds, FairSemaphore};
 use platform::memory::Memory;
 use platform::metrics::Metrics;
 use platform::outbound_http::Outbound;
@@ -59,9 +59,11 @@ pub struct Shared {
     /// Runs that are under way in this process.
     pub under_way: UnderWay,
     /// Permits for running scripts.
-    pub scripts: Arc<Semaphore>,
+    pub scripts: FairSemaphore,
+    /// Threads for checks of graphs and schemas.
+    pub threads: Threads,
     /// Permits for calls of MCP servers and models.
-    pub calls: Arc<Semaphore>,
+    pub calls: FairSemaphore,
     /// MCP: sessions, and tools that are known.
     pub mcp: Mcp,
     /// The way out.
@@ -133,8 +135,9 @@ impl AppState {
             webhooks: Webhooks::default(),
             watch: RunWatch::default(),
             under_way: UnderWay::default(),
-            scripts: Arc::new(Semaphore::new(config.script_parallelism)),
-            calls: Arc::new(Semaphore::new(config.call_parallelism)),
+            scripts: FairSemaphore::new(Bounds::of_threads(config.script_parallelism)),
+            threads: Threads::new(config.script_parallelism),
+            calls: FairSemaphore::new(Bounds::of_waits(config.call_parallelism)),
             mcp: Mcp::default(),
             outbound: Arc::new(Outbound::new(config.outbound.clone()).within(memory.clone())),
             llm_keys: LlmKeys::default(),

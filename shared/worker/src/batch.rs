@@ -9,6 +9,7 @@ use tracing::{Instrument, Span};
 use crate::drive::drive;
 use engine::Command;
 use platform::boxed;
+use platform::fair_semaphore::FairPermit;
 use platform::metrics::Metric;
 use platform::patience::Patience;
 use platform::queue::{self, Wake};
@@ -32,7 +33,7 @@ pub struct Message {
 }
 
 /// A message, and what the queue says of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Received {
     /// The message.
     pub message: Message,
@@ -40,6 +41,8 @@ pub struct Received {
     pub sent_at: Option<Timestamp>,
     /// The trace of the work that sent it.
     pub trace: Option<Trace>,
+    /// What lets its run be moved beside others, where somebody counts them; lent while the run waits for calls.
+    pub permit: Option<FairPermit>,
 }
 
 impl Received {
@@ -50,6 +53,7 @@ impl Received {
             message,
             sent_at: sent_at.map(Timestamp::from_millis),
             trace: attribute("AWSTraceHeader").and_then(Trace::parse),
+            permit: None,
         }
     }
 }
@@ -57,13 +61,19 @@ impl Received {
 impl From<queue::Message> for Received {
     fn from(message: queue::Message) -> Self {
         let queue::Message { id, body, receive_count, sent_at, trace, .. } = message;
-        Self { message: Message { id, body, receive_count }, sent_at, trace }
+        Self { message: Message { id, body, receive_count }, sent_at, trace, permit: None }
+    }
+}
+
+impl From<(queue::Message, FairPermit)> for Received {
+    fn from((message, permit): (queue::Message, FairPermit)) -> Self {
+        Self { permit: Some(permit), ..message.into() }
     }
 }
 
 impl From<Message> for Received {
     fn from(message: Message) -> Self {
-        Self { message, sent_at: None, trace: None }
+        Self { message, sent_at: None, trace: None, permit: None }
     }
 }
 
@@ -105,14 +115,14 @@ async fn handle_all(state: &AppState, messages: Vec<Received>, until: Instant) -
 
 /// Whether the message is done with.
 async fn one(state: &AppState, received: Received, until: Instant) -> bool {
-    let Received { message, sent_at, trace } = received;
+    let Received { message, sent_at, trace, permit } = received;
     if let Some(sent_at) = sent_at {
         state.metrics.time(Metric::QueueAge, &[], state.clock.now().since(sent_at));
     }
     let span = span_of(&message, trace.as_ref());
     let work = async {
         let moved = match queue::parse(&message.body) {
-            Ok(wake) => move_run(state, &wake, message.receive_count > 1, until).await,
+            Ok(wake) => move_run(state, &wake, message.receive_count > 1, until, permit).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &moved {
@@ -134,14 +144,20 @@ fn span_of(message: &Message, trace: Option<&Trace>) -> Span {
     span
 }
 
-async fn move_run(state: &AppState, wake: &Wake, again: bool, until: Instant) -> Result<()> {
+async fn move_run(
+    state: &AppState,
+    wake: &Wake,
+    again: bool,
+    until: Instant,
+    permit: Option<FairPermit>,
+) -> Result<()> {
     let run = &wake.run;
     let span = Span::current();
     span.record("tenant_id", run.place.tenant_id.as_str());
     span.record("run_id", tracing::field::display(run.run_id));
     let patience = Patience::of_worker(until);
     let work = async {
-        let moved = drive(state, wake, again, until, &patience).await;
+        let moved = drive(state, wake, again, until, &patience, permit).await;
         if let Err(Error { kind: Kind::Internal, .. }) = &moved {
             give_up(state, run).await?;
         }

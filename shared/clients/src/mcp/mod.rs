@@ -10,7 +10,7 @@ mod transport;
 pub mod words;
 
 pub use error::McpError;
-pub use result::{NoResult, arguments_apart, value};
+pub use result::{NoResult, arguments, value};
 pub use session::{Greeting, Session, Sessions, Target, is_settable};
 pub use tools::ToolWarning;
 pub use words::shown;

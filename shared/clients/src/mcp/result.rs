@@ -1,23 +1,25 @@
 //! What goes into a call of a tool, and what comes of it.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::error::McpError;
 use super::words::{shown, shown_value, unexpected};
-use platform::blocking::blocking;
 use types::json_cost;
 use types::json_numbers;
 use types::mcp::ToolSpec;
 use workflow::input::fill_defaults_and_check_in_part;
 
-/// The arguments of a call: the missing ones filled with the schema's defaults, and checked against what of it can be
-/// checked.
+/// The arguments of a call of the tool at this place of a server's: the missing ones filled with the schema's defaults, and
+/// checked against what of it can be checked. The schema is somebody else's, so it belongs on a thread that may block.
 ///
 /// # Errors
 /// What the tool does not take, in a sentence.
-fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+pub fn arguments(
+    tools: &[ToolSpec],
+    at: usize,
+    given: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let Some(tool) = tools.get(at) else { return Ok(Map::new()) };
     let has_empty_object = given.values().any(has_empty_object);
     match fill_defaults_and_check_in_part(&tool.input_schema, Value::Object(given)) {
         Ok(Value::Object(arguments)) => Ok(arguments),
@@ -34,19 +36,6 @@ fn arguments(tool: &ToolSpec, given: Map<String, Value>) -> Result<Map<String, V
             Err(issues.iter().take(5).map(told).collect::<Vec<_>>().join("; "))
         }
     }
-}
-
-/// The same for the tool at this place of a server's, on a thread of its own: the schema is somebody else's.
-///
-/// # Errors
-/// Internal, when it cannot be said; the inner error as of [`arguments`].
-pub async fn arguments_apart(
-    tools: &Arc<Vec<ToolSpec>>,
-    at: usize,
-    given: Map<String, Value>,
-) -> types::Result<Result<Map<String, Value>, String>> {
-    let tools = Arc::clone(tools);
-    blocking(move || tools.get(at).map_or_else(|| Ok(Map::new()), |tool| arguments(tool, given))).await
 }
 
 fn has_empty_object(value: &Value) -> bool {
@@ -226,7 +215,8 @@ mod tests {
             },
         } }))
         .unwrap();
-        let call = |given: Value| arguments(&tool, given.as_object().unwrap().clone());
+        let call =
+            |given: Value| arguments(std::slice::from_ref(&tool), 0, given.as_object().unwrap().clone());
         assert_eq!(json!(call(json!({ "a": "y" })).unwrap()), json!({ "a": "y", "c": 3 }));
         for wrong in [json!({}), json!({ "a": 1 }), json!({ "a": "y", "b": null })] {
             assert!(call(wrong.clone()).is_err(), "{wrong}");
@@ -240,19 +230,11 @@ mod tests {
             "properties": { "a": { "type": "number" }, "b": { "type": "number", "default": 2 } },
         } }))
         .unwrap();
-        let call = |given: Value| arguments(&tool, given.as_object().unwrap().clone());
+        let call =
+            |given: Value| arguments(std::slice::from_ref(&tool), 0, given.as_object().unwrap().clone());
         assert_eq!(json!(call(json!({ "a": 1 })).unwrap()), json!({ "a": 1, "b": 2 }));
         assert!(call(json!({ "a": "x" })).unwrap_err().contains("tool_args.a"));
         assert!(call(json!({})).unwrap_err().contains("\"a\""));
-    }
-
-    #[tokio::test]
-    async fn arguments_are_checked_apart_as_they_are_otherwise() {
-        let tool = json!({ "name": "t", "inputSchema": { "type": "object", "properties": { "a": { "type": "number" } } } });
-        let tools: Arc<Vec<ToolSpec>> = Arc::new(vec![serde_json::from_value(tool).unwrap()]);
-        let call = |given: Value| arguments_apart(&tools, 0, given.as_object().unwrap().clone());
-        assert_eq!(json!(call(json!({ "a": 1 })).await.unwrap().unwrap()), json!({ "a": 1 }));
-        assert!(call(json!({ "a": "x" })).await.unwrap().is_err());
     }
 
     #[test]
@@ -267,7 +249,8 @@ mod tests {
             (json!({ "labels": { "a": 1 } }), false),
             (json!({ "labels": "x" }), false),
         ] {
-            let why = arguments(&tool, given.as_object().unwrap().clone()).unwrap_err();
+            let why =
+                arguments(std::slice::from_ref(&tool), 0, given.as_object().unwrap().clone()).unwrap_err();
             assert_eq!(why.contains("json.array({})"), names, "{why}");
         }
     }

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use super::error::McpError;
 use super::session::Session;
 use super::words::{shown, unexpected};
-use platform::blocking::blocking;
 use types::mcp::{ToolSpec, any_object};
 
 /// The most tools of a server.
@@ -53,7 +52,7 @@ pub struct Offer {
     pub warnings: Vec<ToolWarning>,
 }
 
-/// The tools that a server says it has.
+/// The tools that a server says it has, before their schemas are looked at ([`Offer::looked_through`]).
 ///
 /// # Errors
 /// When it does not answer as it should, or has more than is kept.
@@ -80,14 +79,17 @@ pub async fn ask(session: &Session) -> Result<Offer, McpError> {
         }
     }
     check(&offer.tools).map_err(McpError::Unusable)?;
-    let looked_through = blocking(move || {
-        offer.warnings.extend(unchecked(&offer.tools, None));
-        offer.warnings.truncate(MAX_WARNINGS);
-        offer
-    });
-    looked_through
-        .await
-        .map_err(|_| McpError::Unusable("the schemas of its tools could not be read".to_owned()))
+    Ok(offer)
+}
+
+impl Offer {
+    /// With what is wrong with the schemas of its tools. That may take some tenths of a second, so it belongs on a thread that may
+    /// block.
+    pub fn looked_through(mut self) -> Self {
+        self.warnings.extend(unchecked(&self.tools, None));
+        self.warnings.truncate(MAX_WARNINGS);
+        self
+    }
 }
 
 /// A tool as it is kept; what cannot be used of it is left out with a warning.

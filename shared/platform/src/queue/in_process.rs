@@ -85,8 +85,48 @@ impl InProcessQueue {
         self.changed.notify_waiters();
     }
 
+    /// Like [`Queue::receive`], but takes only messages that `admit` has something for, by their groups, and hands each
+    /// out with that. Who waits here does not notice when `admit` would have something again.
+    ///
+    /// # Errors
+    /// Unavailable when the queue is closed.
+    pub async fn receive_admitted<T>(
+        &self,
+        most: usize,
+        wait: Duration,
+        mut admit: impl FnMut(&str) -> Option<T>,
+    ) -> Result<Vec<(Message, T)>> {
+        let until = self.clock.now().plus(wait.min(LONGEST_WAIT));
+        let mut was_open = false;
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Before looking, so that no change is missed in between.
+            changed.as_mut().enable();
+            let mut admitted = Vec::new();
+            let taken = self.take(most, &mut |group| {
+                let admits = admit(group).map(|with| admitted.push(with));
+                admits.is_some()
+            });
+            let Some((delivered, next)) = taken else {
+                return if was_open { Ok(Vec::new()) } else { Err(closed()) };
+            };
+            was_open = true;
+            if !delivered.is_empty() || self.clock.now() >= until {
+                return Ok(delivered.into_iter().zip(admitted).collect());
+            }
+            tokio::select! {
+                () = changed => {}
+                () = reach(&self.clock, next.map_or(until, |next| next.min(until))) => {}
+            }
+        }
+    }
+
     /// What can be received now; none when the queue is closed. Also when the next message is due.
-    fn take(&self, most: usize) -> Option<(Vec<Message>, Option<Timestamp>)> {
+    fn take(
+        &self,
+        most: usize,
+        admit: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<(Vec<Message>, Option<Timestamp>)> {
         let now = self.clock.now();
         let most_receives = self.redrive.as_ref().map(|(_, most)| *most);
         let (taken, next) = {
@@ -94,7 +134,7 @@ impl InProcessQueue {
             if state.closed {
                 return None;
             }
-            let taken = state.messages.receive(most, self.visibility, most_receives, now);
+            let taken = state.messages.receive(most, self.visibility, most_receives, now, admit);
             (taken, state.messages.next_due())
         };
         if let Some((dead_letters, receives)) = self.redrive.as_ref().filter(|_| !taken.dead.is_empty()) {
@@ -127,24 +167,8 @@ impl Queue for InProcessQueue {
     }
 
     async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Message>> {
-        let until = self.clock.now().plus(wait.min(LONGEST_WAIT));
-        let mut was_open = false;
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            // Before looking, so that no change is missed in between.
-            changed.as_mut().enable();
-            let Some((delivered, next)) = self.take(most) else {
-                return if was_open { Ok(Vec::new()) } else { Err(closed()) };
-            };
-            was_open = true;
-            if !delivered.is_empty() || self.clock.now() >= until {
-                return Ok(delivered);
-            }
-            tokio::select! {
-                () = changed => {}
-                () = reach(&self.clock, next.map_or(until, |next| next.min(until))) => {}
-            }
-        }
+        let received = self.receive_admitted(most, wait, |_| Some(())).await?;
+        Ok(received.into_iter().map(|(message, ())| message).collect())
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Result<()> {

@@ -20,7 +20,7 @@ use types::{Error, Result};
 pub use in_process::InProcessQueue;
 #[cfg(feature = "lambda")]
 pub use sqs::SqsQueue;
-pub use wake::{RunQueue, Wake, body, parse};
+pub use wake::{RunQueue, Wake, body, counted_tenant, parse};
 
 /// The most bytes of a message's body.
 pub const LARGEST_BODY: usize = 1024 * 1024;

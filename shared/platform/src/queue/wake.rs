@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{NewMessage, Queue};
 use crate::trace::Trace;
 use types::form::FORM;
-use types::ids::{RunId, RunRef};
+use types::ids::{RunId, RunRef, TenantId};
 use types::{Error, Result};
 
 /// A message: look at this run.
@@ -23,22 +23,30 @@ pub struct Wake {
     /// Nobody has looked in time, so that whatever the run waits for has to be looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overdue: bool,
+    /// The run has ended, and others are to be told or stopped, which takes no worker long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
 }
 
 impl Wake {
     /// The run has something to do.
     pub fn ready(run: RunRef) -> Self {
-        Self { run, child: None, overdue: false }
+        Self { run, child: None, overdue: false, ended: false }
     }
 
     /// The run's deadline has passed.
     pub fn overdue(run: RunRef) -> Self {
-        Self { run, child: None, overdue: true }
+        Self { overdue: true, ..Self::ready(run) }
+    }
+
+    /// The run has ended, and others depend on it.
+    pub fn ended(run: RunRef) -> Self {
+        Self { ended: true, ..Self::ready(run) }
     }
 
     /// A child of the run has ended.
     pub fn child_ended(run: RunRef, child: RunId) -> Self {
-        Self { run, child: Some(child), overdue: false }
+        Self { child: Some(child), ..Self::ready(run) }
     }
 }
 
@@ -58,10 +66,24 @@ impl RunQueue {
     /// # Errors
     /// Unavailable when the queue does not answer.
     pub async fn send(&self, wake: &Wake, delay: Duration) -> Result<()> {
-        let group = wake.run.place.tenant_id.to_string();
+        let group = group(wake);
         let message = NewMessage { body: body(wake)?, group, trace: Trace::current() };
         self.0.send(&message, delay).await
     }
+}
+
+/// What a tenant's runs that have ended are told by, after its name: no backlog of its own holds them up either, and whoever
+/// stops a run with everything below it need not wait for that.
+const ENDED: &str = "/ended";
+
+fn group(wake: &Wake) -> String {
+    let tenant = &wake.run.place.tenant_id;
+    if wake.ended { format!("{tenant}{ENDED}") } else { tenant.to_string() }
+}
+
+/// The tenant whose runs a message of this group counts among those under way; none when it only says that one has ended.
+pub fn counted_tenant(group: &str) -> Option<TenantId> {
+    group.parse().ok()
 }
 
 /// A message as it is sent: with the form in which it is written.

@@ -16,7 +16,6 @@ use crate::quotas::{check as check_quota, within};
 use crate::state::AppState;
 use clients::mcp::shown;
 use clients::mcp::{McpError, NoResult, is_settable};
-use platform::blocking::blocking;
 use platform::boxed;
 use platform::secrets::Mask;
 use store::{Counted, InstanceRecord, Listed, McpServerRecord, ProfileRecord, QuotaGuard};
@@ -264,7 +263,8 @@ async fn check(state: &AppState, server: &McpServerRecord, spec: &SourceSpec) ->
     let Some(schema) = version.and_then(|version| version.config_schema) else { return Ok(()) };
     let schema: Value = serde_json::from_str(&schema).map_err(Error::internal_from)?;
     let config = Value::Object(spec.config.clone());
-    let filled = blocking(move || fill_defaults_and_check_in_part(&schema, config)).await?;
+    let check = move || fill_defaults_and_check_in_part(&schema, config);
+    let filled = state.threads.run_soon(&server.place.tenant_id, check).await?;
     filled.map(|_| ()).map_err(|issues| {
         let first = issues.first().map(|issue| issue.message.replace("input_schema", "the schema"));
         let first = first.unwrap_or_default().replace("the input does", "it does");
@@ -434,9 +434,9 @@ pub async fn try_tool(
             let tools = state.mcp.tools(&state.store, place, server.id, version).await?;
             let at = tools.iter().position(|each| each.name == tool);
             let at = at.ok_or_else(|| Error::not_found("tool"))?;
-            clients::mcp::arguments_apart(&tools, at, arguments)
-                .await?
-                .map_err(|why| Error::invalid(format!("arguments: {why}.")))?
+            let check = move || clients::mcp::arguments(&tools, at, arguments);
+            let checked = state.threads.run_soon(&place.tenant_id, check).await?;
+            checked.map_err(|why| Error::invalid(format!("arguments: {why}.")))?
         }
     };
     let mut mask = Mask::default();

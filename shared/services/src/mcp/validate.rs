@@ -184,9 +184,14 @@ async fn ask(
         format!("{} {} speaks version {}.", greeting.name, greeting.version, greeting.protocol_version)
     });
     note(CheckName::Handshake, Ok(said));
-    let Offer { tools, warnings } = match tools::ask(&session).await {
+    let offer = match tools::ask(&session).await {
         Ok(offer) => offer,
         Err(error) => return note(CheckName::Tools, Err(told(&error))),
+    };
+    let looking = state.threads.run_soon(&record.place.tenant_id, move || offer.looked_through());
+    let Offer { tools, warnings } = match looking.await {
+        Ok(offer) => offer,
+        Err(error) => return note(CheckName::Tools, Err(error.message)),
     };
     note(CheckName::Tools, compared(state, record, &tools).await);
     let schema = match &warnings[..] {

@@ -12,7 +12,6 @@ use crate::state::AppState;
 use clients::mcp::Target;
 use clients::mcp::tools::Offer;
 use clients::mcp::{Greeting, McpError, shown, tools};
-use platform::blocking::blocking;
 use platform::boxed;
 use platform::secrets::Mask;
 use store::{Listed, McpServerRecord, McpVersionRecord, NewMcpVersion};
@@ -66,7 +65,9 @@ pub async fn discover(
     };
     let asked = tokio::time::timeout(ASKING, asking).await;
     let asked = asked.unwrap_or(Err(McpError::Timeout(ASKING)));
-    let (Offer { tools, warnings }, session) = asked.map_err(|error| masked(target.error(&error), &mask))?;
+    let (offer, session) = asked.map_err(|error| masked(target.error(&error), &mask))?;
+    let looking = state.threads.run_soon(&place.tenant_id, move || offer.looked_through());
+    let Offer { tools, warnings } = looking.await?;
     if tools.is_empty() {
         let why = warnings.first().map(|warning| format!(" that can be used: {warning}"));
         let message = format!("The server has no tools{}.", why.unwrap_or_default());
@@ -178,11 +179,11 @@ pub async fn publish(
     }
     tools::check(&tools).map_err(|why| Error::invalid(format!("tools: {why}.")))?;
     let config_schema = publish.config_schema;
-    let (tools, config_schema, warnings) = blocking(move || {
+    let check = move || {
         let warnings = tools::unchecked(&tools, config_schema.as_ref());
         (tools, config_schema, warnings)
-    })
-    .await?;
+    };
+    let (tools, config_schema, warnings) = state.threads.run_soon(&place.tenant_id, check).await?;
     if config_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
         return Err(Error::invalid("config_schema: must be a JSON Schema, which is an object."));
     }

@@ -147,11 +147,13 @@ pub(super) async fn wake(state: &AppState, session: &Session) {
     let machine = session.machine();
     let run = machine.run();
     let has_heirs = !run.orphans.is_empty() || run.parent.is_some();
-    let is_wanted = match run.status.is_terminal() {
-        true => has_heirs,
-        false => machine.next_work(state.clock.now()).is_some(),
+    let wake = match run.status.is_terminal() {
+        true => has_heirs.then(|| Wake::ended(run.key.clone())),
+        false => machine.next_work(state.clock.now()).map(|_| Wake::ready(run.key.clone())),
     };
-    if is_wanted && let Err(error) = state.queue.send(&Wake::ready(run.key.clone()), Duration::ZERO).await {
+    if let Some(wake) = wake
+        && let Err(error) = state.queue.send(&wake, Duration::ZERO).await
+    {
         tracing::warn!(%error, run_id = %run.key.run_id, "no message could be sent; the sweep will send one");
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::Outcome;
+use platform::fair_semaphore::Holder;
 use types::ids::{Place, RunId, WorkflowId};
 use types::tokens::Tokens;
 
@@ -19,6 +20,13 @@ pub struct Attempt {
     pub key: String,
     /// What it may take.
     pub timeout: Duration,
+}
+
+impl Attempt {
+    /// By which permits are counted.
+    pub fn holder(&self) -> Holder {
+        Holder::run(&self.place.tenant_id, self.run_id)
+    }
 }
 
 /// What became of a step that was executed.

@@ -17,7 +17,6 @@ use clients::llm::json_text::{candidates, json_in};
 use clients::llm::{Credential, Resolved};
 use engine::{FailureCode, Outcome, StepFailure};
 use json_schema::{self, Rejected};
-use platform::blocking::blocking;
 use platform::outbound_http::Url;
 use platform::secrets::Mask;
 use store::CredentialUse;
@@ -93,7 +92,7 @@ impl ModelCall {
             return Err(failed(format!("{}: {}; {}.", problem.field, problem.message, problem.suggestion)));
         }
         if let ResponseFormat::Schema(schema) = &self.response_format {
-            usable(schema).await?;
+            usable(state, attempt, schema).await?;
         }
         note_sending(state, attempt, &resolved, &credential).await?;
         let mut chat = Chat::of(&self.call, &resolved.model, self.response_format.clone());
@@ -103,17 +102,18 @@ impl ModelCall {
         let _room = state.memory.answer(self.readable(&resolved, &completion)?.saturating_mul(3)).await;
         let json = match &self.response_format {
             ResponseFormat::Text => None,
-            ResponseFormat::Json => json_of(&completion.text).await,
-            ResponseFormat::Schema(schema) => Some(match satisfying(schema, &completion).await {
-                Ok(json) => json,
-                Err(_) if completion.finish == FinishReason::Length => {
-                    return Err(cut_off(&resolved, &self.call, &completion));
-                }
-                Err(wrong) => {
-                    chat.push_turn(shown_again(&completion.text), correction(&wrong));
-                    completion = self.complete(state, attempt, to, &chat, until, spent).await?;
-                    self.readable(&resolved, &completion)?;
-                    satisfying(schema, &completion).await.map_err(|wrong| match completion.finish {
+            ResponseFormat::Json => json_of(state, attempt, &completion.text).await,
+            ResponseFormat::Schema(schema) => {
+                Some(match satisfying(state, attempt, schema, &completion).await {
+                    Ok(json) => json,
+                    Err(_) if completion.finish == FinishReason::Length => {
+                        return Err(cut_off(&resolved, &self.call, &completion));
+                    }
+                    Err(wrong) => {
+                        chat.push_turn(shown_again(&completion.text), correction(&wrong));
+                        completion = self.complete(state, attempt, to, &chat, until, spent).await?;
+                        self.readable(&resolved, &completion)?;
+                        satisfying(state, attempt, schema, &completion).await.map_err(|wrong| match completion.finish {
                         FinishReason::Length => cut_off(&resolved, &self.call, &completion),
                         _ => failed(format!(
                             "{} ({}): the answer does not satisfy output_schema, also when asked again: {}.",
@@ -122,8 +122,9 @@ impl ModelCall {
                             wrong.join("; ")
                         )),
                     })?
-                }
-            }),
+                    }
+                })
+            }
         };
         Ok(result(&resolved, completion, json, spent).into())
     }
@@ -247,10 +248,10 @@ fn result(resolved: &Resolved, completion: Completion, json: Option<Value>, spen
 }
 
 /// Whether the schema is one; it may have come out of a template.
-async fn usable(schema: &Arc<Value>) -> Result<(), StepFailure> {
+async fn usable(state: &AppState, attempt: &Attempt, schema: &Arc<Value>) -> Result<(), StepFailure> {
     let schema = Arc::clone(schema);
-    let problems = blocking(move || json_schema::problems(&schema)).await.unwrap_or_default();
-    match problems.first() {
+    let problems = state.threads.run(attempt.holder(), move || json_schema::problems(&schema)).await;
+    match problems.unwrap_or_default().first() {
         Some(problem) => {
             Err(failed(format!("output_schema: this is no usable JSON Schema (2020-12): {problem}.")))
         }
@@ -259,9 +260,14 @@ async fn usable(schema: &Arc<Value>) -> Result<(), StepFailure> {
 }
 
 /// The JSON of an answer that satisfies a schema, or what is wrong with the most likely one.
-async fn satisfying(schema: &Arc<Value>, completion: &Completion) -> Result<Value, Vec<String>> {
+async fn satisfying(
+    state: &AppState,
+    attempt: &Attempt,
+    schema: &Arc<Value>,
+    completion: &Completion,
+) -> Result<Value, Vec<String>> {
     let (schema, text) = (Arc::clone(schema), completion.text.clone());
-    let checked = blocking(move || {
+    let checked = state.threads.run(attempt.holder(), move || {
         let mut wrong = None;
         let began = std::time::Instant::now();
         for candidate in candidates(&text) {
@@ -288,9 +294,9 @@ async fn satisfying(schema: &Arc<Value>, completion: &Completion) -> Result<Valu
 }
 
 /// The JSON of an answer of which no more is asked.
-async fn json_of(text: &str) -> Option<Value> {
+async fn json_of(state: &AppState, attempt: &Attempt, text: &str) -> Option<Value> {
     let text = text.to_owned();
-    blocking(move || json_in(&text)).await.ok().flatten()
+    state.threads.run(attempt.holder(), move || json_in(&text)).await.ok().flatten()
 }
 
 fn correction(wrong: &[String]) -> String {

@@ -9,7 +9,7 @@ use crate::audit::Sender;
 use crate::mcp::bind::{Reference, key};
 use crate::mcp::target::of_binding;
 use crate::state::AppState;
-use clients::mcp::{McpError, NoResult, arguments_apart, value};
+use clients::mcp::{McpError, NoResult, arguments, value};
 use engine::binding::Binding;
 use engine::{FailureCode, Outcome, RunInput, StepFailure};
 use platform::secrets::Mask;
@@ -66,7 +66,7 @@ impl ToolCall {
         let arguments = match version {
             Some(version) => {
                 let tools = state.mcp.tools(&state.store, &attempt.place, *server_id, *version).await;
-                self.checked(&tools.map_err(|error| unready(&error))?).await?
+                self.checked(state, attempt, &tools.map_err(|error| unready(&error))?).await?
             }
             // Nothing is published: the server decides.
             None => self.arguments.clone(),
@@ -95,13 +95,20 @@ impl ToolCall {
         })
     }
 
-    async fn checked(&self, tools: &Arc<Vec<ToolSpec>>) -> Result<Map<String, Value>, StepFailure> {
+    async fn checked(
+        &self,
+        state: &AppState,
+        attempt: &Attempt,
+        tools: &Arc<Vec<ToolSpec>>,
+    ) -> Result<Map<String, Value>, StepFailure> {
         let refused = |error: String| StepFailure::new(FailureCode::McpToolFailed, error);
         let Some(at) = tools.iter().position(|tool| tool.name == self.tool) else {
             return Err(refused(format!("The server's active version has no tool {:?}.", self.tool)));
         };
-        let checked = arguments_apart(tools, at, self.arguments.clone()).await;
+        let (tools, given) = (Arc::clone(tools), self.arguments.clone());
+        let checked = state.threads.run(attempt.holder(), move || arguments(&tools, at, given));
         checked
+            .await
             .map_err(|error| unready(&error))?
             .map_err(|why| refused(format!("The tool {:?} does not take these arguments: {why}.", self.tool)))
     }

@@ -1,8 +1,5 @@
 //! What is ready is begun, as far as there are hands, places and time for it.
 
-use std::sync::Arc;
-
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep_until;
 
 use super::hands::Wants;
@@ -10,6 +7,7 @@ use super::held::{BegunCall, Drive, LONGEST_UNWRITTEN, latest_begin};
 use super::loops;
 use super::prepare::{self, Call, Start};
 use engine::{Command, Slot, Wait, Work};
+use platform::fair_semaphore::FairPermit;
 use types::Result;
 use types::tokens::Tokens;
 
@@ -24,7 +22,7 @@ impl Drive {
     pub(super) async fn begin_ready(&mut self) -> Result<()> {
         // What was begun before an error is gone on with.
         let begun = self.begin_all().await;
-        self.place = None;
+        self.script_permit = None;
         if !self.begun.is_empty() || self.claim_first || self.session.machine().is_shared(&self.owner) {
             self.commit().await?;
         }
@@ -37,7 +35,7 @@ impl Drive {
         loop {
             // Taken before a call is begun: a claim must not wait for its turn.
             let permit = self.permit_to_call(self.begun.len()).await?;
-            let wants = Wants::these(self.has_place(self.begun_scripts.len()), permit.is_some());
+            let wants = Wants::these(self.has_script_permit(self.begun_scripts.len()), permit.is_some());
             let Some(work) = self.next_work(&wants) else { break };
             match work {
                 Work::Close(step) => {
@@ -51,8 +49,8 @@ impl Drive {
                 Work::Begin(slot) => match self.begin(slot).await? {
                     Begun::Nothing => {}
                     Begun::Script => {
-                        let place = self.place.take();
-                        self.begun_scripts.push((slot, place));
+                        let permit = self.script_permit.take();
+                        self.begun_scripts.push((slot, permit));
                     }
                     Begun::Call(call) => self.begun.push(BegunCall { slot, call, permit }),
                 },
@@ -101,26 +99,28 @@ impl Drive {
         }
     }
 
-    /// Takes a place for one more script in this process, if there is one. A script's lease runs from when it is
-    /// begun, so it has its place before that.
-    fn has_place(&mut self, begun: usize) -> bool {
+    /// Acquires the permit for one more script, if there is one. A script's lease runs from when it is begun, so it has its
+    /// permit before that.
+    fn has_script_permit(&mut self, begun: usize) -> bool {
         if !self.hands.has_room_for_script(begun) {
             return false;
         }
-        if self.place.is_none() {
-            self.place = Arc::clone(&self.state.scripts).try_acquire_owned().ok();
+        if self.script_permit.is_none() {
+            self.script_permit = self.state.scripts.try_acquire(&self.holder);
         }
-        self.place.is_some()
+        self.script_permit.is_some()
     }
 
-    /// Waits until this process has a place for the script, and meanwhile writes what is not written yet.
-    pub(super) async fn wait_for_place(&mut self, slot: Slot) -> Result<()> {
-        let places = Arc::clone(&self.state.scripts);
+    /// Waits until this process has a permit for the script, and meanwhile writes what is not written yet, and looks whether
+    /// the run was stopped.
+    pub(super) async fn wait_for_script_permit(&mut self, slot: Slot) -> Result<()> {
         let timeout = self.session.machine().timeout(slot).unwrap_or_default();
         let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
+        self.hands.listen();
         tokio::select! {
-            place = places.acquire_owned() => self.place = place.ok(),
+            permit = self.state.scripts.acquire(&self.holder) => self.script_permit = Some(permit),
             () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => self.commit().await?,
+            () = self.hands.time_to_look(self.session.machine()) => self.look().await,
             // Too late for this script, which the next look finds out.
             () = sleep_until(latest_begin(self.until, timeout)) => {}
         }
@@ -129,13 +129,12 @@ impl Drive {
 
     /// The right to make one more call, if one is to be made. While other runs of this process have all of them,
     /// somebody who has nothing else to do waits.
-    async fn permit_to_call(&mut self, begun: usize) -> Result<Option<OwnedSemaphorePermit>> {
+    async fn permit_to_call(&mut self, begun: usize) -> Result<Option<FairPermit>> {
         if !self.has_calls || !self.hands.has_room_for_call(begun) {
             return Ok(None);
         }
         let Some(Work::Begin(slot)) = self.next_work(&Wants::CALLS) else { return Ok(None) };
-        let permits = Arc::clone(&self.state.calls);
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+        if let Some(permit) = self.state.calls.try_acquire(&self.holder) {
             return Ok(Some(permit));
         }
         if begun > 0 || !self.tasks.is_empty() || self.next_work(&Wants::BUT_CALLS).is_some() {
@@ -143,8 +142,13 @@ impl Drive {
         }
         self.commit().await?;
         let timeout = self.session.machine().timeout(slot).unwrap_or_default();
+        self.hands.listen();
         tokio::select! {
-            permit = permits.acquire_owned() => Ok(permit.ok()),
+            permit = self.state.calls.acquire(&self.holder) => Ok(Some(permit)),
+            () = self.hands.time_to_look(self.session.machine()) => {
+                self.look().await;
+                Ok(None)
+            }
             () = sleep_until(latest_begin(self.until, timeout)) => Ok(None),
         }
     }

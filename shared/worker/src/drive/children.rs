@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use engine::{Command, FailureCode, Outcome, Parent, RunStatus, Slot, StepFailure, StopMode};
@@ -24,6 +25,8 @@ use workflow::steps::WorkflowCall;
 
 /// How often the start of a child meets a commit of its parent before the message is tried again.
 const MOST_CONFLICTS: u32 = 8;
+/// How many children are stopped at a time: each is a read and a write, and there may be hundreds.
+const STOPS_AT_ONCE: usize = 16;
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280));
 
 /// Starts the children that steps wait for, unless they exist, and settles the steps that have nothing to wait for: the
@@ -268,9 +271,14 @@ pub(crate) async fn stop_orphans(state: &AppState, session: &mut Session) -> Res
     }
     // One that cannot be stopped now does not keep the others running.
     let (mut stopped, mut failed) = (Vec::new(), Ok(()));
-    for child in orphans {
-        match stop_orphan(state, RunRef { place: place.clone(), run_id: child }).await {
-            Ok(()) => stopped.push(child),
+    let stops = orphans.into_iter().map(|child| {
+        let key = RunRef { place: place.clone(), run_id: child };
+        async move { stop_orphan(state, key).await.map(|()| child) }
+    });
+    let mut stops = stream::iter(stops).buffer_unordered(STOPS_AT_ONCE);
+    while let Some(ended) = stops.next().await {
+        match ended {
+            Ok(child) => stopped.push(child),
             Err(error) => failed = Err(error),
         }
     }
@@ -286,7 +294,7 @@ async fn stop_orphan(state: &AppState, key: RunRef) -> Result<()> {
     // Refused when it is over.
     let _ = child.perform(Command::Stop(StopMode::Immediate)).await?;
     if !child.machine().run().orphans.is_empty() {
-        state.queue.send(&Wake::ready(key), Duration::ZERO).await?;
+        state.queue.send(&Wake::ended(key), Duration::ZERO).await?;
     }
     Ok(())
 }

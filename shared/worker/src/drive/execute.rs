@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -11,6 +10,7 @@ use super::held::{BegunCall, Drive};
 use super::prepare::Call;
 use super::{observe, prepare};
 use engine::{FailureCode, Outcome, Slot};
+use platform::fair_semaphore::FairPermit;
 use services::state::AppState;
 use services::step::{Attempt, Performed, Script, Scripted};
 use types::Result;
@@ -19,13 +19,13 @@ impl Drive {
     /// Executes the scripts that were begun. One whose values cannot be read stays among them.
     pub(super) async fn execute_begun(&mut self) -> Result<()> {
         while !self.begun_scripts.is_empty() {
-            let (slot, place) = self.begun_scripts.remove(0);
+            let (slot, permit) = self.begun_scripts.remove(0);
             if self.session.machine().is_held_by(slot, &self.owner) {
                 match prepare::script(&mut self.session, &mut self.scopes, slot).await {
-                    Ok(Ok(script)) => self.execute(slot, script, place),
+                    Ok(Ok(script)) => self.execute(slot, script, permit),
                     Ok(Err(too_much)) => self.settle(slot, too_much.into()),
                     Err(error) => {
-                        self.begun_scripts.insert(0, (slot, place));
+                        self.begun_scripts.insert(0, (slot, permit));
                         return Err(error);
                     }
                 }
@@ -41,7 +41,7 @@ impl Drive {
         }
     }
 
-    fn execute(&mut self, slot: Slot, script: Script, place: Option<OwnedSemaphorePermit>) {
+    fn execute(&mut self, slot: Slot, script: Script, permit: Option<FairPermit>) {
         self.hands.takes_script(slot, script.cancel_handle());
         let span = observe::step(self.session.machine(), slot);
         let scripts = self.scripts.clone();
@@ -49,13 +49,13 @@ impl Drive {
             let _inside = span.entered();
             // Only a defect of ours panics; it must cost this step, not the run.
             let run = catch_unwind(AssertUnwindSafe(|| script.run(&scripts)));
-            drop(place);
+            drop(permit);
             (slot, run.unwrap_or_else(|_| Scripted::crashed()).into())
         });
     }
 
     /// Performs a call whose claim is written, unless somebody else moved the run before that.
-    fn perform(&mut self, slot: Slot, call: Call, permit: Option<OwnedSemaphorePermit>) {
+    fn perform(&mut self, slot: Slot, call: Call, permit: Option<FairPermit>) {
         let machine = self.session.machine();
         if !machine.is_held_by(slot, &self.owner) {
             return;

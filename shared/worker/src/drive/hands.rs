@@ -21,7 +21,9 @@ const CALLS_SIDE_BY_SIDE: usize = 100;
 /// While calls are under way and nothing is committed, the run is read after this time to see whether it was
 /// stopped, and then after twice that, and so on: a call of ten seconds costs no read for it.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
+const MAX_LOOK: Duration = Duration::from_secs(60);
+/// The same while scripts run, each time: they take a thread from others, which costs more than the read.
+const LOOK_AT_SCRIPTS: Duration = Duration::from_secs(1);
 
 /// What a step keeps busy while it is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +88,9 @@ pub(crate) struct Hands {
     calls: usize,
     watch: RunWatch,
     run: RunRef,
-    /// Hears of commits of this process, while calls are under way.
+    /// Hears of commits of this process, while something is under way or waited for.
     waiter: Option<Waiter>,
-    next_look: Instant,
+    last_look: Instant,
     look_after: Duration,
 }
 
@@ -101,7 +103,7 @@ impl Hands {
             watch: watch.clone(),
             run: run.clone(),
             waiter: None,
-            next_look: Instant::now(),
+            last_look: Instant::now(),
             look_after: FIRST_LOOK,
         }
     }
@@ -114,16 +116,22 @@ impl Hands {
         self.calls + begun < CALLS_SIDE_BY_SIDE
     }
 
+    /// Hears of commits from now on, until nothing is under way any more.
+    pub(crate) fn listen(&mut self) {
+        if self.waiter.is_none() {
+            self.waiter = Some(self.watch.subscribe(&self.run));
+            self.looked();
+        }
+    }
+
     pub(crate) fn takes_script(&mut self, slot: Slot, cancel: CancelHandle) {
+        self.listen();
         self.scripts += 1;
         self.under_way.insert(slot, UnderWay::Script(cancel));
     }
 
     pub(crate) fn takes_call(&mut self, slot: Slot, call: AbortHandle) {
-        if self.calls == 0 {
-            self.waiter = Some(self.watch.subscribe(&self.run));
-            self.looked();
-        }
+        self.listen();
         self.calls += 1;
         self.under_way.insert(slot, UnderWay::Call(call));
     }
@@ -135,7 +143,7 @@ impl Hands {
             Some(UnderWay::Call(_)) => self.calls -= 1,
             None => {}
         }
-        if self.calls == 0 {
+        if self.under_way.is_empty() {
             self.waiter = None;
         }
     }
@@ -166,19 +174,21 @@ impl Hands {
         self.keep(|_| false);
     }
 
-    pub(crate) fn is_calling(&self) -> bool {
-        self.calls > 0
+    /// Whether calls are all that is under way.
+    pub(crate) fn is_only_calling(&self) -> bool {
+        self.calls > 0 && self.scripts == 0
     }
 
     /// The run was read or written just now.
     pub(crate) fn looked(&mut self) {
         self.look_after = FIRST_LOOK;
-        self.next_look = Instant::now() + FIRST_LOOK;
+        self.last_look = Instant::now();
     }
 
     /// Ends when the run should be read: another commit of this process was heard of, or it is time to.
     pub(crate) async fn time_to_look(&mut self, machine: &Machine) {
         let seen = machine.page().next_seq();
+        let look_after = if self.scripts > 0 { LOOK_AT_SCRIPTS } else { self.look_after };
         let heard = async {
             match &mut self.waiter {
                 Some(waiter) => loop {
@@ -192,9 +202,9 @@ impl Hands {
         };
         tokio::select! {
             () = heard => {}
-            () = sleep_until(self.next_look) => {
-                self.look_after = (self.look_after * 2).min(LONGEST_LOOK);
-                self.next_look = Instant::now() + self.look_after;
+            () = sleep_until(self.last_look + look_after) => {
+                self.last_look = Instant::now();
+                self.look_after = (look_after * 2).clamp(FIRST_LOOK, MAX_LOOK);
             }
         }
     }

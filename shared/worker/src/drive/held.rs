@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -12,6 +11,7 @@ use super::hands::{Hand, Hands, Wants, hand};
 use super::prepare::Call;
 use super::scope::Scopes;
 use engine::{Command, Slot, Work};
+use platform::fair_semaphore::{FairPermit, Holder};
 use platform::patience::Patience;
 use services::run::{Commit, Session};
 use services::state::AppState;
@@ -52,7 +52,7 @@ pub(super) struct Drive {
     /// Begun in memory, to be performed once that is written.
     pub(super) begun: Vec<BegunCall>,
     /// The same for scripts.
-    pub(super) begun_scripts: Vec<(Slot, Option<OwnedSemaphorePermit>)>,
+    pub(super) begun_scripts: Vec<(Slot, Option<FairPermit>)>,
     /// What calls brought is not written yet.
     pub(super) owes_results: bool,
     pub(super) patience: Patience,
@@ -64,8 +64,12 @@ pub(super) struct Drive {
     pub(super) known_change: Option<Timestamp>,
     /// When the oldest unwritten event came about.
     pub(super) unwritten_since: Option<Instant>,
-    /// In this process, for the script that is begun next.
-    pub(super) place: Option<OwnedSemaphorePermit>,
+    /// For the script that is begun next.
+    pub(super) script_permit: Option<FairPermit>,
+    /// By which permits are counted.
+    pub(super) holder: Holder,
+    /// Lets the run be moved beside others.
+    pub(super) permit: Option<FairPermit>,
     /// The run's turn in this process.
     pub(super) turn: Option<Turn>,
     /// Until when it keeps others from beginning, while it is alone.
@@ -76,7 +80,7 @@ pub(super) struct Drive {
 pub(super) struct BegunCall {
     pub(super) slot: Slot,
     pub(super) call: Call,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: Option<FairPermit>,
 }
 
 impl Drive {
@@ -93,6 +97,7 @@ impl Drive {
             state: state.clone(),
             scopes: Scopes::new(&session, state.clock.clone()).await?,
             known_change: session.machine().next_change(),
+            holder: (&session.machine().run().key).into(),
             hands: Hands::new(&state.watch, &session.machine().run().key),
             session,
             owner: Uuid::new_v4().to_string(),
@@ -110,7 +115,8 @@ impl Drive {
             patience: patience.clone(),
             to_call: Vec::new(),
             unwritten_since: None,
-            place: None,
+            script_permit: None,
+            permit: None,
             turn: None,
             alone_until: None,
         })

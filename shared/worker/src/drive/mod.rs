@@ -32,6 +32,7 @@ use tokio::time::{Instant, sleep_until};
 use self::hands::Wants;
 use self::held::{Drive, LONGEST_UNWRITTEN};
 use engine::Slot;
+use platform::fair_semaphore::FairPermit;
 use platform::patience::Patience;
 use platform::queue::Wake;
 use services::run::Session;
@@ -40,16 +41,22 @@ use services::under_way::Turn;
 use types::Result;
 use types::ids::RunId;
 
-/// Moves a run as far as it goes. `again` says that the message has been delivered before.
+/// Moves a run as far as it goes. `again` says that the message has been delivered before; `permit` lets it be moved beside
+/// others.
 pub(crate) async fn drive(
     state: &AppState,
     wake: &Wake,
     again: bool,
     until: Instant,
     patience: &Patience,
+    permit: Option<FairPermit>,
 ) -> Result<()> {
     let run = &wake.run;
-    let turn = alone::first_turn(state, run, again).await;
+    // What has ended needs no turn, and whoever stops it does not wait for one.
+    let mut turn = match wake.ended {
+        true => None,
+        false => alone::first_turn(state, run, again).await,
+    };
     let Some(mut session) = Session::load_to_work(state, run).await? else {
         state.under_way.is_cleared(run);
         tracing::warn!("a message names a run that does not exist");
@@ -59,7 +66,11 @@ pub(crate) async fn drive(
         state.under_way.is_cleared(run);
         return children::after_the_end(state, &mut session).await;
     }
-    let drive = Drive::new(state, session, again, until, patience).await?;
+    if wake.ended {
+        turn = alone::first_turn(state, run, again).await;
+    }
+    let mut drive = Drive::new(state, session, again, until, patience).await?;
+    drive.permit = permit;
     drive.run(wake, again, turn).await
 }
 
@@ -112,7 +123,7 @@ impl Drive {
         self.note_news();
         if self.tasks.is_empty() {
             if let Some(slot) = self.next_script() {
-                self.wait_for_place(slot).await?;
+                self.wait_for_script_permit(slot).await?;
                 return Ok(true);
             }
             self.commit().await?;
@@ -121,6 +132,9 @@ impl Drive {
             return Ok(self.next_work(&Wants::ALL).is_some() || self.session.has_news());
         }
         let flush_at = self.unwritten_since.map(|since| since + LONGEST_UNWRITTEN);
+        if let Some(permit) = self.permit.as_mut().filter(|_| self.hands.is_only_calling()) {
+            permit.lend();
+        }
         tokio::select! {
             Some(ended) = self.tasks.join_next_with_id() => self.settle_all(ended)?,
             () = sleep_until(flush_at.unwrap_or(self.until)), if flush_at.is_some() => {
@@ -130,9 +144,12 @@ impl Drive {
             () = sleep_until(self.alone_until.unwrap_or(self.until)), if self.alone_until.is_some() => {
                 self.let_others_begin().await;
             }
-            () = self.hands.time_to_look(self.session.machine()), if self.hands.is_calling() => {
+            () = self.hands.time_to_look(self.session.machine()), if !self.tasks.is_empty() => {
                 self.look().await;
             }
+        }
+        if let Some(permit) = &mut self.permit {
+            permit.take_back();
         }
         if self.is_over() {
             self.commit().await?;

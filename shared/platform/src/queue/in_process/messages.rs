@@ -102,26 +102,38 @@ impl Messages {
         true
     }
 
-    /// Takes up to `most` messages, of each group in turn, and hides them for `visibility`. A message that was
-    /// received `most_receives` times before is taken out for good instead.
+    /// Takes up to `most` messages, of each group in turn, and hides them for `visibility`. `admit` is asked for each, by its
+    /// group; what is not let in stays ready. A message that was received `most_receives` times before is taken out for
+    /// good instead.
     pub(super) fn receive(
         &mut self,
         most: usize,
         visibility: Duration,
         most_receives: Option<u32>,
         now: Timestamp,
+        admit: &mut dyn FnMut(&str) -> bool,
     ) -> Taken {
         self.release(now);
         let until = now.plus(visibility);
         let mut taken = Taken::default();
+        let mut refused = 0;
         while taken.delivered.len() < most.clamp(1, LARGEST_BATCH)
-            && let Some(id) = self.next_ready()
+            && refused < self.turns.len()
+            && let Some((group, receive_count)) = self.next_in_line()
         {
-            let Some(stored) = self.by_id.get_mut(&id) else { continue };
-            if most_receives.is_some_and(|most| stored.receive_count >= most) {
+            let is_dead = most_receives.is_some_and(|most| receive_count >= most);
+            if !is_dead && !admit(group) {
+                refused += 1;
+                self.turns.rotate_left(1);
+                continue;
+            }
+            refused = 0;
+            let Some(id) = self.next_ready() else { continue };
+            if is_dead {
                 taken.dead.extend(self.remove(id));
                 continue;
             }
+            let Some(stored) = self.by_id.get_mut(&id) else { continue };
             stored.receive_count += 1;
             stored.hidden_until = Some(until);
             self.hidden.insert((until, id));
@@ -179,6 +191,13 @@ impl Messages {
                 self.line_up(id, &group);
             }
         }
+    }
+
+    /// The group whose turn it is, and how often its first message was received.
+    fn next_in_line(&self) -> Option<(&str, u32)> {
+        let group = self.turns.front()?;
+        let stored = self.by_id.get(self.ready.get(group)?.front()?)?;
+        Some((group, stored.receive_count))
     }
 
     /// The first message of the group whose turn it is, out of the line.

@@ -109,12 +109,12 @@ async fn check(
     what: Asked,
 ) -> Result<(Report, Value)> {
     let others = Others::load(state, place, own, &what.graph).await?;
-    let checking = tokio::task::spawn_blocking(move || {
+    let check = move || {
         let mut report = validate_with(&what.request(), &others);
         report.add(what.issues);
         (report, what.graph)
-    });
-    checking.await.map_err(|error| Error::internal("validation").with_source(error))
+    };
+    state.threads.run_soon(&place.tenant_id, check).await
 }
 
 fn check_hash(hash: &str) -> Result<()> {
