@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use shared::services::limits::MAX_REQUESTS;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
@@ -21,8 +22,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// How many there may be at a time; others wait to be taken. Each takes a socket, of which processes may often have
-    /// 1,024, and calls of the outside take some, too.
+    /// How many there may be at a time; others wait to be taken.
     pub count: usize,
     /// How long one may be without a whole head of a request: from its begin, and after each answer.
     pub head: Duration,
@@ -32,7 +32,7 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { count: 512, head: Duration::from_secs(30), answer: Duration::from_secs(30) }
+        Self { count: MAX_REQUESTS, head: Duration::from_secs(30), answer: Duration::from_secs(30) }
     }
 }
 

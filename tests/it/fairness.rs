@@ -2,8 +2,8 @@
 //! has, and never all (engine.md, *Waiting, fairness, backlog*).
 
 use it::{
-    McpStandIn, Models, Run, TestApp, Workspace, call, for_each, graph, lua, openai_says, repeat, tool_call,
-    with,
+    McpStandIn, Models, Run, TestApp, Workspace, call, for_each, graph, human, lua, openai_says, repeat,
+    tool_call, with,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -144,6 +144,30 @@ async fn calls_leave_room_for_a_call() {
     assert_eq!(view["status"], "completed", "{view:#}");
     assert_eq!(world.app.state.calls.held(), 192);
     world.leave_room(noise).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_wait() {
+    let world = World::new().await;
+    let run = world.noisy.begin(&graph([human("ask", &[])]), json!({})).await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..400 {
+        let (client, path) = (run.owner.client.clone(), run.path("?wait_s=20"));
+        waiting.spawn(async move { client.get(&path).await });
+    }
+    // Beyond three quarters of 512.
+    for _ in 384..400 {
+        let refused = waiting.join_next().await.unwrap().unwrap();
+        assert!(refused.header("retry-after").is_some());
+        let error = refused.refused(429, "RATE_LIMITED");
+        assert!(error["error"].as_str().unwrap().contains("384"), "{error:#}");
+    }
+    world.noisy.client.get("/v1/workflows").await.refused(429, "RATE_LIMITED");
+    let view = world.other.run(&graph([lua("a", "return { n = 1 }")]), json!({})).await;
+    assert_eq!(view["status"], "completed", "{view:#}");
+    // Who does not wait any more takes nobody's place.
+    waiting.shutdown().await;
+    run.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

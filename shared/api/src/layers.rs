@@ -16,8 +16,10 @@ use super::error::panicked;
 use super::idempotency::once;
 use super::operator::check_operator;
 use super::permit::{Granted, Needs};
+use platform::fair_semaphore::FairPermit;
 use platform::memory::Covered;
 use services::auth::{Caller, Principal, bearer};
+use services::limits::too_many_under_way;
 use services::memory::room_for;
 use services::state::AppState;
 use types::error::{ErrorCode, Kind};
@@ -69,17 +71,31 @@ async fn principal(state: &AppState, needs: Needs, headers: &HeaderMap) -> Resul
     }
 }
 
-/// Of tokens: the operator has none.
+/// Of tokens, and of what a tenant has under way: the operator has no limits.
 async fn limit_rate(request: Request, next: Next) -> Result<Response> {
     let Principal::Token(caller) = handed(&request)? else { return Ok(next.run(request).await) };
     let Context { state, .. } = handed(&request)?;
     let allowance = state.limits.tokens.take(caller.pat_id);
-    let mut response = match allowance.check("The token") {
-        Ok(()) => next.run(request).await,
+    let admitted = allowance.check("The token").and_then(|()| admit(&state, &caller, &request));
+    let mut response = match admitted {
+        Ok(permit) => {
+            let response = next.run(request).await;
+            drop(permit);
+            response
+        }
         Err(error) => error.into_response(),
     };
     Verified::note(&mut response, Some(allowance));
     Ok(response)
+}
+
+/// The permit to be answered. None is needed for a part of a request that has one.
+fn admit(state: &AppState, caller: &Caller, request: &Request) -> Result<Option<FairPermit>> {
+    if request.extensions().get::<Covered>().is_some() {
+        return Ok(None);
+    }
+    let permit = state.requests.try_acquire(&(&caller.place.tenant_id).into());
+    permit.map(Some).ok_or_else(|| too_many_under_way(state.requests.bounds().of_tenant))
 }
 
 async fn check_project(request: Request, next: Next) -> Result<Response> {

@@ -104,6 +104,11 @@ impl FairSemaphore {
         Self(Arc::new(Shared { bounds, state: Mutex::default(), released: Notify::new() }))
     }
 
+    /// How many permits there are, and who may hold how many.
+    pub fn bounds(&self) -> Bounds {
+        self.0.bounds
+    }
+
     /// How many permits are held.
     pub fn held(&self) -> usize {
         self.0.state().held.values().map(|held| held.count).sum()

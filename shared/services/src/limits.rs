@@ -42,6 +42,19 @@ impl Limit {
     }
 }
 
+/// How many requests a process answers at a time; each takes a socket, of which processes may often have 1,024, and calls of
+/// the outside take some, too.
+pub const MAX_REQUESTS: usize = 512;
+
+/// What a request is refused with when others of its tenant have all permits that it may have.
+pub fn too_many_under_way(most: usize) -> Error {
+    let message = format!(
+        "The workspace has {most} requests under way, and no more at a time; wait for the answers to some, or ask for \
+         shorter waits (wait_s, Prefer)."
+    );
+    Error::new(Kind::TooMany { retry_after: Duration::from_secs(1) }, ErrorCode::RateLimited, message)
+}
+
 /// What is left to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {

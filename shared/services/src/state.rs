@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::audit::NotedUses;
 use crate::auth::Authenticator;
 use crate::config::Config;
-use crate::limits::Limiter;
+use crate::limits::{Limiter, MAX_REQUESTS};
 use crate::live_runs::LiveRuns;
 use crate::llm::LlmKeys;
 use crate::mcp::Mcp;
@@ -58,6 +58,8 @@ pub struct Shared {
     pub watch: RunWatch,
     /// Runs that are under way in this process.
     pub under_way: UnderWay,
+    /// Permits for being answered.
+    pub requests: FairSemaphore,
     /// Permits for running scripts.
     pub scripts: FairSemaphore,
     /// Threads for checks of graphs and schemas.
@@ -135,6 +137,7 @@ impl AppState {
             webhooks: Webhooks::default(),
             watch: RunWatch::default(),
             under_way: UnderWay::default(),
+            requests: FairSemaphore::new(Bounds::of_waits(MAX_REQUESTS)),
             scripts: FairSemaphore::new(Bounds::of_threads(config.script_parallelism)),
             threads: Threads::new(config.script_parallelism),
             calls: FairSemaphore::new(Bounds::of_waits(config.call_parallelism)),

@@ -65,12 +65,6 @@ impl From<queue::Message> for Received {
     }
 }
 
-impl From<(queue::Message, FairPermit)> for Received {
-    fn from((message, permit): (queue::Message, FairPermit)) -> Self {
-        Self { permit: Some(permit), ..message.into() }
-    }
-}
-
 impl From<Message> for Received {
     fn from(message: Message) -> Self {
         Self { message, sent_at: None, trace: None, permit: None }
