@@ -41,7 +41,7 @@ until answers; do
 done
 
 TEST_DYNAMODB_URL=http://127.0.0.1:$port cargo test --locked --offline --workspace --test it -- \
-  workflows:: versions:: runs:: run_reads:: starts:: stop:: isolation:: engine:: lua_steps:: \
+  workflows:: versions:: runs:: run_reads:: starts:: stop::a_stop_in_one_process isolation:: engine:: lua_steps:: \
   idempotency:: webhooks:: webhook_faults:: connections:: members:: pats:: billing_ledger:: billing_plans:: audit:: \
   triggers:: trigger_runs:: trigger_faults:: store_rows:: \
   crash_replay::a_chain crash_replay::a_run_whose the_template_makes_the_table_that_the_code_expects
